@@ -1,0 +1,1 @@
+"""The only code that touches git, DVC, forges and the disk; no adapter knows another."""

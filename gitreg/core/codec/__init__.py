@@ -1,0 +1,1 @@
+"""From bytes to manifests and back: strict YAML, comment-keeping edits, JSON Schemas, DVC's pointer files."""

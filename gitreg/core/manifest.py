@@ -1,0 +1,618 @@
+"""The manifests: each kind as a frozen value, how it is read, and how a new one is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from gitreg.core.decode import (
+    DecodeError,
+    Fields,
+    Reader,
+    Where,
+    any_mapping,
+    array,
+    digest,
+    header,
+    integer,
+    mapping,
+    matching,
+    model_name,
+    nullable,
+    number,
+    one_of,
+    pointer_name,
+    scalar,
+    show_time,
+    text,
+    timestamp,
+    version,
+)
+from gitreg.core.names import MAX_INTEGER, Version, payload_name_problem
+from gitreg.core.policy import Policy, decode_policy
+from gitreg.core.ports import Identity
+
+API_VERSION = "gitreg/v1"
+INTEGER_SCHEME, SEMVER_SCHEME = "integer", "semver"
+MAX_PINS = 10_000
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+_BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|[./](?=[A-Za-z0-9_-]))*\Z")
+_FORMAT = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_FILE_STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+
+_short = text(250, 1)
+_line = text(1000)
+_tags: Reader[dict[str, str]] = mapping(text(5000), most=1000)
+_scheme = one_of(INTEGER_SCHEME, SEMVER_SCHEME)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A version together with the digest of its bytes."""
+
+    version: Version
+    digest: str
+
+    def as_yaml(self) -> dict[str, object]:
+        """As it is written."""
+        return {"version": self.version, "digest": self.digest}
+
+
+def _pin(value: object, where: Where) -> Pin:
+    fields = Fields(value, where)
+    pin = Pin(fields.take("version", version), fields.take("digest", digest))
+    fields.done()
+    return pin
+
+
+_pins = array(_pin, most=MAX_PINS)
+
+
+def _identity(value: object, where: Where) -> Identity:
+    fields = Fields(value, where)
+    identity = Identity(fields.take("name", _short), fields.take("email", text(254)))
+    fields.done()
+    return identity
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """``gitreg.yaml``. ``enforcement`` says what keeps unverified changes off the branch: change ``requests`` (people
+    merge only what verify passed), the pre-receive ``hook``, or nothing because one person works here (``solo``).
+    """
+
+    id: str
+    name: str
+    branch: str
+    forge: str = "local"
+    enforcement: str = "requests"
+    scheme: str = INTEGER_SCHEME
+    protected: tuple[str, ...] = ()
+
+
+def _forge(value: object, where: Where) -> str:
+    fields = Fields(value, where)
+    provider = fields.take("provider", one_of("local"))
+    fields.done()
+    return provider
+
+
+def decode_registry(value: object) -> Registry:
+    """Reads a parsed ``gitreg.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "Registry")
+    registry = Registry(
+        id=fields.take("id", matching(_UUID, "a UUID in lower case", 36)),
+        name=fields.take("name", _short),
+        branch=fields.take("branch", matching(_BRANCH, "a branch name", 100)),
+        forge=fields.maybe("forge", _forge, "local"),
+        enforcement=fields.maybe("enforcement", one_of("requests", "hook", "solo"), "requests"),
+        scheme=fields.maybe("versions", _scheme, INTEGER_SCHEME),
+        protected=fields.maybe("protected", array(text(500, 1), most=1000), ()),
+    )
+    fields.done()
+    return registry
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """``model.yaml``: a registered model. ``scheme`` (None: the registry's) is ``integer`` or ``semver``."""
+
+    name: str
+    title: str | None = None
+    description: str | None = None
+    owners: tuple[str, ...] = ()
+    task: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    scheme: str | None = None
+
+
+def decode_model(value: object) -> Model:
+    """Reads a parsed ``model.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "Model")
+    model = Model(
+        name=fields.take("name", model_name),
+        title=fields.maybe("title", nullable(_line), None),
+        description=fields.maybe("description", nullable(text()), None),
+        owners=fields.maybe("owners", array(_short, most=100), ()),
+        task=fields.maybe("task", nullable(_short), None),
+        tags=fields.maybe("tags", _tags, {}),
+        scheme=fields.maybe("versions", nullable(_scheme), None),
+    )
+    fields.done()
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The bytes of a version: basename, digest (gitreg.core.digest), size in bytes, number of files, format."""
+
+    path: str
+    digest: str
+    size: int
+    files: int
+    format: str
+
+    def as_yaml(self) -> dict[str, object]:
+        """As it is written."""
+        return {
+            "path": self.path,
+            "digest": self.digest,
+            "size": self.size,
+            "files": self.files,
+            "format": self.format,
+        }
+
+
+def _payload_name(value: object, where: Where) -> str:
+    name = text(128, 1)(value, where)
+    problem = payload_name_problem(name)
+    if problem:
+        raise DecodeError(where, f"{name!r} cannot name an artifact: {problem}")
+    return name
+
+
+def _artifact(value: object, where: Where) -> Artifact:
+    fields = Fields(value, where)
+    artifact = Artifact(
+        path=fields.take("path", _payload_name),
+        digest=fields.take("digest", digest),
+        size=fields.take("size", integer(1)),
+        files=fields.take("files", integer(1)),
+        format=fields.take(
+            "format", matching(_FORMAT, "a format (lower-case letters, digits, '.', '_', '-')", 32)
+        ),
+    )
+    fields.done()
+    return artifact
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedFrom:
+    """Where a copied version's bytes were first registered. Provenance; never resolved."""
+
+    registry: str
+    model: str
+    version: Version
+    digest: str
+
+    def as_yaml(self) -> dict[str, object]:
+        """As it is written."""
+        return {
+            "registry": self.registry,
+            "model": self.model,
+            "version": self.version,
+            "digest": self.digest,
+        }
+
+
+def _copied_from(value: object, where: Where) -> CopiedFrom:
+    fields = Fields(value, where)
+    found = CopiedFrom(
+        registry=fields.take("registry", matching(_UUID, "a UUID in lower case", 36)),
+        model=fields.take("model", model_name),
+        version=fields.take("version", version),
+        digest=fields.take("digest", digest),
+    )
+    fields.done()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """``version.yaml``: the record of one version, never edited.
+
+    ``source``, ``signature`` and ``environment`` are kept as they are written; ``params`` are scalars, ``metrics``
+    finite numbers; ``created_at`` is in UTC.
+    """
+
+    model: str
+    version: Version
+    created_at: datetime
+    created_by: Identity
+    artifact: Artifact
+    source: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    signature: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, object] = field(default_factory=dict)
+    copied_from: CopiedFrom | None = None
+
+    @property
+    def pin(self) -> Pin:
+        """The version and the digest of its bytes."""
+        return Pin(self.version, self.artifact.digest)
+
+    def as_yaml(self) -> dict[str, object]:
+        """As it is written; optional keys only where they say something."""
+        optional = {
+            "source": self.source,
+            "params": self.params,
+            "metrics": self.metrics,
+            "signature": self.signature,
+            "environment": self.environment,
+            "copied_from": self.copied_from.as_yaml() if self.copied_from else {},
+        }
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "ModelVersion",
+            "model": self.model,
+            "version": self.version,
+            "created_at": show_time(self.created_at),
+            "created_by": {"name": self.created_by.name, "email": self.created_by.email},
+            "artifact": self.artifact.as_yaml(),
+        } | {key: dict(value) for key, value in optional.items() if value}
+
+
+def _only(readers: Mapping[str, Reader[object]]) -> Reader[Mapping[str, object]]:
+    """A mapping of optional keys, each of its own form, kept as it is written."""
+
+    def read(value: object, where: Where) -> Mapping[str, object]:
+        fields = Fields(value, where)
+        for key, reader in readers.items():
+            fields.maybe(key, reader, None)
+        fields.done()
+        return any_mapping(value, where)
+
+    return read
+
+
+_run = _only({"system": _short, "id": _short, "url": _line})
+_data_set = _only({"name": _short, "digest": _short})
+_source = _only(
+    {
+        "repo": _line,
+        "commit": _short,
+        "run": _run,
+        "ci": mapping(_line, most=50),
+        "data": array(_data_set, most=100),
+    }
+)
+_schema = any_mapping
+_signature = _only({"inputs": _schema, "outputs": _schema})
+_environment = _only({"python": _short, "requirements": array(_line, most=2000)})
+_metrics: Reader[dict[str, float]] = mapping(number)
+
+
+def decode_version(value: object) -> ModelVersion:
+    """Reads a parsed ``version.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "ModelVersion")
+    record = ModelVersion(
+        model=fields.take("model", model_name),
+        version=fields.take("version", version),
+        created_at=fields.take("created_at", timestamp),
+        created_by=fields.take("created_by", _identity),
+        artifact=fields.take("artifact", _artifact),
+        source=fields.maybe("source", _source, {}),
+        params=fields.maybe("params", mapping(scalar), {}),
+        metrics=fields.maybe("metrics", _metrics, {}),
+        signature=fields.maybe("signature", _signature, {}),
+        environment=fields.maybe("environment", _environment, {}),
+        copied_from=fields.maybe("copied_from", _copied_from, None),
+    )
+    fields.done()
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecation:
+    """Why a version should not be used any more, and which one instead."""
+
+    reason: str
+    use: Version | None = None
+
+
+def _deprecation(value: object, where: Where) -> Deprecation:
+    fields = Fields(value, where)
+    found = Deprecation(fields.take("reason", text(5000, 1)), fields.maybe("use", nullable(version), None))
+    fields.done()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class VersionNotes:
+    """``notes.yaml``: what people say about a version; editable, so never evidence."""
+
+    model: str
+    version: Version
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    deprecated: Deprecation | None = None
+    card: Mapping[str, str] = field(default_factory=dict)
+
+
+def decode_notes(value: object) -> VersionNotes:
+    """Reads a parsed ``notes.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "VersionNotes")
+    notes = VersionNotes(
+        model=fields.take("model", model_name),
+        version=fields.take("version", version),
+        description=fields.maybe("description", nullable(text()), None),
+        tags=fields.maybe("tags", _tags, {}),
+        deprecated=fields.maybe("deprecated", nullable(_deprecation), None),
+        card=fields.maybe("card", mapping(text(), most=100), {}),
+    )
+    fields.done()
+    return notes
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRecord:
+    """``evidence/<name>.yaml``: metrics of the artifact ``digest`` on one data set, and who says so."""
+
+    model: str
+    version: Version
+    name: str
+    digest: str
+    dataset: str
+    dataset_digest: str
+    metrics: Mapping[str, float]
+    created_at: datetime
+    created_by: Identity
+    source: str | None = None
+
+
+def _data(value: object, where: Where) -> tuple[str, str]:
+    fields = Fields(value, where)
+    found = (fields.take("name", _short), fields.take("digest", digest))
+    fields.done()
+    return found
+
+
+def decode_evidence(value: object) -> EvidenceRecord:
+    """Reads a parsed ``evidence/<name>.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "Evidence")
+    dataset, dataset_digest = fields.take("dataset", _data)
+    record = EvidenceRecord(
+        model=fields.take("model", model_name),
+        version=fields.take("version", version),
+        name=fields.take("name", _evidence_name),
+        digest=fields.take("digest", digest),
+        dataset=dataset,
+        dataset_digest=dataset_digest,
+        metrics=fields.take("metrics", _metrics),
+        created_at=fields.take("created_at", timestamp),
+        created_by=fields.take("created_by", _identity),
+        source=fields.maybe("source", nullable(_line), None),
+    )
+    fields.done()
+    return record
+
+
+_evidence_name = matching(_FILE_STEM, "a name of letters, digits, '_' and '-'", 64)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRetraction:
+    """``evidence/<name>.retracted.yaml``: that evidence does not count any more."""
+
+    model: str
+    version: Version
+    name: str
+    reason: str
+    created_at: datetime
+    created_by: Identity
+
+
+def decode_retraction(value: object) -> EvidenceRetraction:
+    """Reads a parsed ``evidence/<name>.retracted.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "EvidenceRetraction")
+    record = EvidenceRetraction(
+        model=fields.take("model", model_name),
+        version=fields.take("version", version),
+        name=fields.take("name", _evidence_name),
+        reason=fields.take("reason", text(5000, 1)),
+        created_at=fields.take("created_at", timestamp),
+        created_by=fields.take("created_by", _identity),
+    )
+    fields.done()
+    return record
+
+
+@dataclass(frozen=True, slots=True)
+class StageAssignment:
+    """``stages/<stage>.yaml``: the versions in a stage now, and those before the last edit."""
+
+    model: str
+    stage: str
+    serial: int
+    versions: tuple[Pin, ...] = ()
+    previous: tuple[Pin, ...] = ()
+
+    def as_yaml(self) -> dict[str, object]:
+        """As it is written."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "StageAssignment",
+            "model": self.model,
+            "stage": self.stage,
+            "serial": self.serial,
+            "versions": [pin.as_yaml() for pin in self.versions],
+            "previous": [pin.as_yaml() for pin in self.previous],
+        }
+
+
+def decode_stage(value: object) -> StageAssignment:
+    """Reads a parsed ``stages/<stage>.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "StageAssignment")
+    assignment = StageAssignment(
+        model=fields.take("model", model_name),
+        stage=fields.take("stage", pointer_name),
+        serial=fields.take("serial", integer(1, MAX_INTEGER)),
+        versions=fields.take("versions", _pins),
+        previous=fields.maybe("previous", _pins, ()),
+    )
+    fields.done()
+    return assignment
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """``aliases/<alias>.yaml``: one version by another name, or none (``pin`` is None)."""
+
+    model: str
+    alias: str
+    serial: int
+    pin: Pin | None = None
+
+    def as_yaml(self) -> dict[str, object]:
+        """As it is written: version and digest are plain keys."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "Alias",
+            "model": self.model,
+            "alias": self.alias,
+            "serial": self.serial,
+            "version": self.pin.version if self.pin else None,
+            "digest": self.pin.digest if self.pin else None,
+        }
+
+
+def decode_alias(value: object) -> Alias:
+    """Reads a parsed ``aliases/<alias>.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "Alias")
+    model = fields.take("model", model_name)
+    alias = fields.take("alias", pointer_name)
+    serial = fields.take("serial", integer(1, MAX_INTEGER))
+    target = fields.take("version", nullable(version))
+    target_digest = fields.take("digest", nullable(digest))
+    fields.done()
+    if (target is None) != (target_digest is None):
+        raise DecodeError(("digest",), "version and digest are either both set or both null")
+    pin = None if target is None or target_digest is None else Pin(target, target_digest)
+    return Alias(model, alias, serial, pin)
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """``redirect.yaml``: what a renamed model is called now."""
+
+    model: str
+    to: str
+    renamed_at: datetime
+
+
+def decode_redirect(value: object) -> Redirect:
+    """Reads a parsed ``redirect.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "Redirect")
+    redirect = Redirect(
+        model=fields.take("model", model_name),
+        to=fields.take("to", model_name),
+        renamed_at=fields.take("renamed_at", timestamp),
+    )
+    fields.done()
+    return redirect
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTombstone:
+    """``versions/<version>/tombstone.yaml``: a deleted version; its number stays taken."""
+
+    model: str
+    version: Version
+    digest: str
+    deleted_at: datetime
+    reason: str | None = None
+
+
+def decode_version_tombstone(value: object) -> VersionTombstone:
+    """Reads a parsed ``versions/<version>/tombstone.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "VersionTombstone")
+    tombstone = VersionTombstone(
+        model=fields.take("model", model_name),
+        version=fields.take("version", version),
+        digest=fields.take("digest", digest),
+        deleted_at=fields.take("deleted_at", timestamp),
+        reason=fields.maybe("reason", nullable(text(5000)), None),
+    )
+    fields.done()
+    return tombstone
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTombstone:
+    """``models/<name>/tombstone.yaml``: every version that a deleted model had; their numbers stay taken."""
+
+    model: str
+    versions: tuple[Pin, ...]
+    deleted_at: datetime
+    reason: str | None = None
+
+
+def decode_model_tombstone(value: object) -> ModelTombstone:
+    """Reads a parsed ``models/<name>/tombstone.yaml``. Raises DecodeError."""
+    fields = Fields(value, ())
+    header(fields, "ModelTombstone")
+    tombstone = ModelTombstone(
+        model=fields.take("model", model_name),
+        versions=fields.take("versions", _pins),
+        deleted_at=fields.take("deleted_at", timestamp),
+        reason=fields.maybe("reason", nullable(text(5000)), None),
+    )
+    fields.done()
+    return tombstone
+
+
+Manifest: TypeAlias = (
+    Registry
+    | Policy
+    | Model
+    | ModelVersion
+    | VersionNotes
+    | EvidenceRecord
+    | EvidenceRetraction
+    | StageAssignment
+    | Alias
+    | Redirect
+    | VersionTombstone
+    | ModelTombstone
+)
+
+#: How each kind is read. The kind's JSON Schema is ``schemas/<kind>.schema.json``.
+DECODERS: Mapping[str, Callable[[object], Manifest]] = {
+    "Registry": decode_registry,
+    "Policy": decode_policy,
+    "Model": decode_model,
+    "ModelVersion": decode_version,
+    "VersionNotes": decode_notes,
+    "Evidence": decode_evidence,
+    "EvidenceRetraction": decode_retraction,
+    "StageAssignment": decode_stage,
+    "Alias": decode_alias,
+    "Redirect": decode_redirect,
+    "VersionTombstone": decode_version_tombstone,
+    "ModelTombstone": decode_model_tombstone,
+}

@@ -1,0 +1,202 @@
+"""Names, versions and references: what may be called what, and how people write it.
+
+A name must survive every file system and every shell that a registry is cloned to, so the rules follow the
+strictest of them: Windows' reserved names and trailing dots
+(https://learn.microsoft.com/windows/win32/fileio/naming-a-file), macOS's normalisation, and case-insensitive
+look-up everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gitreg.errors import UsageError
+
+#: A version: a positive integer, or a SemVer string where the model's scheme is ``semver``.
+Version: TypeAlias = int | str
+
+MAX_NAME_CHARACTERS = 128
+MAX_NAME_BYTES = 200
+#: The largest integer that every JSON reader holds exactly (RFC 7493, section 2.2).
+MAX_INTEGER = 2**53 - 1
+
+_DEVICES = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$"}) | {
+    f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"
+}
+_POINTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
+_VERSION_LIKE = re.compile(r"v[0-9]+\Z", re.IGNORECASE)
+_INTEGER = re.compile(r"[1-9][0-9]{0,15}\Z")
+# https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions, without build metadata.
+_NUMBER = r"(?:0|[1-9][0-9]{0,8})"
+_PRERELEASE = r"(?:0|[1-9][0-9]{0,8}|[0-9]{0,16}[A-Za-z-][0-9A-Za-z-]{0,31})"
+SEMVER_PATTERN = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRERELEASE}(?:\.{_PRERELEASE}){{0,7}})?"
+_SEMVER = re.compile(SEMVER_PATTERN + r"\Z")
+#: What gitreg itself calls its files: a payload beside them may not bear such a name.
+OWN_FILES = frozenset(
+    {"version.yaml", "notes.yaml", "evidence", "tombstone.yaml", "redirect.yaml", "model.yaml", ".gitignore"}
+)
+
+
+def fold(name: str) -> str:
+    """The form under which two names are the same name: NFKC, then case folding, then NFKC again (UAX #31)."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def model_name_problem(name: str) -> str | None:
+    """Says why ``name`` cannot name a model; None if it can."""
+    return _size_problem(name) or _characters_problem(name) or _device_problem(name)
+
+
+def _size_problem(name: str) -> str | None:
+    if not name:
+        return "a name cannot be empty"
+    if len(name) > MAX_NAME_CHARACTERS:
+        return f"{len(name)} characters are too many (at most {MAX_NAME_CHARACTERS})"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "it holds a lone surrogate, which no file system can store"
+    if size > MAX_NAME_BYTES:
+        return f"{size} bytes of UTF-8 are too many (at most {MAX_NAME_BYTES})"
+    return None
+
+
+def _characters_problem(name: str) -> str | None:
+    if not _is_letter_or_digit(name[0]):
+        return f"it begins with {name[0]!r}; begin with a letter or digit"
+    for character in name:
+        if not (_is_letter_or_digit(character) or _is_mark(character) or character in "._- "):
+            return (
+                f"{character!r} (U+{ord(character):04X}) is not allowed; use letters, digits, '.', '_', '-'"
+            )
+    if unicodedata.normalize("NFC", name) != name:
+        return "it is not in Unicode normal form NFC"
+    if name[-1] in ". ":
+        return "it ends in a dot or space, which Windows drops"
+    if "  " in name:
+        return "it holds two spaces in a row"
+    return None
+
+
+def _is_letter_or_digit(character: str) -> bool:
+    return unicodedata.category(character) in {"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"}
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in {"Mn", "Mc"}
+
+
+def _device_problem(name: str) -> str | None:
+    if fold(name.split(".")[0].rstrip()) in _DEVICES or name.split(".")[0].casefold() in _DEVICES:
+        return "Windows reserves it as a device name"
+    return None
+
+
+def pointer_name_problem(name: str) -> str | None:
+    """Says why ``name`` cannot name a stage or an alias; None if it can."""
+    if not _POINTER_NAME.match(name):
+        return "use a letter, then up to 63 letters, digits, '.', '_' or '-'"
+    if name.endswith("."):
+        return "it ends in a dot, which Windows drops"
+    if name.lower() in {"none", "latest"} or _VERSION_LIKE.match(name):
+        return "it is reserved"
+    return _device_problem(name)
+
+
+def payload_name_problem(name: str) -> str | None:
+    """Says why ``name`` cannot be the file name of an artifact beside its record; None if it can."""
+    if len(name) > MAX_NAME_CHARACTERS or len(name.encode(errors="replace")) > MAX_NAME_BYTES:
+        return f"it is longer than {MAX_NAME_CHARACTERS} characters"
+    if name in {"", ".", ".."} or any(c in '/\\<>:"|?*' or not c.isprintable() for c in name):
+        return "it holds a character that some file system refuses"
+    if name[-1] in ". " or name[0] == " ":
+        return "it begins or ends with a space, or ends in a dot"
+    if unicodedata.normalize("NFC", name) != name:
+        return "it is not in Unicode normal form NFC"
+    if fold(name) in OWN_FILES or fold(name).endswith(".dvc") or fold(name).startswith(".git"):
+        return "gitreg, DVC or git keep a file of that name"
+    return _device_problem(name)
+
+
+def is_semver(text: str) -> bool:
+    """Whether ``text`` is a SemVer 2.0.0 version without build metadata, of bounded length."""
+    return len(text) <= 64 and _SEMVER.match(text) is not None
+
+
+def version_key(version: Version) -> tuple[object, ...]:
+    """Sort key of a version: the number, or SemVer precedence (https://semver.org/#spec-item-11)."""
+    if isinstance(version, int):
+        return (version,)
+    core, _, prerelease = version.partition("-")
+    numbers = tuple(int(n) for n in core.split("."))
+    if not prerelease:
+        return (*numbers, (1,))
+    parts = tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in prerelease.split("."))
+    return (*numbers, (0, *parts))
+
+
+def parse_version(text: str) -> Version | None:
+    """Reads a version as it is written in a path or a reference; None if it is not one."""
+    if _INTEGER.match(text) and int(text) <= MAX_INTEGER:
+        return int(text)
+    return text if is_semver(text) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a person or a tool asks for: one of version, stage and alias is set, or none for ``latest``."""
+
+    model: str
+    version: Version | None = None
+    stage: str | None = None
+    alias: str | None = None
+
+    def __str__(self) -> str:
+        if self.alias is not None:
+            return f"{self.model}@{self.alias}"
+        selector = self.version if self.version is not None else self.stage
+        return f"{self.model}/{selector if selector is not None else 'latest'}"
+
+
+def parse_reference(text: str) -> Reference:
+    """Reads ``name/3``, ``name/latest``, ``name/production`` or ``name@champion``, with or without ``models:/``.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    body = text.removeprefix("models:/")
+    model, at, alias = body.partition("@")
+    selector = ""
+    if not at:
+        model, _, selector = body.rpartition("/")
+    _demand_model_name(model, text)
+    if at:
+        return Reference(model, alias=_demand_pointer_name(alias, text))
+    if selector.casefold() == "latest":
+        return Reference(model)
+    version = parse_version(selector)
+    if version is not None:
+        return Reference(model, version=version)
+    return Reference(model, stage=_demand_pointer_name(selector, text))
+
+
+_REFERENCE_HINT = "write NAME/3, NAME/latest, NAME/production or NAME@champion"
+
+
+def _demand_model_name(name: str, text: str) -> None:
+    problem = model_name_problem(name) if name else "it names no version, stage or alias"
+    if problem:
+        raise UsageError(f"{text!r} is not a reference: {problem}", _REFERENCE_HINT)
+
+
+def _demand_pointer_name(name: str, text: str) -> str:
+    problem = pointer_name_problem(name)
+    if problem:
+        raise UsageError(
+            f"{text!r} is not a reference: {name!r} is no version, stage or alias ({problem})",
+            _REFERENCE_HINT,
+        )
+    return name

@@ -1,0 +1,347 @@
+"""What the core and the flows ask of the world, in plain types; adapters implement these, tests may too.
+
+Object ids are git's, in lower-case hex. Paths are relative to the repository's root, with ``/``. Times are aware
+and in UTC. Every method may raise :class:`gitreg.errors.Undecided` where the world does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+#: No manifest may be larger; readers cut a blob one byte behind it, so that its size is seen to be over.
+READ_LIMIT = 1 << 20
+
+FILE = "100644"
+EXECUTABLE = "100755"
+SYMLINK = "120000"
+SUBMODULE = "160000"
+FOLDER = "040000"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a git tree: its mode (six octal digits) and the id of its object."""
+
+    mode: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file's content. ``data`` is cut at ``READ_LIMIT + 1`` bytes."""
+
+    oid: str
+    data: bytes
+
+
+class Tree(Protocol):
+    """The files of one revision (or of a working tree, or of a dict)."""
+
+    def read(self, path: str) -> Blob | None:
+        """The blob at ``path``; None if nothing or a folder is there. A symlink's blob is its target's name."""
+        ...
+
+    def list(self, path: str) -> Mapping[str, Entry]:
+        """The entries of the folder at ``path`` ("" is the root); empty if there is no such folder."""
+        ...
+
+    def blob(self, oid: str) -> bytes:
+        """The content of a blob known to be there, cut as in :class:`Blob`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person as git writes one."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit; ``time`` is the committer's, in UTC."""
+
+    oid: str
+    tree: str
+    parents: tuple[str, ...]
+    author: Identity
+    time: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """Move ``ref`` (full name, as the hub calls it) from ``old`` to ``new``; None is "does not exist"."""
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+class Repository(Protocol):
+    """A git repository and its *hub*: the remote ``origin`` if there is one, else the repository itself."""
+
+    @property
+    def has_origin(self) -> bool:
+        """Whether the hub is another repository than this one."""
+        ...
+
+    def fetch(self) -> None:
+        """Brings over the hub's branches and ``refs/gitreg/*``. Nothing to do where the hub is this repository."""
+        ...
+
+    def resolve(self, rev: str) -> str:
+        """The commit that ``rev`` names. Raises NotFound; ConfigError if the branch is unborn."""
+        ...
+
+    def hub_ref(self, ref: str) -> str | None:
+        """The object that the hub's ``ref`` named at the last fetch; None if it had no such ref."""
+        ...
+
+    def hub_refs(self, prefix: str) -> Mapping[str, str]:
+        """All refs of the hub below ``prefix`` (``refs/gitreg/``, ``refs/heads/``), by full name on the hub."""
+        ...
+
+    def commit(self, oid: str) -> Commit:
+        """Reads one commit."""
+        ...
+
+    def tree(self, oid: str) -> Tree:
+        """The files of a commit (or tree) id."""
+        ...
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best common ancestor; None if there is none. Undecided in a shallow clone that cannot tell."""
+        ...
+
+    def first_parents(self, tip: str) -> Iterator[Commit]:
+        """``tip``, its first parent, and so on, read as they are asked for. Undecided at a shallow boundary."""
+        ...
+
+    def at_time(self, tip: str, moment: datetime) -> str:
+        """The newest commit on the first-parent line of ``tip`` that is not younger than ``moment``."""
+        ...
+
+    def identity(self) -> Identity:
+        """Who commits here, from git's configuration. Raises ConfigError with the commands that set it."""
+        ...
+
+    def write_blob(self, data: bytes) -> str:
+        """Stores a blob; returns its id."""
+        ...
+
+    def write_tree(self, base: str, changes: Mapping[str, Entry | None]) -> str:
+        """The tree ``base`` (tree or commit id; "" is the empty tree) with paths set, or removed where None."""
+        ...
+
+    def write_commit(
+        self, tree: str, parents: Sequence[str], message: str, author: Identity, time: datetime
+    ) -> str:
+        """Stores a commit, author and committer alike; returns its id."""
+        ...
+
+    def update(self, updates: Sequence[RefUpdate]) -> None:
+        """Moves refs of the hub, all or none, each with its expected old value. Raises LostRace, Refused."""
+        ...
+
+    def followable(self, branch: str) -> str | None:
+        """None if no checkout would be disturbed by a move of ``branch``; else the reason, for the error line."""
+        ...
+
+    def follow(self, branch: str, old: str | None, new: str) -> bool:
+        """Moves a clean checkout of ``branch`` along from ``old`` to ``new``; whether it did."""
+        ...
+
+
+class Progress(Protocol):
+    """Where a long step shows how far it is."""
+
+    def task(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
+        """Opens one bar over ``total`` bytes."""
+        ...
+
+
+class ProgressTask(Protocol):
+    """One open bar."""
+
+    def advance(self, amount: int) -> None:
+        """Counts ``amount`` more bytes as done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DvcPointer:
+    """What a ``.dvc`` file says of its one output.
+
+    ``md5`` is DVC's object name (with ``.dir`` for a directory), ``size`` is in bytes, ``files`` counts a
+    directory's files (1 for a file), ``path`` is the basename beside the ``.dvc`` file.
+    """
+
+    path: str
+    md5: str
+    size: int
+    files: int
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the output is a directory."""
+        return self.md5.endswith(".dir")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """One file of an artifact: path inside it ("" for a single file), size in bytes, sha256 in hex."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """An artifact as it was found: its DVC pointer and its files, sorted by path (UTF-8 byte order)."""
+
+    pointer: DvcPointer
+    files: tuple[ListedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What a look at the remote found: the object names that are not there, and a line on each corrupt one."""
+
+    missing: tuple[str, ...] = ()
+    corrupt: tuple[str, ...] = ()
+
+
+class ArtifactStore(Protocol):
+    """A DVC remote."""
+
+    def inspect(self, path: str) -> Payload:
+        """Reads a local file or directory, refusing (Refused) what cannot be registered: symlinks, emptiness."""
+        ...
+
+    def upload(self, path: str, payload: Payload, progress: Progress) -> None:
+        """Stores what ``inspect`` saw. Refused if the files changed since; then nothing refers to what was stored."""
+        ...
+
+    def presence(self, pointers: Sequence[DvcPointer]) -> Mapping[DvcPointer, Presence]:
+        """Looks every object up (a directory's children too), without reading contents of files."""
+        ...
+
+    def files(self, pointer: DvcPointer, progress: Progress) -> tuple[ListedFile, ...]:
+        """Reads every byte from the remote and says what it is. Refused if an object is missing or corrupt."""
+        ...
+
+    def download(self, pointer: DvcPointer, target: str, digest: str, progress: Progress) -> None:
+        """Puts the artifact at ``target`` (which must not exist), only once every byte has the right ``digest``."""
+        ...
+
+    def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:
+        """Stores the artifact on another remote as well, verified on the way."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a signature check found. ``key`` is the OpenSSH public key (type and base64) that made it, if any."""
+
+    key: str | None
+    valid: bool
+    problem: str | None = None
+
+
+class Signer(Protocol):
+    """Makes SSH signatures (namespace ``gitreg``) with one private key."""
+
+    @property
+    def public_key(self) -> str:
+        """``ssh-ed25519 AAAA…``, without comment."""
+        ...
+
+    def sign(self, message: bytes) -> str:
+        """The armoured signature (https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A signed sentence of a person: ``body`` is its canonical JSON, decoded; ``signature`` what checking it found."""
+
+    body: Mapping[str, object]
+    signature: Signature
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRequest:
+    """A branch that asks to be merged, with its discussion.
+
+    ``state`` is ``open``, ``merged`` or ``closed``; ``branch`` and ``target`` are short branch names; ``head`` is the
+    branch's commit (None if the branch is gone); ``change_id`` is what its author signed; ``merged_as`` the commit
+    on the target that landed it; ``opened_at`` is in UTC.
+    """
+
+    id: str
+    title: str
+    body: str
+    branch: str
+    target: str
+    state: str
+    head: str | None
+    change_id: str
+    author: Statement | None
+    opened_at: datetime
+    merged_as: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    """What it takes to open a change request (or to renew one that was refreshed)."""
+
+    title: str
+    body: str
+    branch: str
+    target: str
+    head: str
+    change_id: str
+    statement: Mapping[str, object] = field(default_factory=dict)
+
+
+class Forge(Protocol):
+    """Where change requests live."""
+
+    def open(
+        self, new: NewRequest, signer: Signer | None, old_head: str | None, now: datetime
+    ) -> ChangeRequest:
+        """Pushes the branch and opens its request in one step; adopts and renews the open one of that branch."""
+        ...
+
+    def requests(self, states: Iterable[str] = ("open",)) -> Sequence[ChangeRequest]:
+        """The requests in these states, oldest first."""
+        ...
+
+    def request(self, id: str) -> ChangeRequest:
+        """One request. Raises NotFound."""
+        ...
+
+    def statements(self, change_id: str) -> Sequence[Statement]:
+        """Approvals and revocations that name this change, each with its signature checked."""
+        ...
+
+    def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:
+        """Signs and files a statement; returns its ref."""
+        ...
+
+    def merge(self, request: ChangeRequest, commit: str, base: str) -> None:
+        """Moves the target from ``base`` to ``commit``, marks the request merged, deletes its branch: all or none."""
+        ...
+
+    def close(self, request: ChangeRequest) -> None:
+        """Ends a request without merging; its branch is deleted."""
+        ...

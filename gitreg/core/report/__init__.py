@@ -1,0 +1,1 @@
+"""From data to text: what people, CI and machines read."""

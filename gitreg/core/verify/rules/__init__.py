@@ -1,0 +1,1 @@
+"""One rule per file. Each has its id, its name, and a function from a context to findings."""
