@@ -250,15 +250,7 @@ class ModelVersion:
 
     def as_yaml(self) -> dict[str, object]:
         """As it is written; optional keys only where they say something."""
-        optional = {
-            "source": self.source,
-            "params": self.params,
-            "metrics": self.metrics,
-            "signature": self.signature,
-            "environment": self.environment,
-            "copied_from": self.copied_from.as_yaml() if self.copied_from else {},
-        }
-        return {
+        written: dict[str, object] = {
             "apiVersion": API_VERSION,
             "kind": "ModelVersion",
             "model": self.model,
@@ -266,7 +258,16 @@ class ModelVersion:
             "created_at": show_time(self.created_at),
             "created_by": {"name": self.created_by.name, "email": self.created_by.email},
             "artifact": self.artifact.as_yaml(),
-        } | {key: dict(value) for key, value in optional.items() if value}
+        }
+        optional: dict[str, Mapping[str, object]] = {
+            "source": self.source,
+            "params": self.params,
+            "metrics": self.metrics,
+            "signature": self.signature,
+            "environment": self.environment,
+            "copied_from": self.copied_from.as_yaml() if self.copied_from else {},
+        }
+        return written | {key: dict(value) for key, value in optional.items() if value}
 
 
 def _only(readers: Mapping[str, Reader[object]]) -> Reader[Mapping[str, object]]:

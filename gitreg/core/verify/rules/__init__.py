@@ -1,1 +1,70 @@
-"""One rule per file. Each has its id, its name, and a function from a context to findings."""
+"""One rule per file. Each has its id, its name, and a function from what it looks at to findings.
+
+``SNAPSHOT_RULES`` hold of one revision by itself; ``CHANGE_RULES`` of the way from a base to a head.
+"""
+
+from __future__ import annotations
+
+from gitreg.core.verify.rule import ChangeRule, SnapshotRule
+from gitreg.core.verify.rules.aliases import ALIASES
+from gitreg.core.verify.rules.approvals import APPROVALS
+from gitreg.core.verify.rules.artifacts import ARTIFACTS
+from gitreg.core.verify.rules.bootstrap import BOOTSTRAP
+from gitreg.core.verify.rules.card_gate import CARD_GATE
+from gitreg.core.verify.rules.completeness import COMPLETENESS
+from gitreg.core.verify.rules.conflict import CONFLICT
+from gitreg.core.verify.rules.endings import ENDINGS
+from gitreg.core.verify.rules.formats_gate import FORMATS_GATE
+from gitreg.core.verify.rules.manifest import MANIFEST
+from gitreg.core.verify.rules.markers import MARKERS
+from gitreg.core.verify.rules.metric_gate import METRIC_GATE
+from gitreg.core.verify.rules.mixing import MIXING
+from gitreg.core.verify.rules.mode import MODE, MODE_OF_RULES
+from gitreg.core.verify.rules.names import NAMES
+from gitreg.core.verify.rules.numbers import NUMBERS
+from gitreg.core.verify.rules.pins import PINS
+from gitreg.core.verify.rules.placement import PLACEMENT
+from gitreg.core.verify.rules.pointers import POINTERS
+from gitreg.core.verify.rules.policy import POLICY
+from gitreg.core.verify.rules.records import RECORDS
+from gitreg.core.verify.rules.roles import ROLES
+from gitreg.core.verify.rules.schema_gate import SCHEMA_GATE
+from gitreg.core.verify.rules.scheme import SCHEME
+from gitreg.core.verify.rules.soak import SOAK
+from gitreg.core.verify.rules.stages import STAGES
+from gitreg.core.verify.rules.stray import STRAY
+from gitreg.core.verify.rules.transitions import TRANSITIONS
+
+SNAPSHOT_RULES: tuple[SnapshotRule, ...] = (
+    MANIFEST,
+    PLACEMENT,
+    STRAY,
+    MODE,
+    NAMES,
+    COMPLETENESS,
+    PINS,
+    STAGES,
+    MARKERS,
+    SCHEME,
+    POLICY,
+)
+CHANGE_RULES: tuple[ChangeRule, ...] = (
+    CONFLICT,
+    RECORDS,
+    POINTERS,
+    ENDINGS,
+    MIXING,
+    NUMBERS,
+    BOOTSTRAP,
+    MODE_OF_RULES,
+    TRANSITIONS,
+    METRIC_GATE,
+    SCHEMA_GATE,
+    FORMATS_GATE,
+    CARD_GATE,
+    SOAK,
+    ALIASES,
+    ROLES,
+    APPROVALS,
+    ARTIFACTS,
+)

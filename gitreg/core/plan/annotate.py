@@ -1,0 +1,41 @@
+"""Edit what people say: a model's title, owners and tags; a version's notes, tags, card and deprecation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from gitreg.core.codec.edit import REMOVE, edit_yaml
+from gitreg.core.names import Version
+from gitreg.core.plan.plan import NothingToDo, Plan, new_file
+from gitreg.core.snapshot import Snapshot
+
+#: New values by key path; ``REMOVE`` takes a key away.
+Edits = Mapping[tuple[str, ...], object]
+
+
+def plan_edit_model(snapshot: Snapshot, model: str, edits: Edits) -> Plan:
+    """Edits ``model.yaml``, keeping its comments. Raises NothingToDo if it says so already."""
+    return _plan(snapshot, snapshot.layout.model(model), edits, f"Edit {model}", None)
+
+
+def plan_annotate(snapshot: Snapshot, model: str, version: Version, edits: Edits) -> Plan:
+    """Edits ``notes.yaml`` of a version, keeping its comments. Raises NotFound, NothingToDo."""
+    snapshot.demand_record(model, version)
+    fresh = new_file("VersionNotes", {"model": model, "version": version})
+    path = snapshot.layout.version(model, version, "notes.yaml")
+    return _plan(snapshot, path, edits, f"Annotate {model}/{version}", fresh)
+
+
+def _plan(snapshot: Snapshot, path: str, edits: Edits, title: str, fresh: bytes | None) -> Plan:
+    blob = snapshot.blob(path)
+    old = blob.data if blob else fresh
+    assert old is not None, "the caller found the model"
+    new = edit_yaml(old, edits)
+    if new == old:
+        raise NothingToDo(f"{path} says so already")
+    start = blob.oid if blob else None
+    return Plan("annotate", title, (path, start, hashlib.sha256(new).hexdigest()), {path: new})
+
+
+__all__ = ["REMOVE", "Edits", "plan_annotate", "plan_edit_model"]

@@ -1,0 +1,75 @@
+"""Delete a version or a model: a tombstone takes its place, and its numbers stay taken."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gitreg.core.decode import show_time
+from gitreg.core.manifest import Pin
+from gitreg.core.names import Version, version_key
+from gitreg.core.plan.plan import Plan, new_file
+from gitreg.core.policy import NONE
+from gitreg.core.snapshot import Snapshot, files_below
+from gitreg.errors import Refused
+
+
+def plan_delete_version(
+    snapshot: Snapshot, model: str, version: Version, reason: str | None, now: datetime
+) -> Plan:
+    """Replaces a version's files with a tombstone. Raises NotFound, Refused (a stage or alias names it)."""
+    record = snapshot.demand_record(model, version)
+    _demand_unused(snapshot, model, version)
+    folder = snapshot.layout.version(model, version, "").rstrip("/")
+    edits: dict[str, bytes | None] = {path: None for path, _ in files_below(snapshot.tree, folder)}
+    body = {
+        "model": model,
+        "version": version,
+        "digest": record.artifact.digest,
+        "deleted_at": show_time(now),
+        "reason": reason,
+    }
+    edits[f"{folder}/tombstone.yaml"] = new_file("VersionTombstone", body)
+    return Plan("delete", f"Delete {model}/{version}", (model, str(version)), edits)
+
+
+def plan_delete_model(snapshot: Snapshot, model: str, reason: str | None, now: datetime) -> Plan:
+    """Replaces a model's files with a tombstone that lists its versions. Raises Refused (a pointer is not empty)."""
+    for version in snapshot.versions(model):
+        _demand_unused(snapshot, model, version)
+    folder = snapshot.layout.model(model, "").rstrip("/")
+    pins = [{"version": pin.version, "digest": pin.digest} for pin in _pins(snapshot, model)]
+    body = {"model": model, "versions": pins, "deleted_at": show_time(now), "reason": reason}
+    edits: dict[str, bytes | None] = {path: None for path, _ in files_below(snapshot.tree, folder)}
+    # new_file leaves empty lists out, and this key must be there
+    text = new_file("ModelTombstone", body)
+    edits[f"{folder}/tombstone.yaml"] = text if pins else text + b"versions: []\n"
+    return Plan("delete", f"Delete {model}", (model, len(pins)), edits)
+
+
+def _pins(snapshot: Snapshot, model: str) -> list[Pin]:
+    """Every version that the name ever had, with the digest of its bytes."""
+    old = snapshot.model_tombstone(model)
+    pins = {pin.version: pin for pin in (old.versions if old else ())}
+    for version in snapshot.numbers(model):
+        record = snapshot.record(model, version)
+        tombstone = snapshot.version_tombstone(model, version)
+        if record is not None:
+            pins[version] = record.pin
+        elif tombstone is not None:
+            pins[version] = Pin(version, tombstone.digest)
+    return sorted(pins.values(), key=lambda pin: version_key(pin.version))
+
+
+def _demand_unused(snapshot: Snapshot, model: str, version: Version) -> None:
+    stage = snapshot.stage_of(model, version)
+    if stage != NONE:
+        raise Refused(
+            f"{model}/{version} is in {stage} and cannot be deleted",
+            f"gitreg demote {model}/{version} --to none",
+        )
+    aliases = snapshot.aliases_of(model, version)
+    if aliases:
+        raise Refused(
+            f"{model}@{aliases[0]} names version {version}, which so cannot be deleted",
+            f"gitreg alias delete {model} {aliases[0]}",
+        )

@@ -1,0 +1,58 @@
+"""What every plan is: the edits that carry out an intent on one snapshot, and how the change is called."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitreg.core.codec.edit import edit_yaml
+from gitreg.core.codec.yaml import dump_yaml
+from gitreg.core.manifest import API_VERSION
+from gitreg.core.snapshot import Snapshot
+from gitreg.errors import GitregError
+
+#: Every branch of a change request begins so.
+BRANCH_PREFIX = "gitreg/"
+
+
+class NothingToDo(GitregError):
+    """The registry is already as asked."""
+
+    exit_code = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Edits to the files of one snapshot.
+
+    ``intent`` is what was asked together with the serials that it starts from: equal intents on equal serials are
+    the same change, on the same branch. ``edits`` maps paths (from the repository's root) to new content, or None to
+    remove.
+    """
+
+    kind: str
+    title: str
+    intent: tuple[object, ...]
+    edits: Mapping[str, bytes | None]
+
+    @property
+    def branch(self) -> str:
+        """The branch of the change: its kind, and a hash of its intent."""
+        text = json.dumps([self.kind, *self.intent], ensure_ascii=True, separators=(",", ":"))
+        return f"{BRANCH_PREFIX}{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def new_file(kind: str, body: Mapping[str, object]) -> bytes:
+    """The text of a new manifest; keys without a value are left out."""
+    said = {key: value for key, value in body.items() if value not in (None, {}, (), [])}
+    return dump_yaml({"apiVersion": API_VERSION, "kind": kind} | said).encode()
+
+
+def written(snapshot: Snapshot, path: str, whole: Mapping[str, object], keys: tuple[str, ...]) -> bytes:
+    """A manifest after an edit: the old text with ``keys`` set from ``whole``, or ``whole`` where there is none."""
+    blob = snapshot.blob(path)
+    if blob is None:
+        return dump_yaml(dict(whole)).encode()
+    return edit_yaml(blob.data, {(key,): whole[key] for key in keys})

@@ -1,0 +1,202 @@
+"""Register a version, and make the model it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from gitreg.core.codec.dvcfile import dump_dvc
+from gitreg.core.codec.yaml import dump_yaml
+from gitreg.core.manifest import (
+    INTEGER_SCHEME,
+    Artifact,
+    CopiedFrom,
+    ModelVersion,
+)
+from gitreg.core.names import Version, fold, is_semver, model_name_problem
+from gitreg.core.plan.plan import NothingToDo, Plan, new_file
+from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.snapshot import Snapshot, highest
+from gitreg.errors import NotFound, Refused, UsageError
+
+#: How many of a model's newest versions are searched for the same bytes: registering stays flat in their number.
+ADOPTION_WINDOW = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """What a new model's ``model.yaml`` says."""
+
+    title: str | None = None
+    description: str | None = None
+    owners: tuple[str, ...] = ()
+    task: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    scheme: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Everything that a new version's record and notes say.
+
+    ``version`` is asked for by SemVer models alone; ``create`` makes the model if there is none; ``nonce`` (from
+    ``--again``) registers bytes that are registered already.
+    """
+
+    model: str
+    artifact: Artifact
+    pointer: DvcPointer
+    created_by: Identity
+    created_at: datetime
+    version: str | None = None
+    create: NewModel | None = None
+    nonce: str | None = None
+    source: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    signature: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, object] = field(default_factory=dict)
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    card: Mapping[str, str] = field(default_factory=dict)
+    copied_from: CopiedFrom | None = None
+
+
+def plan_model(snapshot: Snapshot, name: str, new: NewModel) -> Plan:
+    """Makes a model without versions. Raises UsageError (bad name), Refused (taken)."""
+    _demand_free_name(snapshot, name)
+    edits: dict[str, bytes | None] = {snapshot.layout.model(name): _model_file(name, new)}
+    return Plan("register", f"New model {name}", (name,), edits)
+
+
+def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
+    """Adds a version to a model: its record, its DVC pointer, and notes where there is something to note.
+
+    Raises:
+        NotFound: no such model, and it was not asked to be made.
+        UsageError: a bad name, or a version that does not fit the model's scheme.
+        Refused: the version exists or existed.
+        NothingToDo: one of the newest versions has the same bytes.
+    """
+    edits: dict[str, bytes | None] = {}
+    model = snapshot.spelling(asked.model)
+    if model is not None and (snapshot.model(model) is not None or snapshot.redirect(model) is not None):
+        model = snapshot.find_model(model)
+        if asked.nonce is None and asked.copied_from is None:
+            _demand_new_bytes(snapshot, model, asked)
+        scheme = snapshot.scheme(model)
+    else:
+        model = asked.model
+        scheme = _create(snapshot, asked, edits)
+    version = _number(snapshot, model, scheme, asked.version)
+    edits |= _version_files(snapshot, model, version, asked)
+    kind = "copy" if asked.copied_from else "register"
+    intent = (model, asked.artifact.digest, asked.version, asked.nonce)
+    return Plan(kind, f"Register {model}/{version}", intent, edits)
+
+
+def _create(snapshot: Snapshot, asked: Registration, edits: dict[str, bytes | None]) -> str:
+    if asked.create is None:
+        try:
+            snapshot.find_model(asked.model)
+        except NotFound as error:
+            raise NotFound(error.message, "add --create to make a new model") from None
+    new = asked.create or NewModel()
+    _demand_free_name(snapshot, asked.model)
+    edits[snapshot.layout.model(asked.model)] = _model_file(asked.model, new)
+    return new.scheme or snapshot.registry().scheme
+
+
+def _demand_free_name(snapshot: Snapshot, name: str) -> None:
+    problem = model_name_problem(name)
+    if problem:
+        raise UsageError(f"{name!r} cannot name a model: {problem}")
+    taken = next((folder for folder in snapshot.model_folders() if fold(folder) == fold(name)), None)
+    if taken is not None and (
+        taken != name or snapshot.model_tombstone(taken) is None or snapshot.model(taken)
+    ):
+        raise Refused(f"the name {name!r} is taken by {taken!r}", "choose another name")
+
+
+def _model_file(name: str, new: NewModel) -> bytes:
+    return new_file(
+        "Model",
+        {
+            "name": name,
+            "title": new.title,
+            "description": new.description,
+            "owners": list(new.owners),
+            "task": new.task,
+            "tags": dict(new.tags),
+            "versions": new.scheme,
+        },
+    )
+
+
+def _demand_new_bytes(snapshot: Snapshot, model: str, asked: Registration) -> None:
+    for version in islice(reversed(snapshot.numbers(model)), ADOPTION_WINDOW):
+        record = snapshot.record(model, version)
+        if record and record.artifact.digest == asked.artifact.digest and asked.version in (None, version):
+            raise NothingToDo(
+                f"{model}/{version} already has these bytes ({asked.artifact.digest[:19]}…)",
+                "--again registers them once more",
+            )
+
+
+def _number(snapshot: Snapshot, model: str, scheme: str, asked: str | None) -> Version:
+    taken = snapshot.taken(model)
+    if scheme == INTEGER_SCHEME:
+        if asked is not None:
+            raise UsageError(f"{model!r} numbers its versions by itself", "leave --version out")
+        top = highest(version for version in taken if isinstance(version, int))
+        return top + 1 if isinstance(top, int) else 1
+    if asked is None:
+        top = highest(taken)
+        raise UsageError(
+            f"{model!r} has SemVer versions, so the new one needs a number",
+            f"give --version, higher than {top}" if top else "give --version 0.1.0, say",
+        )
+    if not is_semver(asked):
+        raise UsageError(
+            f"{asked!r} is not a SemVer version without build metadata", "write 1.4.0 or 2.0.0-rc.1"
+        )
+    same = next((v for v in taken if str(v).lower() == asked.lower()), None)
+    if same is not None:
+        raise Refused(
+            f"version {same} of {model!r} exists, or existed and was deleted", "give another --version"
+        )
+    return asked
+
+
+def _version_files(
+    snapshot: Snapshot, model: str, version: Version, asked: Registration
+) -> dict[str, bytes | None]:
+    record = ModelVersion(
+        model=model,
+        version=version,
+        created_at=asked.created_at,
+        created_by=asked.created_by,
+        artifact=asked.artifact,
+        source=asked.source,
+        params=asked.params,
+        metrics=asked.metrics,
+        signature=asked.signature,
+        environment=asked.environment,
+        copied_from=asked.copied_from,
+    )
+    files: dict[str, bytes | None] = {
+        snapshot.layout.version(model, version): dump_yaml(record.as_yaml()).encode(),
+        snapshot.layout.version(model, version, f"{asked.artifact.path}.dvc"): dump_dvc(asked.pointer),
+    }
+    if asked.description or asked.tags or asked.card:
+        notes = {
+            "model": model,
+            "version": version,
+            "description": asked.description,
+            "tags": dict(asked.tags),
+            "card": dict(asked.card),
+        }
+        files[snapshot.layout.version(model, version, "notes.yaml")] = new_file("VersionNotes", notes)
+    return files

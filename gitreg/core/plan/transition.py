@@ -1,0 +1,148 @@
+"""Promote, demote and roll back: moves of versions between stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gitreg.core.manifest import Pin, StageAssignment
+from gitreg.core.names import Version, version_key
+from gitreg.core.plan.plan import NothingToDo, Plan, written
+from gitreg.core.policy import NONE, StagePolicy
+from gitreg.core.snapshot import Snapshot
+from gitreg.errors import NotFound, Refused
+
+
+def plan_promote(
+    snapshot: Snapshot, model: str, version: Version, target: str, *, archive_existing: bool | None = None
+) -> Plan:
+    """Moves a version into ``target``; versions that must give way go where the stage's policy sends them.
+
+    Args:
+        archive_existing: True sends every present holder away, False keeps them all, None makes only the room that
+            policy asks for.
+
+    Raises:
+        NotFound: no such version or stage.
+        Refused: policy allows no such move, or no room.
+        NothingToDo: the version is there already.
+    """
+    pin = snapshot.demand_record(model, version).pin
+    source = snapshot.stage_of(model, version)
+    settings = demand_stage(snapshot, target, model)
+    if source == settings.name:
+        raise NothingToDo(f"{model}/{version} is already in {settings.name}")
+    _demand_source(settings, source, model, version)
+    moves = {version: (pin, source, settings.name)}
+    for displaced in _displaced(snapshot, model, settings, archive_existing):
+        moves[displaced.version] = (displaced, settings.name, settings.replaced)
+    title = f"Promote {model}/{version} to {settings.name}"
+    return _plan_moves(snapshot, "promote", title, model, moves)
+
+
+def plan_demote(snapshot: Snapshot, model: str, version: Version, target: str | None = None) -> Plan:
+    """Takes a version out of its stage, to ``target``, or by default to where the stage's policy sends versions.
+
+    Raises NotFound, Refused (policy allows no such move), NothingToDo (it is in no stage).
+    """
+    pin = snapshot.demand_record(model, version).pin
+    source = snapshot.stage_of(model, version)
+    if source == NONE:
+        raise NothingToDo(f"{model}/{version} is in no stage")
+    goal = target or demand_stage(snapshot, source, model).replaced
+    if goal != NONE:
+        settings = demand_stage(snapshot, goal, model)
+        goal = settings.name
+        _demand_source(settings, source, model, version)
+    if goal == source:
+        raise NothingToDo(f"{model}/{version} is already in {goal}")
+    title = f"Demote {model}/{version} from {source} to {goal}"
+    return _plan_moves(snapshot, "demote", title, model, {version: (pin, source, goal)})
+
+
+def plan_rollback(snapshot: Snapshot, model: str, stage: str) -> Plan:
+    """Restores exactly the versions that a stage held before its last edit.
+
+    Raises NotFound (no such stage), Refused (nothing to restore, or a version to restore was deleted).
+    """
+    settings = demand_stage(snapshot, stage, model)
+    assignment = snapshot.stage(model, settings.name)
+    if assignment is None or not assignment.previous:
+        raise Refused(
+            f"{settings.name} of {model!r} has nothing to roll back to",
+            f"gitreg history {model} shows what it held",
+        )
+    if set(assignment.previous) == set(assignment.versions):
+        raise NothingToDo(f"{settings.name} of {model!r} holds what it held before")
+    moves = {pin.version: (pin, settings.name, settings.replaced) for pin in assignment.versions}
+    for pin in assignment.previous:
+        if snapshot.record(model, pin.version) is None:
+            raise Refused(
+                f"{model}/{pin.version} was deleted and cannot be restored", "promote another version"
+            )
+        moves.pop(pin.version, None)
+        if pin not in assignment.versions:
+            moves[pin.version] = (pin, snapshot.stage_of(model, pin.version), settings.name)
+    restored = " and ".join(f"{model}/{pin.version}" for pin in assignment.previous)
+    return _plan_moves(snapshot, "rollback", f"Roll {settings.name} back to {restored}", model, moves)
+
+
+def demand_stage(snapshot: Snapshot, stage: str, model: str) -> StagePolicy:
+    """The policy of a stage by its name, without regard to case. Raises NotFound."""
+    policy = snapshot.policy()
+    name = next((n for n in policy.stage_names if n.lower() == stage.lower()), stage)
+    settings = policy.stage(name, model)
+    if settings is None or name == NONE:
+        raise NotFound(
+            f"the policy has no stage {stage!r}", f"its stages are {', '.join(policy.stage_names)}"
+        )
+    return settings
+
+
+def _demand_source(settings: StagePolicy, source: str, model: str, version: Version) -> None:
+    if settings.sources is not None and source not in settings.sources:
+        raise Refused(
+            f"{model}/{version} is in {source}, and {settings.name} takes versions only from"
+            f" {', '.join(settings.sources) or 'nowhere'}",
+            f"promote it to {settings.sources[0]} first" if settings.sources else None,
+        )
+
+
+def _displaced(
+    snapshot: Snapshot, model: str, settings: StagePolicy, archive_existing: bool | None
+) -> Iterable[Pin]:
+    """The holders that give way: all if asked, else the lowest ones, as many as policy's ``holds`` asks for."""
+    assignment = snapshot.stage(model, settings.name)
+    holders = sorted(assignment.versions if assignment else (), key=lambda pin: version_key(pin.version))
+    if archive_existing:
+        return holders
+    excess = 0 if settings.holds is None else max(0, len(holders) + 1 - settings.holds)
+    if excess and archive_existing is False:
+        raise Refused(
+            f"{settings.name} of {model!r} holds at most {settings.holds}, and is full",
+            "leave --keep out",
+        )
+    return holders[:excess]
+
+
+Moves = Mapping[Version, tuple[Pin, str, str]]
+
+
+def _plan_moves(snapshot: Snapshot, kind: str, title: str, model: str, moves: Moves) -> Plan:
+    stages = {stage for _, *ends in moves.values() for stage in ends if stage != NONE}
+    edits: dict[str, bytes | None] = {}
+    serials: list[object] = []
+    for stage in sorted(stages):
+        old = snapshot.stage(model, stage) or StageAssignment(model, stage, 0)
+        new = _moved(old, moves)
+        path = snapshot.layout.stage(model, old.stage)
+        edits[path] = written(snapshot, path, new.as_yaml(), ("serial", "versions", "previous"))
+        serials.append([old.stage, old.serial])
+    asked = sorted([str(version), pin.digest, source, goal] for version, (pin, source, goal) in moves.items())
+    return Plan(kind, title, (model, asked, serials), edits)
+
+
+def _moved(old: StageAssignment, moves: Moves) -> StageAssignment:
+    stays = [pin for pin in old.versions if moves.get(pin.version, (None, None))[1] != old.stage]
+    comes = [pin for pin, _, goal in moves.values() if goal == old.stage]
+    versions = tuple(sorted(stays + comes, key=lambda pin: version_key(pin.version)))
+    return StageAssignment(old.model, old.stage, old.serial + 1, versions, old.versions)

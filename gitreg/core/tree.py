@@ -1,0 +1,183 @@
+"""Trees as data: what differs between two, one laid over another, and the candidate of a change.
+
+The candidate is the base's tree plus the raw path changes of a branch since its merge base. git's own content merge
+is never asked: its rename detection can carry an unapproved version into another file without a conflict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from gitreg.core.ports import FILE, FOLDER, READ_LIMIT, Blob, Entry, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class RawChange:
+    """One path that differs: what stood there and what stands there now (None: nothing)."""
+
+    path: str
+    old: Entry | None
+    new: Entry | None
+
+
+def raw_changes(old: Tree, new: Tree, folder: str = "") -> Iterator[RawChange]:
+    """Every path that differs, in path order; equal subtrees are not opened. No renames, no content."""
+    before, after = old.list(folder), new.list(folder)
+    for name in sorted(before.keys() | after.keys()):
+        one, other = before.get(name), after.get(name)
+        if one != other:
+            yield from _differing(old, new, f"{folder}/{name}" if folder else name, one, other)
+
+
+def _differing(
+    old: Tree, new: Tree, path: str, one: Entry | None, other: Entry | None
+) -> Iterator[RawChange]:
+    folders = [entry is not None and entry.mode == FOLDER for entry in (one, other)]
+    if any(folders):
+        yield from raw_changes(old if folders[0] else _NOTHING, new if folders[1] else _NOTHING, path)
+    file, other_file = (None if is_folder else e for is_folder, e in zip(folders, (one, other), strict=True))
+    if file or other_file:
+        yield RawChange(path, file, other_file)
+
+
+def entry_at(tree: Tree, path: str) -> Entry | None:
+    """What stands at a path; None if nothing does."""
+    folder, _, name = path.rpartition("/")
+    return tree.list(folder).get(name)
+
+
+def change_id(changes: Iterable[RawChange]) -> str:
+    """Names a change by what it does: sha256 (hex) over its sorted raw entries. Moves of the base leave it alone."""
+    rows = sorted([c.path, *((e.mode, e.oid) if e else ("", "") for e in (c.old, c.new))] for c in changes)
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the base would become: ``tree``, the paths that really change, and those that both sides changed."""
+
+    tree: Tree
+    changes: tuple[RawChange, ...]
+    conflicts: tuple[RawChange, ...] = ()
+
+
+def candidate(base: Tree, changes: Iterable[RawChange], source: Tree) -> Candidate:
+    """Lays raw path changes over ``base``; ``source`` has the new blobs."""
+    landed: list[RawChange] = []
+    conflicts: list[RawChange] = []
+    for change in changes:
+        now = entry_at(base, change.path)
+        if now == change.new:
+            continue  # the base has it already
+        (landed if now == change.old else conflicts).append(change)
+    landed_paths = {c.path for c in landed if c.new is None}
+    conflicts += [c for c in landed if c.new is not None and _blocked(base, c.path, landed_paths)]
+    kept = tuple(c for c in landed if c not in conflicts)
+    return Candidate(OverlayTree(base, {c.path: c.new for c in kept}, source), kept, tuple(conflicts))
+
+
+def _blocked(base: Tree, path: str, removed: set[str]) -> bool:
+    """Whether the base has a file where the path needs a folder."""
+    folders = path.split("/")[:-1]
+    ancestors = ("/".join(folders[: n + 1]) for n in range(len(folders)))
+    return any(
+        (entry := entry_at(base, ancestor)) is not None and entry.mode != FOLDER and ancestor not in removed
+        for ancestor in ancestors
+    )
+
+
+class MemoryTree:
+    """A tree from a dict of path to content; blob ids are git's (sha1)."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = {path: Blob(blob_oid(data), data) for path, data in files.items()}
+        self._by_oid = {blob.oid: blob.data for blob in self._files.values()}
+        self._folders: dict[str, dict[str, Entry]] = {}
+        for path, blob in self._files.items():
+            self._add(path, Entry(FILE, blob.oid))
+
+    def _add(self, path: str, entry: Entry) -> None:
+        folder, _, name = path.rpartition("/")
+        known = folder in self._folders
+        self._folders.setdefault(folder, {})[name] = entry
+        if folder and not known:
+            # Every folder is its own object here: comparisons look inside.
+            self._add(folder, Entry(FOLDER, f"{id(self):x}:{folder}"))
+
+    def read(self, path: str) -> Blob | None:
+        """See :class:`gitreg.core.ports.Tree`."""
+        return self._files.get(path)
+
+    def list(self, path: str) -> Mapping[str, Entry]:
+        """See :class:`gitreg.core.ports.Tree`."""
+        return self._folders.get(path, {})
+
+    def blob(self, oid: str) -> bytes:
+        """See :class:`gitreg.core.ports.Tree`."""
+        return self._by_oid[oid]
+
+
+_NOTHING = MemoryTree({})
+
+
+def blob_oid(data: bytes) -> str:
+    """The id that git (with sha1) gives this content."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+class OverlayTree:
+    """A tree with some paths set to other entries, or removed; the new blobs come from ``source``."""
+
+    def __init__(self, base: Tree, changes: Mapping[str, Entry | None], source: Tree) -> None:
+        self._base = base
+        self._changes = changes
+        self._source = source
+        self._touched: dict[str, set[str]] = {}
+        for path in changes:
+            parts = path.split("/")
+            for depth, name in enumerate(parts):
+                self._touched.setdefault("/".join(parts[:depth]), set()).add(name)
+
+    def read(self, path: str) -> Blob | None:
+        """See :class:`gitreg.core.ports.Tree`."""
+        if path not in self._changes:
+            return self._base.read(path)
+        entry = self._changes[path]
+        return Blob(entry.oid, self._source.blob(entry.oid)[: READ_LIMIT + 1]) if entry else None
+
+    def list(self, path: str) -> Mapping[str, Entry]:
+        """See :class:`gitreg.core.ports.Tree`."""
+        touched = self._touched.get(path)
+        if not touched:
+            return self._base.list(path)
+        found = dict(self._base.list(path))
+        for name in touched:
+            entry = self._entry(f"{path}/{name}" if path else name, found.get(name))
+            if entry is None:
+                found.pop(name, None)
+            else:
+                found[name] = entry
+        return found
+
+    def _entry(self, path: str, below: Entry | None) -> Entry | None:
+        """What stands at a touched path: the change itself, or the folder that changes left."""
+        changed = self._changes.get(path)
+        if changed is not None or path not in self._touched:
+            return changed
+        if not self.list(path):
+            return below if below and below.mode != FOLDER and path not in self._changes else None
+        return Entry(FOLDER, f"{id(self):x}:{path}")
+
+    def blob(self, oid: str) -> bytes:
+        """See :class:`gitreg.core.ports.Tree`."""
+        return self._source.blob(oid)
+
+
+def edited(base: Tree, edits: Mapping[str, bytes | None]) -> OverlayTree:
+    """A tree with some files written or removed."""
+    source = MemoryTree({path: data for path, data in edits.items() if data is not None})
+    entries = {path: None if data is None else Entry(FILE, blob_oid(data)) for path, data in edits.items()}
+    return OverlayTree(base, entries, source)

@@ -1,0 +1,103 @@
+"""What must be known about the world before a change can be judged, and what was found out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from gitreg.core.codec.load import InvalidManifest
+from gitreg.core.delta import Delta, VersionRegistered, transitions
+from gitreg.core.names import Version
+from gitreg.core.policy import NONE, Policy
+from gitreg.core.ports import DvcPointer, ListedFile, Presence, Statement
+from gitreg.core.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class SoakQuestion:
+    """Has ``stage`` of ``model`` been as it is at the base for ``period``?"""
+
+    model: str
+    stage: str
+    period: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Required:
+    """The questions that a change raises.
+
+    ``contents``: artifacts of which every byte must be read (new versions); ``presence``: artifacts that must be
+    there (versions that enter a stage). ``approvals``: whether any approval is needed.
+    """
+
+    approvals: bool
+    contents: tuple[DvcPointer, ...] = ()
+    presence: tuple[DvcPointer, ...] = ()
+    soaks: tuple[SoakQuestion, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An answer that could not be had, and why."""
+
+    why: str
+
+
+Contents: TypeAlias = tuple[ListedFile, ...] | str | Unknown
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was found out. Whatever is missing here is undecided, never a pass.
+
+    ``now`` is the moment of judgement; ``target`` the full name of the ref that the change would move; ``registry``
+    the registry's id; ``change_id`` and ``policy_blob`` what approvals must name. ``statements`` are the signed
+    approvals and revocations that name the change, ``author`` the signed opening. ``contents`` has for each pointer the
+    files found, or a line on what is wrong with them.
+    """
+
+    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    target: str = ""
+    registry: str = ""
+    change_id: str = ""
+    policy_blob: str = ""
+    author: Statement | None = None
+    statements: tuple[Statement, ...] | Unknown = Unknown("nobody asked for approvals")
+    presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
+    contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
+    soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+
+
+def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Policy) -> Required:
+    """Names what must be known to judge a change, and nothing more."""
+    from gitreg.core.verify.approvals import approvals_needed
+
+    new = [(c.model, c.version) for c in delta.of(VersionRegistered)]
+    moves = transitions(delta, policy)
+    entering = [(m.model, m.pin.version) for m in moves if m.target != NONE and not m.displaced]
+    return Required(
+        approvals=bool(approvals_needed(base, delta, policy)),
+        contents=tuple(dict.fromkeys(_pointers(head, new))),
+        presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
+        soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
+    )
+
+
+def _pointers(head: Snapshot, versions: list[tuple[str, Version]]) -> Iterator[DvcPointer]:
+    for model, version in versions:
+        try:
+            record = head.record(model, version)
+            pointer = head.dvc_pointer(model, record) if record else None
+        except InvalidManifest:
+            continue  # the manifest rule reports it
+        if pointer is not None:
+            yield pointer
+
+
+def _soaks(delta: Delta, policy: Policy) -> Iterator[SoakQuestion]:
+    for move in transitions(delta, policy):
+        settings = policy.stage(move.target, move.model)
+        if settings and settings.soak and not move.rollback and not move.displaced:
+            yield SoakQuestion(move.model, settings.soak.stage, settings.soak.period)

@@ -1,0 +1,173 @@
+"""What a rule is, and what rules look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from gitreg.core.codec.load import InvalidManifest
+from gitreg.core.codec.schema import Schemas
+from gitreg.core.delta import Delta, Transition, kinds, transitions
+from gitreg.core.findings import Finding, Location, Outcome
+from gitreg.core.layout import Place
+from gitreg.core.names import Version, parse_version
+from gitreg.core.policy import Policy
+from gitreg.core.ports import FOLDER, Entry
+from gitreg.core.snapshot import Snapshot, files_below
+from gitreg.core.tree import RawChange
+from gitreg.core.verify.evidence import Evidence
+from gitreg.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: its stable id, its name (of its file, its tests and its section in the documentation), its sentence."""
+
+    id: str
+    name: str
+    title: str
+
+    def finding(
+        self,
+        message: str,
+        location: Location | str | None = None,
+        fix: str | None = None,
+        outcome: Outcome = Outcome.FAIL,
+    ) -> Finding:
+        """A finding of this rule; a bare path is a location without a line."""
+        place = Location(location) if isinstance(location, str) else location
+        return Finding(self.id, message, place, fix, outcome)
+
+    def undecided(
+        self, message: str, location: Location | str | None = None, fix: str | None = None
+    ) -> Finding:
+        """Says that the rule could not be judged, which is never a pass."""
+        return self.finding(message, location, fix, Outcome.UNDECIDED)
+
+    def warning(
+        self, message: str, location: Location | str | None = None, fix: str | None = None
+    ) -> Finding:
+        """Something worth knowing that stands in nobody's way."""
+        return self.finding(message, location, fix, Outcome.WARNING)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The part of one snapshot that structural rules look at.
+
+    ``versions`` maps each model concerned to the version folders concerned; None is all of everything.
+    """
+
+    snapshot: Snapshot
+    schemas: Schemas
+    versions: Mapping[str, frozenset[str]] | None = None
+    rules_files: bool = True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the whole registry is looked at."""
+        return self.versions is None
+
+    @cached_property
+    def policy(self) -> Policy | None:
+        """The snapshot's policy; None if it cannot be read, which the manifest rule reports."""
+        try:
+            return self.snapshot.policy()
+        except (InvalidManifest, ConfigError):
+            return None
+
+    @cached_property
+    def models(self) -> list[str]:
+        """The folders of the models concerned that exist."""
+        folders = self.snapshot.model_folders() if self.versions is None else sorted(self.versions)
+        return [name for name in folders if self.snapshot.tree.list(self.folder(name))]
+
+    def folder(self, model: str) -> str:
+        """A model's folder."""
+        return self.snapshot.layout.model(model, "").rstrip("/")
+
+    def version_folders(self, model: str) -> list[str]:
+        """The version folders concerned that exist."""
+        present = self.snapshot.version_folders(model)
+        chosen = present if self.versions is None else self.versions.get(model, frozenset())
+        return sorted(name for name in chosen if name in present)
+
+    def version_numbers(self, model: str) -> list[Version]:
+        """Those of the version folders that are named like a version."""
+        parsed = (parse_version(folder) for folder in self.version_folders(model))
+        return [version for version in parsed if version is not None]
+
+    @cached_property
+    def files(self) -> list[tuple[Entry, Place]]:
+        """Every file concerned below ``models/``, with what it is."""
+        return [(entry, self.snapshot.layout.place(path)) for path, entry in self._paths()]
+
+    def _paths(self) -> Iterator[tuple[str, Entry]]:
+        tree, layout = self.snapshot.tree, self.snapshot.layout
+        if self.versions is None:
+            yield from files_below(tree, layout.models)
+            return
+        for model in self.models:
+            for name, entry in sorted(tree.list(self.folder(model)).items()):
+                path = f"{self.folder(model)}/{name}"
+                if entry.mode != FOLDER:
+                    yield path, entry
+                elif name != "versions":
+                    yield from files_below(tree, path)
+            for version in self.version_folders(model):
+                yield from files_below(tree, layout.version(model, version, "").rstrip("/"))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One change as the change rules see it: both sides, what differs, and what was found out about the world."""
+
+    base: Snapshot
+    head: Snapshot
+    delta: Delta
+    conflicts: tuple[RawChange, ...]
+    evidence: Evidence
+    schemas: Schemas
+    bootstrap: bool = False
+    _policy: Policy | None = field(default=None, repr=False)
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The base's policy (a bootstrap's own): a change never loosens the rules by which it is judged."""
+        return self._policy or (self.head if self.bootstrap else self.base).policy()
+
+    @cached_property
+    def transitions(self) -> list[Transition]:
+        """Every move of a version between stages."""
+        return transitions(self.delta, self.policy)
+
+    @cached_property
+    def kinds(self) -> list[str]:
+        """The kinds of change in it."""
+        return ["bootstrap"] if self.bootstrap else kinds(self.delta, self.policy)
+
+    def at_stage(self, move: Transition) -> Location:
+        """Where the head says that a version is in the stage it moved to (or where the stage it left says so)."""
+        stage = move.target if move.target != "none" else move.source
+        assignment = self.head.stage(move.model, stage)
+        path = self.head.layout.stage(move.model, assignment.stage if assignment else stage)
+        pins = assignment.versions if assignment else ()
+        index = next((i for i, pin in enumerate(pins) if pin.version == move.pin.version), None)
+        return self.head.locate(path, "versions", *(() if index is None else (index,)))
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRule:
+    """A rule that one revision must satisfy by itself."""
+
+    rule: Rule
+    check: Callable[[Scope], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRule:
+    """A rule about how a change gets from its base to its head."""
+
+    rule: Rule
+    check: Callable[[Judged], Iterable[Finding]]

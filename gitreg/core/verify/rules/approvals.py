@@ -1,0 +1,50 @@
+"""GR401: the persons whom policy asks for have approved exactly this change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg.core.findings import Finding
+from gitreg.core.verify.approvals import (
+    approvals_given,
+    approvals_needed,
+    author_of,
+    evidence_digests,
+    satisfying,
+)
+from gitreg.core.verify.evidence import Unknown
+from gitreg.core.verify.rule import ChangeRule, Judged, Rule
+
+RULE = Rule("GR401", "approvals", "The persons whom policy asks for have approved exactly this change")
+
+
+def check(judged: Judged) -> Iterator[Finding]:
+    """Counts persons, not keys; says of every statement that does not count why."""
+    needed = approvals_needed(judged.base, judged.delta, judged.policy)
+    if judged.bootstrap or not needed:
+        return
+    statements = judged.evidence.statements
+    if isinstance(statements, Unknown):
+        yield RULE.undecided(f"approvals could not be read: {statements.why}")
+        return
+    if author_of(judged.evidence, judged.policy) is None:
+        yield RULE.undecided(
+            "who proposes this change is not known, so their own approval cannot be told from another's",
+            fix="open the change request with an SSH key that policy.yaml lists",
+        )
+    digests = evidence_digests(judged.head, judged.delta, judged.policy)
+    given, rejected = approvals_given(judged.evidence, digests, judged.policy)
+    for each in needed:
+        have = satisfying(each.need, given, judged.policy, judged.evidence.now)
+        if len(have) < each.need.count:
+            persons = f" ({', '.join(have)})" if have else ""
+            yield RULE.finding(
+                f"{each.reason} needs {each.need.count} approval{'s' if each.need.count > 1 else ''} of"
+                f" {each.need.group}, and has {len(have)}{persons}",
+                fix="gitreg change approve",
+            )
+    for one in rejected:
+        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}", one.ref)
+
+
+APPROVALS = ChangeRule(RULE, check)

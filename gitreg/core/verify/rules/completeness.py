@@ -1,0 +1,83 @@
+"""GR106: a version is its record and exactly one DVC pointer, which agree; or a tombstone alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg.core.codec.load import InvalidManifest
+from gitreg.core.findings import Finding
+from gitreg.core.manifest import ModelVersion
+from gitreg.core.names import Version
+from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+
+RULE = Rule(
+    "GR106",
+    "completeness",
+    "A version is its record and exactly one DVC pointer, which agree; or a tombstone",
+)
+
+
+def check(scope: Scope) -> Iterator[Finding]:
+    """Looks into every version folder concerned."""
+    for model in scope.models:
+        for version in scope.version_numbers(model):
+            yield from _version(scope, model, version)
+
+
+def _version(scope: Scope, model: str, version: Version) -> Iterator[Finding]:
+    layout = scope.snapshot.layout
+    names = set(scope.snapshot.tree.list(layout.version(model, version, "").rstrip("/")))
+    folder = layout.version(model, version, "")
+    if "tombstone.yaml" in names:
+        for name in sorted(names - {"tombstone.yaml"}):
+            yield RULE.finding(
+                f"{name} lies beside the tombstone of a deleted version", folder + name, "remove it"
+            )
+        return
+    if "version.yaml" not in names:
+        yield RULE.finding(
+            "the version has no version.yaml", layout.version(model, version), "register it with gitreg"
+        )
+        return
+    pointers = sorted(name for name in names if name.endswith(".dvc"))
+    if len(pointers) != 1:
+        yield RULE.finding(
+            f"the version has {len(pointers) or 'no'} .dvc files; it needs exactly one",
+            layout.version(model, version),
+        )
+        return
+    try:
+        record = scope.snapshot.record(model, version)
+    except InvalidManifest:
+        return
+    if record is not None:
+        yield from _agreement(scope, model, record, folder + pointers[0])
+
+
+def _agreement(scope: Scope, model: str, record: ModelVersion, path: str) -> Iterator[Finding]:
+    artifact = record.artifact
+    if not path.endswith(f"/{artifact.path}.dvc"):
+        yield RULE.finding(
+            f"the record's artifact is {artifact.path!r}, so this file should be {artifact.path}.dvc", path
+        )
+        return
+    try:
+        pointer = scope.snapshot.dvc_pointer(model, record)
+    except InvalidManifest:
+        return
+    if pointer is None:
+        return
+    for key, of_pointer, of_record in (
+        ("path", pointer.path, artifact.path),
+        ("size", pointer.size, artifact.size),
+        ("files", pointer.files, artifact.files),
+    ):
+        if of_pointer != of_record:
+            yield RULE.finding(
+                f"artifact.{key} is {of_record}, but the .dvc file says {of_pointer}",
+                scope.snapshot.locate(scope.snapshot.layout.version(model, record.version), "artifact", key),
+                "records are never edited: register the artifact again",
+            )
+
+
+COMPLETENESS = SnapshotRule(RULE, check)

@@ -1,0 +1,50 @@
+"""GR101: every manifest is strict YAML and satisfies the JSON Schema of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg.core.codec.load import InvalidManifest, load_value, place_in
+from gitreg.core.findings import Finding
+from gitreg.core.layout import POLICY_FILE, REGISTRY_FILE
+from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+
+RULE = Rule("GR101", "manifest", "Every manifest is strict YAML and satisfies its JSON Schema")
+
+
+def check(scope: Scope) -> Iterator[Finding]:
+    """Parses every file concerned; the schema explains what the decoder refused."""
+    for kind, path in _manifests(scope):
+        try:
+            found = scope.snapshot.manifest(kind, path)
+        except InvalidManifest as error:
+            yield from _explained(scope, kind, path, error)
+        else:
+            if found is None:
+                yield RULE.finding(f"{path} does not exist", path, "gitreg init writes one")
+
+
+def _manifests(scope: Scope) -> Iterator[tuple[str, str]]:
+    if scope.rules_files:
+        yield "Registry", scope.snapshot.layout.path(REGISTRY_FILE)
+        yield "Policy", scope.snapshot.layout.path(POLICY_FILE)
+    for _, place in scope.files:
+        if place.kind:
+            yield place.kind, place.path
+
+
+def _explained(scope: Scope, kind: str, path: str, error: InvalidManifest) -> Iterator[Finding]:
+    blob = scope.snapshot.blob(path)
+    problems = []
+    if blob is not None and error.where is not None and kind != "dvc":
+        problems = scope.schemas.problems(kind, load_value(kind, blob.data, path))
+    for problem in problems if blob else ():
+        assert blob is not None
+        keys = ".".join(str(part) for part in problem.where)
+        message = f"{keys}: {problem.message}" if keys else problem.message
+        yield RULE.finding(message, place_in(blob.data, path, problem.where))
+    if not problems:
+        yield RULE.finding(error.problem, error.location, error.hint)
+
+
+MANIFEST = SnapshotRule(RULE, check)

@@ -1,0 +1,118 @@
+"""GR111: the policy speaks only of stages, groups, people and roles that it defines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from gitreg.core.findings import Finding
+from gitreg.core.layout import POLICY_FILE
+from gitreg.core.policy import NONE, ApprovalNeed, MetricGate, Policy, StagePolicy
+from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+
+RULE = Rule("GR111", "policy", "The policy speaks only of stages, groups, people and roles that it defines")
+
+Place = tuple[str | int, ...]
+
+
+def check(scope: Scope) -> Iterator[Finding]:
+    """Looks up every name that the policy uses."""
+    if not scope.rules_files or scope.policy is None:
+        return
+    path = scope.snapshot.layout.path(POLICY_FILE)
+    for where, message in _problems(scope.policy):
+        yield RULE.finding(message, scope.snapshot.locate(path, *where))
+
+
+def _problems(policy: Policy) -> Iterator[tuple[Place, str]]:
+    yield from _people(policy)
+    yield from _groups(policy)
+    yield from _stages(policy)
+    known = {name.lower() for name in policy.stage_names}
+    for index, alias in enumerate(policy.aliases):
+        if alias.stage and alias.stage.lower() not in known:
+            yield ("aliases", index, "stage"), f"there is no stage {alias.stage!r}"
+        if alias.protected and not alias.stage:
+            yield (
+                ("aliases", index),
+                f"@{alias.name} is protected but names no stage whose approvals protect it",
+            )
+        if alias.name.lower() in known:
+            yield ("aliases", index, "name"), f"{alias.name!r} is the name of a stage"
+    for index, override in enumerate(policy.overrides):
+        for stage in override.stages:
+            if stage not in (*policy.stage_names, NONE):
+                yield ("overrides", index, "stages", stage), f"there is no stage {stage!r}"
+
+
+def _people(policy: Policy) -> Iterator[tuple[Place, str]]:
+    yield from _repeated(("people",), "the person", [person.id for person in policy.people])
+    keys = [(index, " ".join(key.split()[:2])) for index, p in enumerate(policy.people) for key in p.keys]
+    counts = Counter(key for _, key in keys)
+    for index, key in keys:
+        if counts[key] > 1:
+            yield ("people", index, "keys"), "this key stands here twice; a key belongs to one person"
+
+
+def _groups(policy: Policy) -> Iterator[tuple[Place, str]]:
+    people = {person.id for person in policy.people}
+    for group, members in policy.groups.items():
+        for index, member in enumerate(members):
+            if member not in people:
+                yield ("groups", group, index), f"{member!r} is not one of the people"
+    for role, settings in policy.roles.items():
+        for index, group in enumerate(settings.members):
+            if group not in policy.groups:
+                yield ("roles", role, "members", index), f"there is no group {group!r}"
+    for index, group in enumerate(policy.rules.owners):
+        if group not in policy.groups:
+            yield ("rules", "owners", index), f"there is no group {group!r}"
+    yield from _needs(policy, ("rules", "approvals"), policy.rules.approvals)
+
+
+def _stages(policy: Policy) -> Iterator[tuple[Place, str]]:
+    names = [str(stage["name"]) for stage in policy.stages]
+    yield from _repeated(("stages",), "the stage", names)
+    for index, name in enumerate(names):
+        settings = policy.stage(name, "")
+        if settings is not None:
+            yield from _stage(policy, ("stages", index), settings, {*names, NONE})
+
+
+def _stage(
+    policy: Policy, where: Place, settings: StagePolicy, known: set[str]
+) -> Iterator[tuple[Place, str]]:
+    for index, source in enumerate(settings.sources or ()):
+        if source not in known:
+            yield (*where, "from", index), f"there is no stage {source!r}"
+    if settings.replaced not in known or settings.replaced == settings.name != NONE:
+        yield (*where, "replaced"), f"{settings.replaced!r} is not another stage"
+    if settings.soak and settings.soak.stage not in known:
+        yield (*where, "soak", "in"), f"there is no stage {settings.soak.stage!r}"
+    yield from _needs(policy, (*where, "approvals"), settings.approvals)
+    yield from _needs(policy, (*where, "rollback", "approvals"), settings.rollback or ())
+    for index, gate in enumerate(settings.gates):
+        for role in gate.by if isinstance(gate, MetricGate) else ():
+            if role not in policy.roles:
+                yield (*where, "gates", index, "by"), f"there is no role {role!r}"
+
+
+def _needs(policy: Policy, where: Place, needs: Iterable[ApprovalNeed]) -> Iterator[tuple[Place, str]]:
+    for index, need in enumerate(needs):
+        members = policy.members(need.group)
+        if need.group not in policy.groups:
+            yield (*where, index, "group"), f"there is no group {need.group!r}"
+        elif len(members) < need.count:
+            yield (
+                (*where, index),
+                f"{need.group!r} has {len(members)} members, so nobody can give {need.count} approvals",
+            )
+
+
+def _repeated(where: Place, what: str, names: list[str]) -> Iterator[tuple[Place, str]]:
+    for index, name in enumerate(names):
+        if name.lower() in {n.lower() for n in names[:index]}:
+            yield (*where, index), f"{what} {name!r} stands here twice"
+
+
+POLICY = SnapshotRule(RULE, check)

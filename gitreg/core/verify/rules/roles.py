@@ -1,0 +1,25 @@
+"""GR308: the author of a change has a role that may propose such changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg.core.findings import Finding
+from gitreg.core.verify.approvals import author_of
+from gitreg.core.verify.rule import ChangeRule, Judged, Rule
+
+RULE = Rule("GR308", "roles", "The author has a role that may propose such a change")
+
+
+def check(judged: Judged) -> Iterator[Finding]:
+    """Looks up the author's roles, where the author is known. (Approvals deal with an author who is not.)"""
+    author = author_of(judged.evidence, judged.policy)
+    if author is None or not judged.policy.roles:
+        return
+    for kind in judged.kinds:
+        if not judged.policy.may_propose(author, kind):
+            roles = ", ".join(judged.policy.roles_of(author)) or "no role"
+            yield RULE.finding(f"{author} ({roles}) may not propose a change of the kind {kind}")
+
+
+ROLES = ChangeRule(RULE, check)

@@ -1,0 +1,62 @@
+"""GR108: stages are the policy's, hold what they may hold, and a version is in at most one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg.core.codec.load import InvalidManifest
+from gitreg.core.findings import Finding
+from gitreg.core.manifest import StageAssignment
+from gitreg.core.names import Version
+from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+
+RULE = Rule(
+    "GR108", "stages", "Stages are the policy's, within their bounds, and a version is in at most one"
+)
+
+
+def check(scope: Scope) -> Iterator[Finding]:
+    """Looks at the stage files of every model concerned."""
+    for model in scope.models:
+        yield from _model(scope, model)
+
+
+def _model(scope: Scope, model: str) -> Iterator[Finding]:
+    held: dict[Version, str] = {}
+    for path, assignment in _assignments(scope, model):
+        yield from _bounds(scope, path, assignment)
+        for index, pin in enumerate(assignment.versions):
+            other = held.setdefault(pin.version, assignment.stage)
+            if other != assignment.stage or pin.version in {p.version for p in assignment.versions[:index]}:
+                yield RULE.finding(
+                    f"version {pin.version} of {model!r} is in {other} already; a version is in at most one stage",
+                    scope.snapshot.locate(path, "versions", index),
+                )
+
+
+def _assignments(scope: Scope, model: str) -> Iterator[tuple[str, StageAssignment]]:
+    for _, place in scope.files:
+        if place.kind == "StageAssignment" and place.model == model:
+            try:
+                found = scope.snapshot.manifest(place.kind, place.path)
+            except InvalidManifest:
+                continue
+            if isinstance(found, StageAssignment):
+                yield place.path, found
+
+
+def _bounds(scope: Scope, path: str, assignment: StageAssignment) -> Iterator[Finding]:
+    if scope.policy is None:
+        return
+    settings = scope.policy.stage(assignment.stage, assignment.model)
+    if settings is None:
+        known = ", ".join(scope.policy.stage_names)
+        yield RULE.finding(f"the policy has no stage {assignment.stage!r} (it has {known})", path)
+    elif settings.holds is not None and len(assignment.versions) > settings.holds:
+        yield RULE.finding(
+            f"{assignment.stage} holds {len(assignment.versions)} versions; the policy allows {settings.holds}",
+            scope.snapshot.locate(path, "versions"),
+        )
+
+
+STAGES = SnapshotRule(RULE, check)
