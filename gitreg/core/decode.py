@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
-from gitreg.core.names import MAX_INTEGER, Version, is_semver, model_name_problem, pointer_name_problem
+from gitreg.core.names import (
+    MAX_INTEGER,
+    Version,
+    is_semver,
+    model_name_problem,
+    payload_name_problem,
+    pointer_name_problem,
+)
 
 T = TypeVar("T")
 #: The keys and indices that lead to a value from the document's root.
@@ -20,7 +27,8 @@ Reader: TypeAlias = Callable[[object, Where], T]
 
 MAX_TEXT = 16_384
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z", re.ASCII)
+# The ranges are spelled out, because newer Pythons read 24:00 as the next day.
+_TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z")
 
 
 class DecodeError(ValueError):
@@ -78,7 +86,7 @@ def one_of(*choices: str) -> Reader[str]:
 
     def read(value: object, where: Where) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise DecodeError(where, f"{_show(value)} is not {' or '.join(repr(c) for c in choices)}")
+            raise DecodeError(where, f"{show_value(value)} is not {' or '.join(repr(c) for c in choices)}")
         return value
 
     return read
@@ -89,7 +97,7 @@ def text(most: int = MAX_TEXT, least: int = 0) -> Reader[str]:
 
     def read(value: object, where: Where) -> str:
         if not isinstance(value, str):
-            raise DecodeError(where, f"text is expected, not {_show(value)}")
+            raise DecodeError(where, f"text is expected, not {show_value(value)}")
         if not least <= len(value) <= most:
             raise DecodeError(where, f"{len(value)} characters; {least} to {most} are allowed")
         return value
@@ -104,7 +112,7 @@ def matching(pattern: re.Pattern[str], what: str, most: int) -> Reader[str]:
     def read(value: object, where: Where) -> str:
         found = bounded(value, where)
         if not pattern.match(found):
-            raise DecodeError(where, f"{found!r} is not {what}")
+            raise DecodeError(where, f"{show_value(found)} is not {what}")
         return found
 
     return read
@@ -115,7 +123,7 @@ def integer(least: int = -MAX_INTEGER, most: int = MAX_INTEGER) -> Reader[int]:
 
     def read(value: object, where: Where) -> int:
         if type(value) is not int:
-            raise DecodeError(where, f"an integer is expected, not {_show(value)}")
+            raise DecodeError(where, f"an integer is expected, not {show_value(value)}")
         if not least <= value <= most:
             raise DecodeError(where, f"{value} is not between {least} and {most}")
         return value
@@ -126,14 +134,14 @@ def integer(least: int = -MAX_INTEGER, most: int = MAX_INTEGER) -> Reader[int]:
 def number(value: object, where: Where) -> float:
     """A finite number; ``true`` is none. Integers stay integers."""
     if type(value) not in (int, float) or value != value or value in (float("inf"), float("-inf")):
-        raise DecodeError(where, f"a number is expected, not {_show(value)}")
+        raise DecodeError(where, f"a number is expected, not {show_value(value)}")
     return value  # type: ignore[return-value]  # narrowed by type() above
 
 
 def boolean(value: object, where: Where) -> bool:
     """``true`` or ``false``."""
     if not isinstance(value, bool):
-        raise DecodeError(where, f"true or false is expected, not {_show(value)}")
+        raise DecodeError(where, f"true or false is expected, not {show_value(value)}")
     return value
 
 
@@ -161,7 +169,7 @@ def array(read: Reader[T], *, most: int, least: int = 0) -> Reader[tuple[T, ...]
 
     def read_all(value: object, where: Where) -> tuple[T, ...]:
         if not isinstance(value, list):
-            raise DecodeError(where, f"a list is expected, not {_show(value)}")
+            raise DecodeError(where, f"a list is expected, not {show_value(value)}")
         if not least <= len(value) <= most:
             raise DecodeError(where, f"{len(value)} entries; {least} to {most} are allowed")
         return tuple(read(item, (*where, index)) for index, item in enumerate(value))
@@ -185,7 +193,7 @@ def mapping(read: Reader[T], *, key: Reader[str] | None = None, most: int = 1000
 def digest(value: object, where: Where) -> str:
     """``sha256:`` and 64 lower-case hex digits."""
     if not isinstance(value, str) or not _DIGEST.match(value):
-        raise DecodeError(where, f"{_show(value)} is not 'sha256:' and 64 lower-case hex digits")
+        raise DecodeError(where, f"{show_value(value)} is not 'sha256:' and 64 lower-case hex digits")
     return value
 
 
@@ -196,7 +204,7 @@ def timestamp(value: object, where: Where) -> datetime:
             return datetime.fromisoformat(value)
         except ValueError:
             pass
-    raise DecodeError(where, f'{_show(value)} is not a UTC time such as "2026-11-20T10:00:00Z"')
+    raise DecodeError(where, f'{show_value(value)} is not a UTC time such as "2026-11-20T10:00:00Z"')
 
 
 def show_time(moment: datetime) -> str:
@@ -209,7 +217,7 @@ def version(value: object, where: Where) -> Version:
     if isinstance(value, str):
         if is_semver(value):
             return value
-        raise DecodeError(where, f"{_show(value)} is neither a number nor a SemVer version")
+        raise DecodeError(where, f"{show_value(value)} is neither a number nor a SemVer version")
     return integer(1)(value, where)
 
 
@@ -223,15 +231,22 @@ def pointer_name(value: object, where: Where) -> str:
     return _named(value, where, pointer_name_problem)
 
 
-def _named(value: object, where: Where, problem_of: Callable[[str], str | None]) -> str:
+def payload_name(value: object, where: Where) -> str:
+    """The file name of an artifact."""
+    return _named(value, where, payload_name_problem, "name an artifact")
+
+
+def _named(
+    value: object, where: Where, problem_of: Callable[[str], str | None], what: str = "be a name"
+) -> str:
     name = text()(value, where)
     problem = problem_of(name)
     if problem:
-        raise DecodeError(where, f"{_show(name)} cannot be a name: {problem}")
+        raise DecodeError(where, f"{show_value(name)} cannot {what}: {problem}")
     return name
 
 
-def _show(value: object) -> str:
+def show_value(value: object) -> str:
     """A value, short enough for one line of a message."""
     if isinstance(value, dict):
         return "a mapping"

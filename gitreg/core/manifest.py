@@ -24,6 +24,7 @@ from gitreg.core.decode import (
     nullable,
     number,
     one_of,
+    payload_name,
     pointer_name,
     scalar,
     show_time,
@@ -31,7 +32,7 @@ from gitreg.core.decode import (
     timestamp,
     version,
 )
-from gitreg.core.names import MAX_INTEGER, Version, payload_name_problem
+from gitreg.core.names import MAX_INTEGER, Version
 from gitreg.core.policy import Policy, decode_policy
 from gitreg.core.ports import Identity
 
@@ -169,18 +170,10 @@ class Artifact:
         }
 
 
-def _payload_name(value: object, where: Where) -> str:
-    name = text(128, 1)(value, where)
-    problem = payload_name_problem(name)
-    if problem:
-        raise DecodeError(where, f"{name!r} cannot name an artifact: {problem}")
-    return name
-
-
 def _artifact(value: object, where: Where) -> Artifact:
     fields = Fields(value, where)
     artifact = Artifact(
-        path=fields.take("path", _payload_name),
+        path=fields.take("path", payload_name),
         digest=fields.take("digest", digest),
         size=fields.take("size", integer(1)),
         files=fields.take("files", integer(1)),

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 from gitreg.core.decode import (
+    DecodeError,
     Fields,
     Reader,
     Where,
@@ -406,10 +407,13 @@ def _stage_override(value: object, where: Where) -> Mapping[str, object]:
     """Like a stage without its name; null takes a setting away."""
     found = any_mapping(value, where)
     _stage({k: v for k, v in found.items() if v is not None and k != "name"} | {"name": NONE}, where)
-    known = {"from", "holds", "replaced", "soak", "approvals", "rollback", "gates"}
-    for key in found.keys() - known:
-        Fields({key: None}, where).done()
+    for key in found:
+        if key not in _OVERRIDABLE:
+            raise DecodeError((*where, key), f"the key {key!r} is unknown here")
     return found
+
+
+_OVERRIDABLE = frozenset({"from", "holds", "replaced", "soak", "approvals", "rollback", "gates"})
 
 
 def _alias(value: object, where: Where) -> AliasPolicy:

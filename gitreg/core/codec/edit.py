@@ -9,15 +9,14 @@ from typing import Any, Final
 import yaml
 
 from gitreg.core.codec.yaml import (
-    _PARSER,
     MAX_RECORD_BYTES,
+    PARSER,
     YamlError,
-    _block,
-    _flow,
-    _is_inline,
+    block_lines,
     dump_yaml,
+    flow_text,
+    is_inline,
     load_yaml,
-    show_scalar,
 )
 
 #: As a new value: take the key away.
@@ -27,10 +26,11 @@ REMOVE: Final = object()
 def edit_yaml(data: bytes, changes: Mapping[tuple[str, ...], object]) -> bytes:
     """The text with the values at some key paths replaced, added (at their mapping's end) or removed.
 
-    Parents that are missing are made. The result reads as the old value with just these changes.
+    Parents that are missing, or no mappings, are made. The result reads as the old value with just these changes.
 
     Raises:
         YamlError: ``data`` is not strict YAML.
+        ValueError: strict YAML cannot say a new value.
     """
     for where, value in changes.items():
         data = _edit(data, where, value)
@@ -39,8 +39,8 @@ def edit_yaml(data: bytes, changes: Mapping[tuple[str, ...], object]) -> bytes:
 
 def _edit(data: bytes, where: tuple[str, ...], value: object) -> bytes:
     old = load_yaml(data, MAX_RECORD_BYTES)
-    expected = _changed(old, where, value)
-    if expected == old:
+    expected = _changed(old, where, value if value is REMOVE else _as_read(value))
+    if _same(expected, old):
         return data
     edited = _spliced(data.decode(), where, value, expected).encode()
     if _reads_as(edited, expected):
@@ -48,9 +48,18 @@ def _edit(data: bytes, where: tuple[str, ...], value: object) -> bytes:
     return dump_yaml(expected).encode()  # a layout we cannot splice: right, though its comments are lost
 
 
+def _as_read(value: object) -> object:
+    return load_yaml(dump_yaml(value).encode(), MAX_RECORD_BYTES)
+
+
+def _same(one: object, other: object) -> bool:
+    """Unlike ``==``, tells 1, 1.0 and true apart."""
+    return repr(one) == repr(other)
+
+
 def _reads_as(data: bytes, expected: object) -> bool:
     try:
-        return load_yaml(data, 2 * MAX_RECORD_BYTES) == expected
+        return _same(load_yaml(data, 2 * MAX_RECORD_BYTES), expected)
     except YamlError:
         return False
 
@@ -58,6 +67,8 @@ def _reads_as(data: bytes, expected: object) -> bool:
 def _changed(old: object, where: tuple[str, ...], value: object) -> object:
     if not where:
         return value
+    if value is REMOVE and not isinstance(old, dict):
+        return old
     found = dict(old) if isinstance(old, dict) else {}
     key, *rest = where
     if value is REMOVE and not rest:
@@ -115,27 +126,33 @@ def _inside(value: object, where: tuple[str, ...]) -> object:
 
 
 def _replaced(text: str, parent: _Node, entry: _Entry, value: object) -> str:
-    colon = text.index(":", entry.key_end) + 1
-    old = entry.value
-    comment = text[colon : old.start].split("\n")[0].rstrip() if old.start > colon else ""
-    if _is_inline(value):
-        body = f" {_flow(value)}" + (f"  {comment.strip()}" if "#" in comment else "")
-    else:
-        block = "\n".join(_block(value, " " * (parent.column + 2)))
-        body = (comment if "#" in comment else "") + "\n" + block
-    tail = text[max(old.end, colon) :]
-    return text[:colon] + body + ("\n" if tail and tail[0] not in "\r\n \t" else "") + tail
+    colon = text.find(":", entry.key_end) + 1
+    # A block scalar's end mark stands behind its newlines; a comment before a value, only where that begins below.
+    end = colon + len(text[colon : entry.value.end].rstrip("\r\n"))
+    comment = text[colon : entry.value.start].split("\n")[0].strip()
+    if is_inline(value):
+        return f"{text[:colon]} {flow_text(value)}{_behind(comment)}{text[end:]}"
+    rest_of_line = text[end:].split("\n")[0].strip()
+    if rest_of_line.startswith("#") and not comment:
+        comment, end = rest_of_line, text.index(rest_of_line, end) + len(rest_of_line)
+    lines = [_behind(comment), *block_lines(value, " " * (parent.column + 2))]
+    return text[:colon] + _newline(text).join(lines) + text[end:]
+
+
+def _behind(comment: str) -> str:
+    return f"  {comment}" if comment else ""
+
+
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _appended(text: str, parent: _Node, key: str, value: object) -> str:
     line_end = _after_line(text, parent.end)
-    lead = " " * parent.column + show_scalar(key) + ":"
-    if _is_inline(value):
-        added = f"{lead} {_flow(value)}\n"
-    else:
-        added = f"{lead}\n" + "".join(f"{line}\n" for line in _block(value, " " * (parent.column + 2)))
-    head = text[:line_end]
-    return head + ("" if head.endswith("\n") else "\n") + added + text[line_end:]
+    head, newline = text[:line_end], _newline(text)
+    lines = block_lines({key: value}, " " * parent.column)
+    added = "".join(f"{line}{newline}" for line in lines)
+    return head + ("" if head.endswith("\n") else newline) + added + text[line_end:]
 
 
 def _removed(text: str, parent: _Node, entry: _Entry) -> str:
@@ -151,7 +168,7 @@ def _after_line(text: str, index: int) -> int:
 
 
 def _compose(text: str) -> _Node | None:
-    events: Iterator[Any] = yaml.parse(text, Loader=_PARSER)
+    events: Iterator[Any] = yaml.parse(text, Loader=PARSER)
     for event in events:
         if isinstance(event, yaml.NodeEvent):
             return _node(event, events)

@@ -20,7 +20,8 @@ MAX_BYTES = 64 * 1024
 MAX_RECORD_BYTES = 1024 * 1024
 MAX_DEPTH = 32
 
-_PARSER: Any = getattr(yaml, "CParser", None) or yaml.Loader
+#: What turns a text into events: libyaml, or PyYAML's own parser (ten times slower) where it was built without.
+PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 # C0 and C1 controls but for tab and newlines, line separators, byte order marks, and what reorders text on a
 # reviewer's screen (https://trojansource.codes): nobody can review what they cannot see.
@@ -32,11 +33,11 @@ _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+][0-9]+)?\Z")
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 # What one reader or another takes for something else than text: YAML 1.1's types (https://yaml.org/type/) and
-# YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema).
+# YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema). Words first, then what begins otherwise.
+_LOOK_ALIKE_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _LOOK_ALIKE = re.compile(
     r"""(?:
-      y|n|yes|no|on|off|true|false|null                              # 1.1 booleans, other cases of null
-    | [-+]?\.(?:inf|nan)                                             # not JSON
+      [-+]?\.(?:inf|nan)                                             # not JSON
     | [-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-f_]+)                      # other bases
     | [-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?               # base 60
     | [-+]?(?:[0-9][0-9_]*)?\.?[0-9_]*(?:e[-+]?[0-9]+)?              # any other number
@@ -47,7 +48,7 @@ _LOOK_ALIKE = re.compile(
 )
 
 _LONGEST_LOOK_ALIKE = 64
-_NUMERIC = re.compile(r"[-+.0-9_:eExXoOa-fA-F]+\Z")
+_NUMERIC_OR_TIME = re.compile(r"[-+.0-9_:xXoOa-fA-FtTzZ \t]+\Z")
 
 
 class YamlError(ValueError):
@@ -126,7 +127,7 @@ class _Builder:
     """Builds the value from the event stream in one pass; ``marks`` collects places if it is a dict."""
 
     def __init__(self, text: str, marks: dict[Where, tuple[int, int]] | None = None) -> None:
-        self._parser = _PARSER(text)
+        self._parser = PARSER(text)
         self.marks = marks
 
     def document(self) -> object:
@@ -137,14 +138,14 @@ class _Builder:
             raise YamlError("the file is empty", 1, 1)
         if start.version or start.tags:
             _refuse(start, "a YAML directive is not allowed", "remove the line that begins with %")
-        value = self._value(next_event(), ())
+        value = self._value(next_event(), 0, ())
         next_event()  # the end of the document
         more = next_event()
         if not isinstance(more, yaml.StreamEndEvent):
             _refuse(more, "a second document begins here", "keep one document in a file")
         return value
 
-    def _value(self, event: Any, where: Where) -> object:
+    def _value(self, event: Any, depth: int, where: Where) -> object:
         if self.marks is not None:
             self.marks.setdefault(where, _place(event))
         kind = type(event)
@@ -153,28 +154,34 @@ class _Builder:
         if kind is yaml.AliasEvent:
             _refuse(event, f"the alias *{event.anchor} is not allowed", "write the value out")
         _refuse_decoration(event)
-        if len(where) >= MAX_DEPTH:
+        if depth >= MAX_DEPTH:
             _refuse(event, f"nested deeper than {MAX_DEPTH} levels", "flatten it")
-        return self._mapping(where) if kind is yaml.MappingStartEvent else self._sequence(where)
+        if kind is yaml.MappingStartEvent:
+            return self._mapping(depth + 1, where)
+        return self._sequence(depth + 1, where)
 
-    def _mapping(self, where: Where) -> dict[str, object]:
+    def _mapping(self, depth: int, where: Where) -> dict[str, object]:
         found: dict[str, object] = {}
-        next_event = self._parser.get_event
+        next_event, marks = self._parser.get_event, self.marks
+        here: Where = ()  # told apart only where places are collected: a tuple for each value is not free
         while type(event := next_event()) is not yaml.MappingEndEvent:
             key = _key(event)
             if key in found:
                 _refuse(event, f"the key {key!r} stands here twice", "keep one of them")
-            here = (*where, key)
-            if self.marks is not None:
-                self.marks[here] = _place(event)
-            found[key] = self._value(next_event(), here)
+            if marks is not None:
+                here = (*where, key)
+                marks[here] = _place(event)
+            found[key] = self._value(next_event(), depth, here)
         return found
 
-    def _sequence(self, where: Where) -> list[object]:
+    def _sequence(self, depth: int, where: Where) -> list[object]:
         found: list[object] = []
-        next_event = self._parser.get_event
+        next_event, marks = self._parser.get_event, self.marks
+        here: Where = ()
         while type(event := next_event()) is not yaml.SequenceEndEvent:
-            found.append(self._value(event, (*where, len(found))))
+            if marks is not None:
+                here = (*where, len(found))
+            found.append(self._value(event, depth, here))
         return found
 
 
@@ -203,17 +210,18 @@ def _key(event: Any) -> str:
 
 
 def _scalar(event: Any) -> str | int | float | bool | None:
-    _refuse_decoration(event)
+    if event.anchor is not None or event.tag is not None:
+        _refuse_decoration(event)
     value: str = event.value
     return _plain(event, value) if event.implicit[0] else value
 
 
 def _plain(event: Any, value: str) -> str | int | float | bool | None:
     """What an unquoted scalar means, or a refusal where readers differ."""
+    if value[:1].isalpha() and (value[0] not in "yYnNoOtTfF" or value.lower() not in _LOOK_ALIKE_WORDS):
+        return value  # the common case first
     if value in _WORDS:
         return _WORDS[value]
-    if value[0].isalpha() and value[0] not in "yYnNoOtTfF":
-        return value  # the common case, and no look-alike begins so
     if _INTEGER.match(value):
         if len(value) > 17 or abs(int(value)) > MAX_INTEGER or value == "-0":
             _refuse(event, f"{value[:40]} is not an integer that every reader holds exactly", "quote it")
@@ -227,8 +235,10 @@ def _plain(event: Any, value: str) -> str | int | float | bool | None:
 
 def looks_like_another_type(value: str) -> bool:
     """Whether some YAML reader takes this unquoted text for a number, a date or a boolean."""
+    if value[:1].isalpha():
+        return value.lower() in _LOOK_ALIKE_WORDS
     if len(value) > _LONGEST_LOOK_ALIKE:  # the thorough pattern is quadratic: bound it
-        return _NUMERIC.match(value) is not None
+        return _NUMERIC_OR_TIME.match(value) is not None
     return _LOOK_ALIKE.match(value) is not None
 
 
@@ -255,7 +265,9 @@ def _clearer(value: str) -> str:
 
 
 def show_float(value: float) -> str:
-    """A float as strict YAML writes it: with a dot, and a sign before its exponent."""
+    """A finite float as strict YAML writes it: with a dot, and a sign before its exponent. Raises ValueError."""
+    if value - value != 0:
+        raise ValueError(f"{value} is not a finite number")
     text = repr(float(value))
     mantissa, e, exponent = text.partition("e")
     if "." not in mantissa:
@@ -264,34 +276,40 @@ def show_float(value: float) -> str:
 
 
 def dump_yaml(value: object) -> str:
-    """Writes a value as strict block YAML, keys in their order; ``load_yaml`` gives the same value back."""
-    return "".join(f"{line}\n" for line in _block(value, ""))
+    """Writes a value as strict block YAML, keys in their order; ``load_yaml`` gives the same value back.
+
+    Raises:
+        ValueError: strict YAML cannot say it: infinite, not a number, an integer out of range, a key of over 1000
+            characters (as written), half a surrogate pair, no plain value at all.
+    """
+    return "".join(f"{line}\n" for line in block_lines(value))
 
 
-def _block(value: object, indent: str) -> Iterator[str]:
+def block_lines(value: object, indent: str = "") -> Iterator[str]:
+    """The lines of a value in block style, each with ``indent`` in front and without its newline."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
-            yield from _entry(f"{indent}{show_scalar(key)}:", item, indent)
+            yield from _entry(f"{indent}{show_key(key)}:", item, indent)
     elif isinstance(value, list | tuple) and value:
         for item in value:
             yield from _item(item, indent)
     else:
-        yield indent + _flow(value)
+        yield indent + flow_text(value)
 
 
 def _entry(lead: str, item: object, indent: str) -> Iterator[str]:
-    if _is_inline(item):
-        yield f"{lead} {_flow(item)}"
+    if is_inline(item):
+        yield f"{lead} {flow_text(item)}"
     else:
         yield lead
-        yield from _block(item, indent + "  ")
+        yield from block_lines(item, indent + "  ")
 
 
 def _item(item: object, indent: str) -> Iterator[str]:
-    if _is_inline(item):
-        yield f"{indent}- {_flow(item)}"
+    if is_inline(item):
+        yield f"{indent}- {flow_text(item)}"
         return
-    first, *rest = _block(item, indent + "  ")
+    first, *rest = block_lines(item, indent + "  ")
     yield f"{indent}- {first[len(indent) + 2 :]}"
     yield from rest
 
@@ -299,7 +317,7 @@ def _item(item: object, indent: str) -> Iterator[str]:
 _INLINE_WIDTH = 120
 
 
-def _is_inline(value: object) -> bool:
+def is_inline(value: object) -> bool:
     """Scalars and empty collections always; else small mappings of scalars, as ``{version: 3, digest: …}``."""
     if not isinstance(value, dict | list | tuple) or not value:
         return True
@@ -307,29 +325,43 @@ def _is_inline(value: object) -> bool:
         return False
     return (
         not any(isinstance(v, dict | list | tuple) for v in value.values())
-        and len(_flow(value)) <= _INLINE_WIDTH
+        and len(flow_text(value)) <= _INLINE_WIDTH
     )
 
 
-def _flow(value: object) -> str:
+def flow_text(value: object) -> str:
+    """A value on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{show_scalar(k)}: {_flow(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{show_key(k)}: {flow_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_flow, value)) + "]"
+        return "[" + ", ".join(map(flow_text, value)) + "]"
     return show_scalar(value)
 
 
+_LONGEST_KEY = 1000
+
+
+def show_key(key: str) -> str:
+    """A mapping's key as strict YAML writes it. Raises ValueError."""
+    text = show_scalar(key)
+    if not isinstance(key, str) or len(text) > _LONGEST_KEY:  # YAML looks 1024 characters ahead for the colon
+        raise ValueError(f"{text[:40]} cannot be a key")
+    return text
+
+
 def show_scalar(value: object) -> str:
-    """One scalar as strict YAML writes it, on one line, quoted where it must be."""
+    """One scalar as strict YAML writes it, on one line, quoted where it must be. Raises ValueError."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int) and abs(value) <= MAX_INTEGER:
         return str(value)
     if isinstance(value, float):
         return show_float(value)
-    return _text(str(value))
+    if isinstance(value, str):
+        return _text(str(value))
+    raise ValueError(f"{str(value)[:40]} cannot be written as strict YAML")
 
 
 _SAFE_PLAIN = re.compile(r"[^\W\d_][\w./@+-]*(?: [\w./@+()-]+)*\Z")
@@ -349,4 +381,6 @@ _NAMED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
 def _escape(match: re.Match[str]) -> str:
     character = match.group()
+    if "\ud800" <= character <= "\udfff":
+        raise ValueError(f"U+{ord(character):04X} is half a character")
     return _NAMED.get(character) or f"\\u{ord(character):04x}"

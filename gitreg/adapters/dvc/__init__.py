@@ -1,0 +1,1 @@
+"""Artifacts in a DVC remote, through DVC's object layer: stored so that plain DVC reads them, verified when read."""

@@ -1,0 +1,247 @@
+"""The embedded forge: change requests, approvals and merges as refs of the hub, with nothing but git.
+
+- ``refs/gitreg/requests/<number>``: a request's record (record.py), created once, then edited by compare-and-swap.
+- ``refs/gitreg/approvals/<change-id>/<key>/<nonce>``: a signed statement (statements.py), only ever created;
+  ``<key>`` is the sha256 of the public key that signed.
+
+All of it is as of the repository's last fetch, like every other ref of the hub. Whoever may push may write these
+refs, so whatever they hold is read as hostile.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+
+from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, demand_change_id, encode
+from gitreg.adapters.forge.ssh import fingerprint
+from gitreg.adapters.forge.statements import canonical, seal, unseal
+from gitreg.core.ports import (
+    ChangeRequest,
+    NewRequest,
+    RefUpdate,
+    Repository,
+    Signature,
+    Signer,
+    Statement,
+    Tree,
+)
+from gitreg.errors import LostRace, NotFound, Refused, Undecided, UsageError
+
+REQUESTS = "refs/gitreg/requests/"
+APPROVALS = "refs/gitreg/approvals/"
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,14}\Z")
+#: How often somebody else may take the next number first.
+_ATTEMPTS = 12
+#: The longest pause before the first further attempt, in seconds; each may be longer by as much again.
+_PAUSE = 0.1
+
+
+class LocalForge:
+    """A ``Forge`` on a repository's hub.
+
+    Args:
+        repository: reads and writes the hub.
+        trunk: the registry's branch. No request is made of it, as its branch is deleted with a request.
+    """
+
+    def __init__(self, repository: Repository, trunk: str) -> None:
+        self._repository = repository
+        self._trunk = trunk
+
+    def open(
+        self, new: NewRequest, signer: Signer | None, old_head: str | None, now: datetime
+    ) -> ChangeRequest:
+        """Pushes the branch from ``old_head`` (None: it does not exist) and files its request in one update.
+
+        Raises:
+            LostRace: the branch is not at ``old_head``.
+            UsageError: the branch or the change id cannot be a request's, or the texts are too long.
+        """
+        if new.branch in {new.target, self._trunk}:
+            raise UsageError(
+                f"the branch {new.branch!r} cannot ask to be merged", "make another branch of it"
+            )
+        signature = signer.sign(canonical(new.statement)) if signer else None
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return self._open(new, signature, old_head, now)
+            except LostRace:
+                self._catch_up(attempt)
+                if self._head(new.branch) != old_head:
+                    raise
+        return self._open(new, signature, old_head, now)
+
+    def requests(self, states: Iterable[str] = (OPEN,)) -> Sequence[ChangeRequest]:
+        """The requests in these states, by number. Refs that hold no request are left out."""
+        wanted = frozenset(states)
+        return [self._show(record) for _, record in self._records() if record.state in wanted]
+
+    def request(self, id: str) -> ChangeRequest:
+        """The request called ``4`` or ``#4``.
+
+        Raises:
+            NotFound: there is none of that number.
+            Undecided: its ref does not hold a request.
+        """
+        return self._show(self._record(id)[1])
+
+    def statements(self, change_id: str) -> Sequence[Statement]:
+        """Everything filed as a statement on this change, sorted by ref.
+
+        A statement is returned with its body as it was signed: that it is filed under this change does not mean
+        that it speaks of it.
+
+        Raises:
+            Undecided: one of the refs names no blob, or a missing one.
+        """
+        demand_change_id(change_id)
+        refs = self._repository.hub_refs(f"{APPROVALS}{change_id}/")
+        return [self._statement(ref, oid) for ref, oid in sorted(refs.items())]
+
+    def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:
+        """Signs ``body`` as it is and files it under a ref of its own; returns the ref."""
+        demand_change_id(change_id)
+        blob = self._repository.write_blob(seal(body, signer))
+        ref = f"{APPROVALS}{change_id}/{fingerprint(signer.public_key)}/{secrets.token_hex(16)}"
+        self._repository.update([RefUpdate(ref, None, blob)])
+        return ref
+
+    def merge(self, request: ChangeRequest, commit: str, base: str) -> None:
+        """Moves the target from ``base`` to ``commit``, marks the request merged and deletes its branch, all or none.
+
+        Raises:
+            LostRace: the target, the branch or the request is not what it was when ``request`` was read.
+            Refused: the request is not open.
+        """
+        old, record = self._unchanged(request)
+        landing = RefUpdate(_branch_ref(record.target), base, commit)
+        self._end(request, landing, self._filing(replace(record, state=MERGED, merged_as=commit), old))
+
+    def close(self, request: ChangeRequest) -> None:
+        """Ends a request without merging and deletes its branch. Raises as ``merge`` does."""
+        old, record = self._unchanged(request)
+        self._end(request, self._filing(replace(record, state=CLOSED), old))
+
+    def _open(
+        self, new: NewRequest, signature: str | None, old_head: str | None, now: datetime
+    ) -> ChangeRequest:
+        adopted = self._open_record_of(new.branch)
+        record = Record(
+            number=adopted[1].number if adopted else self._next_number(),
+            title=new.title,
+            body=new.body,
+            branch=new.branch,
+            target=new.target,
+            state=OPEN,
+            change_id=new.change_id,
+            opened_at=adopted[1].opened_at if adopted else now.astimezone(UTC).replace(microsecond=0),
+            merged_as=None,
+            statement=dict(new.statement),
+            signature=signature,
+        )
+        push = RefUpdate(_branch_ref(new.branch), old_head, new.head)
+        self._repository.update([push, self._filing(record, adopted[0] if adopted else None)])
+        return record.request(_request_ref(record.number), new.head)
+
+    def _open_record_of(self, branch: str) -> tuple[str, Record] | None:
+        found = (item for item in self._records() if item[1].branch == branch and item[1].state == OPEN)
+        return next(found, None)
+
+    def _next_number(self) -> int:
+        return max(_numbers(self._repository.hub_refs(REQUESTS)), default=0) + 1
+
+    def _catch_up(self, attempt: int) -> None:
+        time.sleep(secrets.SystemRandom().uniform(0, _PAUSE * attempt))
+        self._repository.fetch()
+
+    def _end(self, request: ChangeRequest, *updates: RefUpdate) -> None:
+        branch = RefUpdate(_branch_ref(request.branch), request.head, None)
+        self._repository.update([*updates, branch] if request.head else updates)
+
+    def _filing(self, record: Record, old: str | None) -> RefUpdate:
+        return RefUpdate(_request_ref(record.number), old, self._repository.write_blob(encode(record)))
+
+    def _unchanged(self, request: ChangeRequest) -> tuple[str, Record]:
+        old, record = self._record(request.id)
+        if record.state != OPEN:
+            raise Refused(f"change request #{record.number} is {record.state} already")
+        if self._show(record) != request:
+            raise LostRace(f"change request #{record.number} has changed meanwhile", "look at it again")
+        return old, record
+
+    def _records(self) -> Iterator[tuple[str, Record]]:
+        refs = self._repository.hub_refs(REQUESTS)
+        for number in _numbers(refs):
+            oid = refs.get(_request_ref(number))
+            if oid is None:
+                continue
+            try:
+                yield oid, self._decode(oid, number)
+            except ValueError:
+                continue
+
+    def _record(self, id: str) -> tuple[str, Record]:
+        number = id.removeprefix("#")
+        oid = self._repository.hub_ref(REQUESTS + number) if _NUMBER.match(number) else None
+        if oid is None:
+            raise NotFound(
+                f"there is no change request {id[:80]!r}", "name it by its number in the list of requests"
+            )
+        try:
+            return oid, self._decode(oid, int(number))
+        except ValueError as error:
+            raise Undecided(f"{REQUESTS}{number} does not hold a change request: {error}") from error
+
+    def _decode(self, oid: str, number: int) -> Record:
+        try:
+            record = decode(self._objects.blob(oid), number)
+        except Undecided as error:
+            raise ValueError(error.message) from error
+        if record.branch in {record.target, self._trunk}:
+            raise ValueError(f"its branch {record.branch!r} cannot be a request's")
+        return record
+
+    def _statement(self, ref: str, oid: str) -> Statement:
+        try:
+            found = unseal(self._objects.blob(oid), ref)
+        except Undecided as error:
+            # Not to be passed over: it may be the one that revokes another.
+            raise Undecided(f"{ref} cannot be read: {error.message}", error.hint) from error
+        key = found.signature.key
+        if key is not None and ref.split("/")[4] != fingerprint(key):
+            return replace(
+                found, signature=Signature(None, False, "it is filed under another key than its signer's")
+            )
+        return found
+
+    def _show(self, record: Record) -> ChangeRequest:
+        return record.request(_request_ref(record.number), self._head(record.branch))
+
+    def _head(self, branch: str) -> str | None:
+        return self._repository.hub_ref(_branch_ref(branch))
+
+    @cached_property
+    def _objects(self) -> Tree:
+        # The port reads blobs by id through a tree; which one makes no difference, and every repository has this.
+        return self._repository.tree(self._repository.write_tree("", {}))
+
+
+def _numbers(refs: Iterable[str]) -> list[int]:
+    """The numbers that are taken, ascending: ``…/4/anything`` stands in the way of ``…/4`` as well."""
+    names = {ref.removeprefix(REQUESTS).split("/")[0] for ref in refs}
+    return sorted(int(name) for name in names if _NUMBER.match(name))
+
+
+def _request_ref(number: int) -> str:
+    return f"{REQUESTS}{number}"
+
+
+def _branch_ref(branch: str) -> str:
+    return f"refs/heads/{branch}"

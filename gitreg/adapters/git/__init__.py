@@ -1,0 +1,1 @@
+"""Git: the one door to it. Nothing is imported here, so that a submodule costs only itself."""

@@ -1,0 +1,94 @@
+"""Checkouts of a branch that moves: whether moving it would disturb one, and moving a clean one along.
+
+To follow is what ``git merge --ff-only`` does, without its hooks: the two-tree form of ``git read-tree -m -u``
+(https://git-scm.com/docs/git-read-tree#_two_tree_merge), which touches nothing unless all of it can be done.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from gitreg.adapters.git.discover import Place, locate
+from gitreg.adapters.git.run import attempt, failure, run
+
+_UNDER_WAY = {
+    "MERGE_HEAD": "a merge",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+}
+_NO_SUBMODULES = "--ignore-submodules=all"
+
+
+def checked_out_branch(place: Place) -> str | None:
+    """The branch (short name, possibly unborn) of the checkout or bare repository; None if HEAD is detached."""
+    head = (place.git_dir / "HEAD").read_text(encoding="utf-8", errors="surrogateescape").rstrip("\n")
+    if head.endswith("/.invalid"):  # the reftable format keeps HEAD elsewhere
+        head = "ref: " + attempt(["symbolic-ref", "-q", "HEAD"], place.folder).stdout.decode().strip()
+    prefix = "ref: refs/heads/"
+    return head.removeprefix(prefix) if head.startswith(prefix) else None
+
+
+def own_checkouts(place: Place, branch: str) -> list[Path]:
+    """The checkout that the repository was opened in, if ``branch`` is checked out there."""
+    return [place.top] if place.top is not None and checked_out_branch(place) == branch else []
+
+
+def all_checkouts(place: Place, branch: str) -> list[Path]:
+    """Every checkout of the repository, linked ones too, where ``branch`` is checked out."""
+    own = own_checkouts(place, branch)
+    if not (place.common_dir / "worktrees").is_dir():
+        return own
+    others = (folder for folder in _worktrees(place, branch) if folder != place.top and folder.is_dir())
+    return [*own, *others]
+
+
+def _worktrees(place: Place, branch: str) -> Iterator[Path]:
+    """Format: https://git-scm.com/docs/git-worktree#_porcelain_format."""
+    records = run(["worktree", "list", "--porcelain", "-z"], place.folder).split(b"\0\0")
+    for record in records:
+        fields = os.fsdecode(record).split("\0")
+        if f"branch refs/heads/{branch}" in fields:
+            yield Path(os.path.realpath(fields[0].removeprefix("worktree ")))
+
+
+def obstacle(folder: Path, base: str) -> str | None:
+    """Why the checkout in ``folder`` cannot be moved; None if it is just what the tree ``base`` holds.
+
+    Untracked files do not count; those in the way are found by ``follow``.
+    """
+    git_dir = locate(folder).git_dir
+    for name, action in _UNDER_WAY.items():
+        if (git_dir / name).exists():
+            return f"{action} is under way in {os.fspath(folder)!r}"
+    # Only refreshes what git remembers of the files' times, so that touched files do not count as changed.
+    attempt(["update-index", "-q", "--refresh"], folder)
+    unstaged = ["diff-files", "--quiet", "--no-ext-diff", _NO_SUBMODULES]
+    staged = ["diff-index", "--cached", "--quiet", "--no-ext-diff", _NO_SUBMODULES, "--end-of-options", base]
+    if _differs(unstaged, folder) or _differs(staged, folder):
+        return f"you have uncommitted changes in {os.fspath(folder)!r}"
+    return None
+
+
+def _differs(args: list[str], folder: Path) -> bool:
+    done = attempt(args, folder)
+    if done.code not in {0, 1}:
+        raise failure(done.stderr)
+    return done.code == 1
+
+
+def can_switch(folder: Path, old: str, new: str) -> bool:
+    """Whether the index and files could go from ``old`` to ``new``: no untracked file is in the way."""
+    return attempt(_switch(old, new, "--dry-run"), folder).code == 0
+
+
+def switch(folder: Path, old: str, new: str) -> bool:
+    """Moves the index and the files from the tree ``old`` to ``new``; whether it did. HEAD stays."""
+    return attempt(_switch(old, new), folder).code == 0
+
+
+def _switch(old: str, new: str, *options: str) -> list[str]:
+    return ["read-tree", "-m", "-u", "--no-recurse-submodules", *options, "--end-of-options", old, new]

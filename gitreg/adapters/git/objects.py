@@ -1,0 +1,364 @@
+"""Reads objects through one long-lived ``git cat-file`` process, and the files of a commit from them.
+
+The protocol is https://git-scm.com/docs/git-cat-file#_batch_output: a question ends in NUL, an answer's head is one
+line, ``<id> SP <type> SP <size>`` or ``<question> SP missing``. What git takes as a question is any revision
+(https://git-scm.com/docs/gitrevisions), so a path may be read as something else than a path; such a path is looked
+up folder by folder instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, NamedTuple, TypeVar
+
+from gitreg.adapters.git.run import SETTINGS, environment, not_started, run
+from gitreg.core.ports import FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
+from gitreg.errors import ConfigError, Undecided
+
+#: How many entries of folders are kept parsed, over all folders.
+KEPT_ENTRIES = 250_000
+#: ``cat-file --batch-command -z`` came with 2.38.
+OLDEST_GIT = (2, 39)
+
+_CHUNK = 1 << 16
+_HEAD = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) ([a-z]+) ([0-9]+)\n\Z")
+_T = TypeVar("_T")
+
+
+class Header(NamedTuple):
+    """An object's id, type (``blob``, ``tree``, ``commit``, ``tag``) and size in bytes."""
+
+    oid: str
+    type: str
+    size: int
+
+
+class Object(NamedTuple):
+    """An object's id, type and content; a blob's is cut at ``READ_LIMIT + 1`` bytes."""
+
+    oid: str
+    type: str
+    data: bytes
+
+
+class _Gone(Exception):
+    """The process ended in the middle of an answer."""
+
+
+class ObjectReader:
+    """The objects of the repository in ``folder`` (a checkout's top folder, or a bare repository).
+
+    The process starts with the first question. It may be asked from several threads; a forked child gets a process
+    of its own. ``close()``, the end of a ``with`` block, or the interpreter's exit ends it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stop: Callable[[], object] | None = None
+        self._owner = 0
+        self._listings: dict[str, Mapping[str, Entry]] = {}
+        self._entries = 0
+
+    def __enter__(self) -> ObjectReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process; a later question starts another."""
+        with self._lock:
+            self._end()
+
+    def read(self, name: str) -> Object | None:
+        """The object that ``name`` (an id, ``<id>:<path>`` or another revision) means; None if there is none.
+
+        Raises:
+            Undecided: the object is there and cannot be read.
+        """
+        question = _question(name)
+        if question is None:
+            return None
+        return self._ask(b"contents " + question, 1, _read_object)[0]
+
+    def info(self, name: str) -> Header | None:
+        """As ``read``, without the content."""
+        return self.infos([name])[0]
+
+    def infos(self, names: Sequence[str]) -> list[Header | None]:
+        """As ``info``, for a few names in one round trip."""
+        questions = [_question(name) for name in names]
+        asked = [b"info " + question for question in questions if question is not None]
+        answers = iter(self._ask(b"\0".join(asked), len(asked), _read_header) if asked else ())
+        return [None if question is None else next(answers) for question in questions]
+
+    def listing(self, tree: str) -> Mapping[str, Entry]:
+        """The entries of the tree object ``tree``.
+
+        Raises:
+            Undecided: there is no such tree, or it is one that git itself would not make.
+        """
+        kept = self._listings.get(tree)
+        if kept is None:
+            found = self.read(tree)
+            if found is None or found.type != "tree":
+                raise missing(f"the folder {tree}")
+            kept = parse_tree(found.data, found.oid)
+            self._keep(tree, kept)
+        return kept
+
+    def kept_listing(self, tree: str) -> Mapping[str, Entry] | None:
+        """What ``listing`` returns, if that costs nothing."""
+        return self._listings.get(tree)
+
+    def _keep(self, tree: str, listing: Mapping[str, Entry]) -> None:
+        with self._lock:
+            if tree in self._listings:
+                return
+            self._listings[tree] = listing
+            self._entries += len(listing)
+            while self._entries > KEPT_ENTRIES and len(self._listings) > 1:
+                oldest = next(iter(self._listings))
+                self._entries -= len(self._listings.pop(oldest))
+
+    def _ask(self, asked: bytes, count: int, answer: Callable[[IO[bytes]], _T]) -> list[_T]:
+        with self._lock:
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            try:
+                process.stdin.write(asked + b"\0")
+                process.stdin.flush()
+                return [answer(process.stdout) for _ in range(count)]
+            except (OSError, _Gone) as error:
+                self._end()
+                raise self._diagnosis(asked) from error
+            except BaseException:
+                # Interrupted: what is left of the answer would be taken for the next one.
+                self._end()
+                raise
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._owner == os.getpid():
+            return self._process
+        self._end()
+        try:
+            process = subprocess.Popen(
+                ["git", *SETTINGS, "cat-file", "--batch-command", "-z"],
+                cwd=self._folder,
+                env=environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise not_started(error, self._folder) from error
+        self._process, self._owner = process, os.getpid()
+        self._stop = weakref.finalize(self, _finish, process)
+        return process
+
+    def _end(self) -> None:
+        if self._stop is not None:
+            self._stop()
+        self._process = self._stop = None
+
+    def _diagnosis(self, asked: bytes) -> Undecided:
+        """Why the process ended: git is too old, does not trust the repository, or met a corrupt object."""
+        version = run(["version"], self._folder).decode().removeprefix("git version ").strip()
+        numbers = tuple(int(number) for number in re.findall(r"[0-9]+", version)[:2])
+        if numbers < OLDEST_GIT:
+            raise ConfigError(f"git {version} is too old", "install git 2.39 or newer")
+        run(["rev-parse", "--git-dir"], self._folder)
+        name = asked.decode(errors="replace").split(" ", 1)[1]
+        return Undecided(f"git could not read {name!r}", "git fsck tells what is corrupt")
+
+
+def _finish(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process by closing its pipes: in a forked child, too, where it is not ours to kill."""
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            assert pipe is not None
+            pipe.close()
+    process.wait()
+
+
+def _question(name: str) -> bytes | None:
+    """``name`` as the process reads it; None if no object can be called so, or the answer could not be told."""
+    if not name or "\n" in name or "\0" in name:
+        return None
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+
+
+def _read_header(pipe: IO[bytes]) -> Header | None:
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        raise _Gone
+    match = _HEAD.match(line)
+    return Header(match[1].decode(), match[2].decode(), int(match[3])) if match else None
+
+
+def _read_object(pipe: IO[bytes]) -> Object | None:
+    header = _read_header(pipe)
+    if header is None:
+        return None
+    wanted = min(header.size, READ_LIMIT + 1) if header.type == "blob" else header.size
+    data = _read_exactly(pipe, wanted)
+    left = header.size + 1 - wanted  # one newline follows the content
+    while left:
+        left -= len(_read_exactly(pipe, min(left, _CHUNK)))
+    return Object(header.oid, header.type, data)
+
+
+def _read_exactly(pipe: IO[bytes], size: int) -> bytes:
+    data = pipe.read(size)
+    if len(data) != size:
+        raise _Gone
+    return data
+
+
+def missing(what: str) -> Undecided:
+    """The error for an object that something names and that is not here."""
+    return Undecided(f"{what} is missing from the repository", "git fetch may bring it; git fsck tells more")
+
+
+def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
+    """The entries of a raw tree object called ``oid``, whose length tells the repository's hash.
+
+    Format: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects: mode SP name NUL raw id.
+
+    Raises:
+        Undecided: it is malformed, or ambiguous: a name twice, empty, or with a slash.
+    """
+    entries: dict[str, Entry] = {}
+    at, count, width = 0, 0, len(oid) // 2
+    try:
+        while at < len(data):
+            space = data.index(b" ", at)
+            nul = data.index(b"\0", space)
+            end = nul + 1 + width
+            name = data[space + 1 : nul].decode("utf-8", "surrogateescape")
+            entries[name] = Entry(data[at:space].decode("ascii").zfill(6), data[nul + 1 : end].hex())
+            at = end
+            count += 1
+    except ValueError:
+        at = -1
+    if at != len(data) or count != len(entries) or any("/" in name or not name for name in entries):
+        raise Undecided(f"the folder {oid} is corrupt", "git fsck tells more")
+    return entries
+
+
+# What git may take for something else than the path behind "<id>:": "x-g1234" is git-describe's name of object
+# 1234, "x~1" and "x^" are parents, "x@{u}" is an upstream. A newline could not be told from the answer's end.
+_NOT_PLAIN = re.compile(r"[~^\n]|@\{|-g[0-9A-Fa-f]+\Z")
+
+
+class GitTree(Tree):
+    """The files of the commit or tree ``oid``.
+
+    To read one path costs one round trip, whatever lies beside it. What a path was found to be is remembered, so
+    that git need not go through a large folder again to get there.
+    """
+
+    def __init__(self, reader: ObjectReader, oid: str) -> None:
+        self._reader = reader
+        self._oid = oid
+        self._files: dict[str, str | None] = {}
+        self._folders: dict[str, str | None] = {}
+
+    def read(self, path: str) -> Blob | None:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided for an entry whose object is missing or corrupt."""
+        if path in self._files:
+            known = self._files[path]
+            return None if known is None else Blob(known, self.blob(known))
+        found = self._find_file(path) if is_path(path) else None
+        _remember(self._files, path, None if found is None else found.oid)
+        return found
+
+    def list(self, path: str) -> Mapping[str, Entry]:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
+        folder = self._folder(path)
+        return self._reader.listing(folder) if folder is not None else {}
+
+    def blob(self, oid: str) -> bytes:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
+        found = self._reader.read(oid)
+        if found is None or found.type != "blob":
+            raise missing(f"the file {oid}")
+        return found.data
+
+    def _find_file(self, path: str) -> Blob | None:
+        question = self._question(path)
+        found = self._reader.read(question) if question is not None else None
+        if found is not None and found.type in _CONTENTS:
+            return Blob(found.oid, found.data) if found.type == "blob" else None
+        # git does not tell "nothing is there" from "what is there is missing"; the folder does.
+        entry = self._entry(path)
+        if entry is None or entry.mode in {FOLDER, SUBMODULE}:
+            return None
+        return Blob(entry.oid, self.blob(entry.oid))
+
+    def _question(self, path: str) -> str | None:
+        """What to ask git for ``path``, from the nearest folder known; None if git might misread it."""
+        if _NOT_PLAIN.search(path):
+            return None
+        above = path
+        while above:
+            above = above.rpartition("/")[0]
+            folder = self._folders.get(above)
+            if folder is not None:
+                return f"{folder}:{path[len(above) :].lstrip('/')}"
+        return f"{self._oid}:{path}"
+
+    def _entry(self, path: str) -> Entry | None:
+        parent, _, name = path.rpartition("/")
+        return self.list(parent).get(name)
+
+    def _folder(self, path: str) -> str | None:
+        """The id of the folder at ``path``."""
+        if path in self._folders:
+            return self._folders[path]
+        found = self._find_folder(path) if path else self._root()
+        _remember(self._folders, path, found)
+        return found
+
+    def _root(self) -> str:
+        found = self._reader.info(f"{self._oid}^{{tree}}")
+        if found is None:
+            raise missing(f"the commit {self._oid} or its tree")
+        return found.oid
+
+    def _find_folder(self, path: str) -> str | None:
+        if not is_path(path):
+            return None
+        listed = self._reader.kept_listing(self._folders.get(path.rpartition("/")[0]) or "")
+        question = self._question(path) if listed is None else None
+        found = self._reader.info(question) if question is not None else None
+        if found is not None and found.type in _CONTENTS:
+            return found.oid if found.type == "tree" else None
+        entry = self._entry(path)
+        return entry.oid if entry is not None and entry.mode == FOLDER else None
+
+
+_CONTENTS = frozenset({"blob", "tree"})
+
+
+def _remember(known: dict[str, str | None], path: str, oid: str | None) -> None:
+    if len(known) >= KEPT_ENTRIES:
+        known.clear()
+    known[path] = oid
+
+
+def is_path(path: str) -> bool:
+    """Whether ``path`` can be a path inside a tree (``./x`` would mean one beside the process's own folder)."""
+    return "\0" not in path and not {"", ".", ".."}.intersection(path.split("/"))

@@ -1,0 +1,136 @@
+"""Moves refs, all or none, each from its expected old value: in this repository, or at ``origin`` by a push."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from gitreg.adapters.git.run import Done, attempt, failure, redact, run
+from gitreg.core.ports import RefUpdate
+from gitreg.errors import Bug, GitregError, LostRace, Refused
+
+_OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
+_LOG = "gitreg"
+_AGAIN = "fetch and try again"
+
+
+def is_ref(ref: str) -> bool:
+    """Whether ``ref`` can be the full name of a ref (https://git-scm.com/docs/git-check-ref-format)."""
+    names = ref.split("/")
+    well_formed = all(name and not name.startswith(".") and not name.endswith(".lock") for name in names)
+    if len(names) < 3 or names[0] != "refs" or not well_formed or ref.endswith(".") or _FORBIDDEN.search(ref):
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in ref)
+
+
+def is_oid(text: str) -> bool:
+    """Whether ``text`` is a full object id."""
+    return _OID.match(text) is not None
+
+
+def move_here(folder: str, updates: Sequence[RefUpdate]) -> None:
+    """Moves refs of the repository in ``folder`` in one transaction.
+
+    Raises:
+        LostRace: one of them is not where it was expected to be.
+        Refused: a name is in the way of another (``a`` and ``a/b``), or git may not write.
+    """
+    _demand_well_formed(updates)
+    lines = ["start", *(_order(update) for update in updates), "prepare", "commit", ""]
+    done = attempt(
+        ["update-ref", "--no-deref", "-m", _LOG, "--stdin"], folder, stdin="\n".join(lines).encode()
+    )
+    if done.code:
+        raise _move_failure(done.stderr)
+
+
+def _order(update: RefUpdate) -> str:
+    if update.old is None:
+        return f"create {update.ref} {update.new}"
+    if update.new is None:
+        return f"delete {update.ref} {update.old}"
+    return f"update {update.ref} {update.new} {update.old}"
+
+
+def _demand_well_formed(updates: Sequence[RefUpdate]) -> None:
+    for update in updates:
+        if not is_ref(update.ref):
+            raise Bug(f"{update.ref!r} is no name of a ref")
+        ends = [oid for oid in (update.old, update.new) if oid is not None]
+        if not ends or not all(is_oid(oid) for oid in ends):
+            raise Bug(f"{update.ref!r} cannot move from {update.old!r} to {update.new!r}")
+
+
+# The texts of refs.c, refs/files-backend.c and builtin/receive-pack.c, of git 2.39 to 2.50.
+_HOPELESS = re.compile(
+    r"; cannot create|cannot process '.*' and '.*' at the same time|permission denied|read-only",
+    re.IGNORECASE,
+)
+_MOVED = re.compile(
+    r"but expected|already exists|unable to resolve reference|incorrect old value|\.lock': file exists"
+    r"|stale info|fetch first|remote ref does not exist|transaction failed|failed to update ref|cannot lock ref",
+    re.IGNORECASE,
+)
+
+
+def _move_failure(stderr: str) -> GitregError:
+    known = failure(stderr)
+    if _HOPELESS.search(stderr):
+        return Refused(known.message)
+    if _MOVED.search(stderr):
+        return LostRace(f"somebody else was faster: {known.message}", _AGAIN)
+    return known
+
+
+def push(folder: str, updates: Sequence[RefUpdate], remote: Callable[[], str]) -> None:
+    """Moves refs of ``origin`` in one push; ``remote`` is what to call it in messages.
+
+    A ref that is at its new value already counts as moved: the answer to an earlier push may have been lost.
+
+    Raises:
+        LostRace: one of them is not where it was expected to be.
+        Refused: a hook or a rule of the other side declined; the message is its own.
+        Undecided: the other side could not be reached.
+    """
+    _demand_well_formed(updates)
+    leases = [f"--force-with-lease={update.ref}:{update.old or ''}" for update in updates]
+    moves = [f"{update.new or ''}:{update.ref}" for update in updates]
+    options = ["--porcelain", "--atomic", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
+    done = attempt(["push", *options, *leases, "--end-of-options", "origin", *moves], folder)
+    if done.code:
+        raise _push_failure(done, remote())
+
+
+def _push_failure(done: Done, remote: str) -> GitregError:
+    """Format: https://git-scm.com/docs/git-push#_output."""
+    rows = [line.split("\t") for line in done.stdout.decode(errors="replace").splitlines()]
+    rejected = [(row[1].partition(":")[2], row[2]) for row in rows if len(row) > 2 and row[0] == "!"]
+    cause = next((one for one in rejected if "(atomic push fail" not in one[1]), None)
+    if cause is None:
+        return _not_even_tried(done.stderr, remote)
+    ref, summary = cause
+    said = _remote_words(done.stderr)
+    if _MOVED.search(summary) and not _HOPELESS.search(said):
+        return LostRace(f"{ref} moved at {remote} meanwhile", _AGAIN)
+    return Refused(f"{remote} refused {ref}: {redact(said) or summary}", f"it says: {summary}")
+
+
+def _not_even_tried(stderr: str, remote: str) -> GitregError:
+    if re.search(r"permission to .* denied|error: 403|not allowed to push|denied to", stderr, re.IGNORECASE):
+        return Refused(f"{remote} does not let you push: {redact(_remote_words(stderr))}".rstrip(": "))
+    return failure(stderr, remote)
+
+
+def _remote_words(stderr: str) -> str:
+    """What the other side printed, in one line."""
+    words = (
+        line.removeprefix("remote:").strip() for line in stderr.splitlines() if line.startswith("remote:")
+    )
+    return "; ".join(word for word in words if word)
+
+
+def track(folder: str, moved: Sequence[tuple[str, str | None]]) -> None:
+    """Notes in this repository where ``origin`` has its refs after a push."""
+    lines = [f"update {ref} {oid}" if oid else f"delete {ref}" for ref, oid in moved]
+    run(["update-ref", "--no-deref", "-m", _LOG, "--stdin"], folder, stdin="\n".join([*lines, ""]).encode())

@@ -1,0 +1,408 @@
+"""The ``Repository`` port on a real repository.
+
+Where there is a remote ``origin``, it is the hub, and its refs are known as of the last fetch: its ``refs/heads/X``
+as ``refs/remotes/origin/X``, its ``refs/gitreg/*`` under their own names. Else this repository is the hub itself.
+
+To open, to ask for a branch and to read files costs the one process of :class:`ObjectReader` and no import beyond
+the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from gitreg.adapters.git import checkout, refs, trees
+from gitreg.adapters.git.commits import parse_commit
+from gitreg.adapters.git.discover import Place, locate
+from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
+from gitreg.adapters.git.run import attempt, failure, redact, run
+from gitreg.core.ports import Commit, Entry, Identity, RefUpdate, Repository, Tree
+from gitreg.errors import Bug, ConfigError, GitregError, NotFound, Refused, Undecided
+
+ORIGIN = "origin"
+_BRANCHES = "refs/heads/"
+_OWN_REFS = "refs/gitreg/"
+_TRACKED = f"refs/remotes/{ORIGIN}/"
+_FETCHED = (f"+{_BRANCHES}*:{_TRACKED}*", f"+{_OWN_REFS}*:{_OWN_REFS}*")
+_WHO_HINT = 'git config --global user.name "Your Name"; git config --global user.email you@example.com'
+_TIDY = "commit, stash or move them away first"
+_DEEPEN = "git fetch --unshallow"
+
+
+class GitRepository(Repository):
+    """A repository on disk: a checkout, a linked worktree of one, or a bare repository. See ``open``."""
+
+    def __init__(self, place: Place, *, alone: bool = False) -> None:
+        self._place = place
+        self._alone = alone
+        self._folder = os.fspath(place.folder)
+        self.reader = ObjectReader(self._folder)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, alone: bool = False) -> GitRepository:
+        """The repository of ``path``: a folder inside a checkout, or a bare repository.
+
+        Args:
+            path: the folder.
+            alone: this repository is the hub, even if it has an ``origin``.
+
+        Raises:
+            ConfigError: it is neither.
+        """
+        return cls(locate(path), alone=alone)
+
+    def __enter__(self) -> GitRepository:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the reading process; a later read starts another."""
+        self.reader.close()
+
+    @property
+    def top(self) -> Path | None:
+        """The checkout's top folder; None for a bare repository."""
+        return self._place.top
+
+    @property
+    def git_dir(self) -> Path:
+        """The git folder of this checkout."""
+        return self._place.git_dir
+
+    @property
+    def common_dir(self) -> Path:
+        """The git folder that all checkouts of the repository share."""
+        return self._place.common_dir
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether history is cut off somewhere."""
+        return bool(self._boundary())
+
+    def head_branch(self) -> str | None:
+        """The short name of the branch that is checked out, possibly unborn; None if HEAD is detached."""
+        return checkout.checked_out_branch(self._place)
+
+    @cached_property
+    def has_origin(self) -> bool:
+        """See :class:`gitreg.core.ports.Repository`."""
+        if self._alone:
+            return False
+        text = (self.common_dir / "config").read_text(encoding="utf-8", errors="replace")
+        if _sets_url(text):
+            return True
+        # Included files and rare spellings are left to git.
+        unusual = ORIGIN in text or "[include" in text.lower()
+        return unusual and attempt(["config", "--get-all", f"remote.{ORIGIN}.url"], self._folder).code == 0
+
+    def fetch(self) -> None:
+        """See :class:`gitreg.core.ports.Repository`.
+
+        Raises:
+            Undecided: ``origin`` could not be reached.
+        """
+        if not self.has_origin:
+            return
+        # An empty --refmap: what the person's own configuration fetches is not touched.
+        options = [
+            "--quiet",
+            "--prune",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--refmap=",
+        ]
+        done = attempt(["fetch", *options, "--end-of-options", ORIGIN, *_FETCHED], self._folder)
+        if done.code:
+            raise failure(done.stderr, self._remote_name())
+
+    def resolve(self, rev: str) -> str:
+        """The commit that ``rev`` names: as git reads it, else as a branch of ``origin``.
+
+        Raises:
+            NotFound: it names none.
+            ConfigError: it names a branch without commits.
+        """
+        oid = self._commit_named(rev) or self._commit_on_origin(rev)
+        if oid is not None:
+            return oid
+        branch = self.head_branch()
+        if branch and self._commit_named("HEAD") is None and rev in {"HEAD", "@", *_names_of(branch)}:
+            raise ConfigError(f"the branch {branch!r} has no commits yet", "gitreg init makes its first one")
+        raise NotFound(
+            f"there is no revision {rev!r} here", "name a commit, a branch or a tag; git fetch may bring it"
+        )
+
+    def _commit_named(self, rev: str) -> str | None:
+        if not rev or ":" in rev or not rev.isprintable():
+            return None
+        if "@{" in rev:  # an upstream that is not configured would end the reading process
+            args = ["rev-parse", "--verify", "--quiet", "--end-of-options", rev + "^{commit}"]
+            return attempt(args, self._folder).stdout.decode().strip() or None
+        found = self.reader.info(rev + "^{commit}")
+        return found.oid if found is not None else None
+
+    def _commit_on_origin(self, branch: str) -> str | None:
+        oid = self.hub_ref(_BRANCHES + branch) if self.has_origin else None
+        return self._commit_named(oid) if oid is not None else None
+
+    def hub_ref(self, ref: str) -> str | None:
+        """See :class:`gitreg.core.ports.Repository`."""
+        local = self._local_name(ref)
+        return self._ref(local) if local is not None and refs.is_ref(local) else None
+
+    def hub_refs(self, prefix: str) -> Mapping[str, str]:
+        """See :class:`gitreg.core.ports.Repository`. ``prefix`` ends in a slash."""
+        local = self._local_name(prefix)
+        if local is None or not refs.is_ref(local + "x"):
+            return {}
+        found = self._refs_below(local)
+        return {prefix + name.removeprefix(local): oid for name, oid in found.items()}
+
+    def _local_name(self, ref: str) -> str | None:
+        """What the hub's ``ref`` is called here; None if it is not fetched."""
+        if not self.has_origin or ref.startswith(_OWN_REFS):
+            return ref
+        if ref.startswith(_BRANCHES) and ref != f"{_BRANCHES}HEAD":
+            return _TRACKED + ref.removeprefix(_BRANCHES)
+        return None
+
+    def _ref(self, ref: str) -> str | None:
+        """The object that ``ref``, and no other, names.
+
+        git completes names (https://git-scm.com/docs/gitrevisions, "<refname>"): without a ``refs/gitreg/x`` the
+        branch ``refs/heads/refs/gitreg/x`` would answer, which anybody may have made. So a quick answer counts
+        only where nothing else could have given it.
+        """
+        rivals = [
+            f"refs/{ref}",
+            f"refs/tags/{ref}",
+            f"{_BRANCHES}{ref}",
+            f"refs/remotes/{ref}",
+            f"refs/remotes/{ref}/HEAD",
+        ]
+        found, *others = self.reader.infos([ref, *rivals])
+        if found is not None and not any(others) and not re.search(r"-g[0-9A-Fa-f]+\Z", ref):
+            return found.oid
+        return self._refs_below(ref).get(ref)
+
+    def _refs_below(self, pattern: str) -> dict[str, str]:
+        fields = "--format=%(objectname) %(symref) %(refname)"
+        lines = run(["for-each-ref", fields, "--end-of-options", pattern], self._folder).decode().splitlines()
+        rows = (line.split(" ") for line in lines)
+        return {name: oid for oid, target, name in rows if not target}
+
+    def commit(self, oid: str) -> Commit:
+        """See :class:`gitreg.core.ports.Repository`. Raises Undecided if it is missing or no commit."""
+        found = self.reader.read(oid)
+        if found is None or found.type != "commit":
+            raise missing(f"the commit {oid}")
+        return parse_commit(found.oid, found.data)
+
+    def tree(self, oid: str) -> Tree:
+        """See :class:`gitreg.core.ports.Repository`. That it exists is found out by the first read."""
+        return GitTree(self.reader, oid)
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """See :class:`gitreg.core.ports.Repository`.
+
+        Raises:
+            Undecided: a commit is missing, or history is cut off on the way, so that there may be a better one.
+        """
+        done = attempt(["merge-base", "--end-of-options", one, other], self._folder)
+        if done.code not in {0, 1}:
+            raise failure(done.stderr)
+        base = done.stdout.decode().split("\n")[0] or None
+        boundary = self._boundary()
+        if boundary and not boundary.isdisjoint(self._not_below(base, one, other)):
+            raise Undecided("this shallow clone does not tell where the two branches part", _DEEPEN)
+        return base
+
+    def _not_below(self, base: str | None, *tips: str) -> list[str]:
+        excluded = [f"^{base}"] if base else []
+        return run(["rev-list", "--end-of-options", *tips, *excluded], self._folder).decode().split()
+
+    def _boundary(self) -> frozenset[str]:
+        """The commits whose parents a shallow clone left out."""
+        try:
+            return frozenset((self.common_dir / "shallow").read_text(encoding="ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def first_parents(self, tip: str) -> Iterator[Commit]:
+        """See :class:`gitreg.core.ports.Repository`."""
+        boundary = self._boundary()
+        commit = self.commit(tip)
+        yield commit
+        while commit.parents:
+            if commit.oid in boundary:
+                raise Undecided(f"this shallow clone's history ends at {commit.oid}", _DEEPEN)
+            commit = self.commit(commit.parents[0])
+            yield commit
+
+    def at_time(self, tip: str, moment: datetime) -> str:
+        """See :class:`gitreg.core.ports.Repository`.
+
+        Raises:
+            NotFound: all of history is younger.
+            Undecided: what is there is younger, and history is cut off.
+        """
+        for commit in self.first_parents(tip):
+            if commit.time <= moment:
+                return commit.oid
+        when = moment.astimezone(UTC).isoformat(timespec="seconds")
+        raise NotFound(f"history begins after {when}", "name a later time")
+
+    def identity(self) -> Identity:
+        """See :class:`gitreg.core.ports.Repository`. git is asked, as it alone knows all its places to look."""
+        done = attempt(["-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"], self._folder)
+        match = re.match(r"(.+) <(.+)> [0-9]+ [+-][0-9]+\n", done.stdout.decode(errors="replace"))
+        if match:
+            return Identity(match[1], match[2])
+        if done.code == 0 or re.search(r"ident|auto-detect|who you are", done.stderr):
+            raise ConfigError("git does not know who you are", _WHO_HINT)
+        raise failure(done.stderr)
+
+    def write_blob(self, data: bytes) -> str:
+        """See :class:`gitreg.core.ports.Repository`."""
+        return run(["hash-object", "-w", "--stdin"], self._folder, stdin=data).decode().strip()
+
+    def write_tree(self, base: str, changes: Mapping[str, Entry | None]) -> str:
+        """See :class:`gitreg.core.ports.Repository`, and :func:`gitreg.adapters.git.trees.write_tree`."""
+        return trees.write_tree(self.reader, self._folder, base, changes)
+
+    def write_commit(
+        self, tree: str, parents: Sequence[str], message: str, author: Identity, time: datetime
+    ) -> str:
+        """See :class:`gitreg.core.ports.Repository`. The same arguments make the same commit."""
+        for oid in (tree, *parents):
+            if not refs.is_oid(oid):
+                raise Bug(f"{oid!r} is no object id")
+        date = f"@{int(time.timestamp())} +0000"
+        who = {"NAME": author.name, "EMAIL": author.email, "DATE": date}
+        extra = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()}
+        args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", tree]
+        for parent in parents:
+            args += ["-p", parent]
+        return run(args, self._folder, stdin=message.encode(), extra=extra).decode().strip()
+
+    def update(self, updates: Sequence[RefUpdate]) -> None:
+        """See :class:`gitreg.core.ports.Repository`.
+
+        Raises:
+            LostRace: a ref is not at its old value; nothing moved.
+            Refused: the hub declined, or a checkout would be disturbed; nothing moved.
+            Undecided: the hub could not be reached.
+        """
+        if not updates:
+            return
+        if self.has_origin:
+            refs.push(self._folder, updates, self._remote_name)
+            self._note(updates)
+            return
+        for update in updates:
+            self._demand_undisturbed(update)
+        refs.move_here(self._folder, updates)
+
+    def _note(self, updates: Sequence[RefUpdate]) -> None:
+        """Notes what a push did. The hub has moved; if that cannot be noted, the next fetch will find it."""
+        names = ((self._local_name(update.ref), update.new) for update in updates)
+        with suppress(GitregError):
+            refs.track(self._folder, [(name, new) for name, new in names if name is not None])
+
+    def _demand_undisturbed(self, update: RefUpdate) -> None:
+        """``followable`` asks without knowing what is to come; here it is known which files would be in the way."""
+        branch = update.ref.removeprefix(_BRANCHES)
+        if not update.ref.startswith(_BRANCHES) or self._ref(update.ref) != update.old:
+            return
+        for folder in checkout.all_checkouts(self._place, branch):
+            if update.new is None:
+                raise Refused(
+                    f"{branch!r} is checked out in {os.fspath(folder)!r}", "switch to another branch there"
+                )
+            base = update.old or self._empty_tree()
+            reason = checkout.obstacle(folder, base)
+            if reason is not None:
+                raise Refused(reason, _TIDY)
+            if not checkout.can_switch(folder, base, update.new):
+                raise Refused(f"untracked files in {os.fspath(folder)!r} would be overwritten", _TIDY)
+
+    def followable(self, branch: str) -> str | None:
+        """See :class:`gitreg.core.ports.Repository`.
+
+        What moves at ``origin`` disturbs no checkout here. Where this repository is the hub, a move of a branch that
+        is checked out anywhere would, unless that checkout is clean.
+        """
+        if self.has_origin:
+            return None
+        base = self._ref(_BRANCHES + branch) or self._empty_tree()
+        reasons = (checkout.obstacle(folder, base) for folder in checkout.all_checkouts(self._place, branch))
+        return next((reason for reason in reasons if reason is not None), None)
+
+    def follow(self, branch: str, old: str | None, new: str) -> bool:
+        """See :class:`gitreg.core.ports.Repository`.
+
+        With an ``origin`` it is the checkout that the repository was opened in that follows, and only by a
+        fast-forward; without, it is every clean checkout of the branch, as ``update`` has moved the branch itself.
+        """
+        find = checkout.own_checkouts if self.has_origin else checkout.all_checkouts
+        followed = [self._follow_in(folder, branch, old, new) for folder in find(self._place, branch)]
+        return bool(followed) and all(followed)
+
+    def _follow_in(self, folder: Path, branch: str, old: str | None, new: str) -> bool:
+        ref = _BRANCHES + branch
+        here = self._ref(ref)
+        if here not in {None, old, new} and not self._is_ancestor(here, new):
+            return False
+        base = (old if here == new else here) or self._empty_tree()
+        # Files first, then the branch: stopped in between, the checkout shows the change as staged, and a git pull
+        # completes it. The other way round it would show the change undone, and the next commit would undo it.
+        if checkout.obstacle(folder, base) is not None or not checkout.switch(folder, base, new):
+            return False
+        return here == new or self._advance(folder, RefUpdate(ref, here, new), base)
+
+    def _advance(self, folder: Path, update: RefUpdate, base: str) -> bool:
+        try:
+            refs.move_here(self._folder, [update])
+        except GitregError:  # somebody moved the branch this very moment
+            checkout.switch(folder, update.new or base, base)
+            return False
+        return True
+
+    def _is_ancestor(self, one: str | None, other: str) -> bool:
+        args = ["merge-base", "--is-ancestor", "--end-of-options", one or "", other]
+        return attempt(args, self._folder).code == 0
+
+    def _empty_tree(self) -> str:
+        return self.write_tree("", {})
+
+    def _remote_name(self) -> str:
+        """``origin`` and its address, for messages."""
+        from git import Repo
+
+        with Repo(self._folder) as opened:
+            url = opened.config_reader().get_value(f'remote "{ORIGIN}"', "url", default="")
+        return f"{ORIGIN} ({redact(str(url))})" if url else ORIGIN
+
+
+def _sets_url(config: str) -> bool:
+    """Whether git's configuration, in the spelling that git itself writes, gives ``origin`` an address."""
+    section = ""
+    for line in map(str.strip, config.splitlines()):
+        if line.startswith("["):
+            section = line
+        elif section == f'[remote "{ORIGIN}"]' and re.match(r"url\s*=", line):
+            return True
+    return False
+
+
+def _names_of(branch: str) -> set[str]:
+    return {branch, _BRANCHES + branch, f"{ORIGIN}/{branch}", _TRACKED + branch}

@@ -1,0 +1,145 @@
+"""Who moved what, and when: events read off the differences between a commit and its first parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from gitreg.core.decode import show_time
+from gitreg.core.delta import (
+    AliasMoved,
+    Change,
+    Delta,
+    EvidenceAdded,
+    MarkerTampered,
+    ModelCreated,
+    ModelDeleted,
+    ModelEdited,
+    ModelRenamed,
+    NotesEdited,
+    PointerRemoved,
+    RecordTampered,
+    RulesChanged,
+    Transition,
+    UnknownChange,
+    VersionDeleted,
+    VersionRegistered,
+    delta,
+    transitions,
+)
+from gitreg.core.policy import NONE, Policy
+from gitreg.core.ports import Commit, Identity
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import raw_changes
+from gitreg.errors import GitregError
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that one commit did.
+
+    ``time`` is the commit's (UTC), ``author`` as git has it, ``model`` is "" for the registry's rules, ``request``
+    the change request that landed it, where the forge knows one.
+    """
+
+    time: datetime
+    commit: str
+    author: Identity
+    kind: str
+    model: str
+    what: str
+    request: str | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The event as plain values."""
+        return {
+            "time": show_time(self.time),
+            "commit": self.commit,
+            "author": {"name": self.author.name, "email": self.author.email},
+            "kind": self.kind,
+            "model": self.model,
+            "what": self.what,
+            "request": self.request,
+        }
+
+
+def events(
+    commit: Commit, base: Snapshot, head: Snapshot, models: Iterable[str] | None = None
+) -> Iterator[Event]:
+    """What one commit did to the registry (to some models only, if they are named)."""
+    folders = None if models is None else [base.layout.model(name, "").rstrip("/") for name in models]
+    raw = [
+        change
+        for folder in ([base.root.rstrip("/")] if folders is None else folders)
+        for change in raw_changes(base.tree, head.tree, folder)
+    ]
+    if not raw:
+        return
+    found = delta(base, head, raw)
+    for kind, model, what in _sentences(found, _policy(base, head)):
+        yield Event(commit.time, commit.oid, commit.author, kind, model, what)
+
+
+def _policy(base: Snapshot, head: Snapshot) -> Policy:
+    """The policy by which the change was judged; where there is none yet, the one it brings."""
+    for snapshot in (base, head):
+        try:
+            return snapshot.policy()
+        except GitregError:
+            continue
+    return Policy()
+
+
+def _sentences(found: Delta, policy: Policy) -> Iterator[tuple[str, str, str]]:
+    for change in found.changes:
+        sentence = _sentence(change)
+        if sentence:
+            yield sentence
+    for move in transitions(found, policy):
+        yield _move(move)
+    if any(isinstance(change, RulesChanged) for change in found.changes):
+        paths = ", ".join(sorted(change.path for change in found.of(RulesChanged)))
+        yield "rules", "", f"changed {paths}"
+
+
+def _move(move: Transition) -> tuple[str, str, str]:
+    version = f"version {move.pin.version}"
+    if move.rollback:
+        kind, why = "rollback", " (rolled back)"
+    elif move.displaced:
+        kind, why = "displaced", " (gave way)"
+    else:
+        kind, why = ("demote" if move.target == NONE else "promote"), ""
+    return kind, move.model, f"{version}: {move.source} → {move.target}{why}"
+
+
+def _sentence(change: Change) -> tuple[str, str, str] | None:
+    match change:
+        case VersionRegistered(model, version, copied):
+            return ("copy" if copied else "register"), model, f"registered version {version}"
+        case VersionDeleted(model, version):
+            return "delete", model, f"deleted version {version}"
+        case EvidenceAdded(model, version, name, retraction):
+            return (
+                "evidence",
+                model,
+                f"{'retracted' if retraction else 'added'} evidence {name} of version {version}",
+            )
+        case NotesEdited(model, version):
+            return "annotate", model, f"edited the notes of version {version}"
+        case ModelCreated(model):
+            return "register", model, "created the model"
+        case ModelEdited(model):
+            return "annotate", model, "edited the model"
+        case ModelDeleted(model):
+            return "delete", model, "deleted the model"
+        case ModelRenamed(model, to):
+            return "rename", model, f"renamed to {to}"
+        case AliasMoved(model, alias, _, old, new):
+            before = old.pin.version if old and old.pin else NONE
+            after = new.pin.version if new and new.pin else NONE
+            return "alias", model, f"@{alias}: {before} → {after}"
+        case RecordTampered(path) | PointerRemoved(path) | MarkerTampered(path) | UnknownChange(path):
+            return "irregular", "", f"changed {path} against the rules"
+    return None

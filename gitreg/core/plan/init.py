@@ -1,0 +1,169 @@
+"""The files that a registry begins with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitreg.core.codec.yaml import show_scalar
+from gitreg.core.ports import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class NewRegistry:
+    """What a person says of a registry that they begin.
+
+    ``remote`` is the DVC remote's URL; ``person`` is the first of the people, ``key`` their SSH public key, if they
+    have one; ``solo`` makes a registry for one person, on which everything may land directly.
+    """
+
+    id: str
+    name: str
+    branch: str
+    remote: str
+    person: Identity
+    key: str | None = None
+    scheme: str = "integer"
+    solo: bool = False
+
+
+def registry_files(new: NewRegistry) -> Mapping[str, bytes]:
+    """The rules files of a new registry, by their path in its folder."""
+    texts = {
+        "gitreg.yaml": _registry(new),
+        "policy.yaml": _solo_policy(new) if new.solo else _team_policy(new),
+        ".dvc/config": _dvc_config(new.remote),
+        ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n",
+        ".gitignore": _GITIGNORE,
+        ".gitattributes": _GITATTRIBUTES,
+    }
+    return {path: text.encode() for path, text in texts.items()}
+
+
+def _registry(new: NewRegistry) -> str:
+    enforcement = "solo" if new.solo else "requests"
+    return f"""\
+# What makes this folder a gitreg registry. A rules file: only the rules owners change it (see policy.yaml).
+apiVersion: gitreg/v1
+kind: Registry
+id: {new.id}                # never changes; approvals are about this registry alone
+name: {show_scalar(new.name)}
+branch: {show_scalar(new.branch)}           # what stands on it is live
+forge: {{provider: local}}     # change requests are refs of this repository, or of its origin
+enforcement: {enforcement}      # requests: people merge only what verify passed; hook: gitreg's pre-receive hook; solo
+versions: {new.scheme}         # how versions are numbered where a model does not say: integer or semver
+"""
+
+
+def person_id(person: Identity) -> str:
+    """A short id for a person: what stands before the @ of their address."""
+    found = re.sub(r"[^A-Za-z0-9._-]+", "-", person.email.partition("@")[0]).strip("-._")[:64]
+    return found or "me"
+
+
+def _person(new: NewRegistry) -> str:
+    keys = f", keys: [{show_scalar(new.key)}]" if new.key else ""
+    return f"{{id: {show_scalar(person_id(new.person))}, email: {show_scalar(new.person.email)}{keys}}}"
+
+
+def _team_policy(new: NewRegistry) -> str:
+    me = show_scalar(person_id(new.person))
+    return f"""\
+# Who may do what, and what a version must show before it goes live. A rules file: a change to it is judged by the
+# policy that it would replace. Every key is explained in gitreg's docs/policy.md.
+apiVersion: gitreg/v1
+kind: Policy
+
+# The people whose approvals count. keys are SSH public keys (cat ~/.ssh/id_ed25519.pub).
+people:
+  - {_person(new)}
+
+groups:
+  maintainers: [{me}]
+
+# Who may change the rules files, and whose approval that takes.
+rules:
+  owners: [maintainers]
+  approvals: [{{group: maintainers, count: 1}}]
+
+# Kinds of change that may land without a change request, where gitreg's hook guards the branch:
+# register annotate evidence promote demote rollback alias copy rename delete rules
+direct: []
+
+# In display order. A version is in at most one stage; "none" means that no stage names it.
+stages:
+  - name: staging
+    from: [none, archived]
+    # gates:
+    #   - {{metric: accuracy, min: 0.80}}
+
+  - name: production
+    from: [staging]
+    holds: 1                      # at most one version; the one that it replaces goes to:
+    replaced: archived
+    approvals: [{{group: maintainers, count: 1}}]     # nobody approves their own change
+    rollback: {{approvals: [{{group: maintainers, count: 1}}]}}
+    # soak: {{in: staging, for: 24h}}
+    # gates:
+    #   - {{metric: accuracy, min: 0.85, worse_than_holder_by_at_most: 0.005}}
+    #   - {{schema: {{required: [signature, environment]}}}}
+    #   - {{formats: {{deny: [pickle, joblib]}}}}
+    #   - {{card: [intended_use, limitations]}}
+
+  - name: archived
+    from: [none, staging, production]
+
+# Aliases that only point at versions in a stage; protected ones take that stage's approvals.
+aliases:
+  - {{name: champion, stage: production, protected: true}}
+"""
+
+
+def _solo_policy(new: NewRegistry) -> str:
+    return f"""\
+# The policy of a registry that one person keeps: everything may land directly, and nothing asks for approval.
+# Every key is explained in gitreg's docs/policy.md.
+apiVersion: gitreg/v1
+kind: Policy
+
+people:
+  - {_person(new)}
+
+rules:
+  owners: []
+
+direct: [all]
+
+# In display order. A version is in at most one stage; "none" means that no stage names it.
+stages:
+  - name: staging
+    from: [none, archived]
+  - name: production
+    holds: 1                      # at most one version; the one that it replaces goes to:
+    replaced: archived
+  - name: archived
+"""
+
+
+def _dvc_config(remote: str) -> str:
+    return f"""\
+[core]
+    remote = storage
+    analytics = false
+['remote "storage"']
+    url = {remote}
+"""
+
+
+_GITIGNORE = """\
+# Artifacts lie beside their manifests after a pull, and are never committed: DVC keeps them.
+/models/*/versions/*/*
+!/models/*/versions/*/*.yaml
+!/models/*/versions/*/*.dvc
+!/models/*/versions/*/evidence/
+"""
+_GITATTRIBUTES = """\
+# Manifests are compared byte for byte, and two changes of one file always conflict.
+/models/** -text -merge
+"""

@@ -1,0 +1,164 @@
+"""Plan an overtaken change again: what it meant is read off its own difference, and asked of another base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from gitreg.core.codec.edit import REMOVE, edit_yaml
+from gitreg.core.codec.load import load_value
+from gitreg.core.delta import (
+    AliasMoved,
+    Delta,
+    EvidenceAdded,
+    ModelCreated,
+    ModelDeleted,
+    ModelEdited,
+    ModelRenamed,
+    NotesEdited,
+    StageChanged,
+    VersionDeleted,
+    VersionRegistered,
+    delta,
+    transitions,
+)
+from gitreg.core.manifest import INTEGER_SCHEME
+from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
+from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
+from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
+from gitreg.core.plan.plan import Plan
+from gitreg.core.plan.rename import plan_rename
+from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
+from gitreg.core.policy import NONE
+from gitreg.core.snapshot import Snapshot, files_below, highest
+from gitreg.core.tree import raw_changes
+from gitreg.errors import Refused
+
+
+def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) -> Plan:
+    """The plan on ``base`` that does what ``head`` did to ``old_base``.
+
+    Raises:
+        Refused: the change is not one that gitreg makes in one step, or cannot be done any more.
+    """
+    old_base.registry()
+    found = delta(old_base, head, tuple(raw_changes(old_base.tree, head.tree)))
+    registered = found.of(VersionRegistered)
+    if len(registered) == 1 and _only(found, VersionRegistered, ModelCreated):
+        return _register(head, base, registered[0])
+    if found.of(StageChanged) and _only(found, StageChanged):
+        return _move(found, base)
+    if len(found.changes) == 1:
+        return _single(old_base, head, base, found, now)
+    raise Refused(
+        "the change does several things at once and cannot be planned again", "make it again in parts"
+    )
+
+
+def _only(found: Delta, *types: type) -> bool:
+    return all(isinstance(change, types) for change in found.changes)
+
+
+def _register(head: Snapshot, base: Snapshot, change: VersionRegistered) -> Plan:
+    """The same files; an integer version takes the next free number."""
+    model, version = change.model, change.version
+    taken = base.taken(model)
+    number = version
+    if version in taken:
+        top = highest(taken)
+        if base.scheme(model) != INTEGER_SCHEME or not isinstance(top, int):
+            raise Refused(
+                f"version {version} of {model!r} exists by now", "register it again under another --version"
+            )
+        number = top + 1
+    edits: dict[str, bytes | None] = {}
+    folder = head.layout.version(model, version, "").rstrip("/")
+    for path, entry in files_below(head.tree, folder):
+        data = head.tree.blob(entry.oid)
+        if number != version and path.endswith(".yaml"):
+            data = edit_yaml(data, {("version",): number})
+        edits[base.layout.version(model, number, path[len(folder) + 1 :])] = data
+    blob = head.blob(head.layout.model(model))
+    if base.model(model) is None and blob is not None:
+        edits[base.layout.model(model)] = blob.data
+    kind = "copy" if change.copied else "register"
+    return Plan(kind, f"Register {model}/{number}", (model, str(number)), edits)
+
+
+def _move(found: Delta, base: Snapshot) -> Plan:
+    policy = base.policy()
+    moves = [move for move in transitions(found, policy) if not move.displaced]
+    rolled_back = {(move.model, move.rollback) for move in moves if move.rollback}
+    if len(rolled_back) == 1 and all(move.rollback for move in moves):
+        model, stage = rolled_back.pop()
+        assert stage is not None
+        return plan_rollback(base, model, stage)
+    if len(moves) != 1:
+        raise Refused(
+            "the change moves several versions and cannot be planned again", "make it again in parts"
+        )
+    move = moves[0]
+    if move.target == NONE:
+        return plan_demote(base, move.model, move.pin.version, NONE)
+    return plan_promote(base, move.model, move.pin.version, move.target)
+
+
+def _single(old_base: Snapshot, head: Snapshot, base: Snapshot, found: Delta, now: datetime) -> Plan:
+    match found.changes[0]:
+        case AliasMoved(model, alias, _, _, new) if new is not None:
+            pin = new.pin
+            return (
+                plan_set_alias(base, model, alias, pin.version)
+                if pin
+                else plan_clear_alias(base, model, alias)
+            )
+        case NotesEdited(model, version):
+            path = base.layout.version(model, version, "notes.yaml")
+            return plan_annotate(base, model, version, dict(_differing(old_base, head, "VersionNotes", path)))
+        case ModelEdited(model):
+            return plan_edit_model(
+                base, model, dict(_differing(old_base, head, "Model", base.layout.model(model)))
+            )
+        case VersionDeleted(model, version):
+            tombstone = head.version_tombstone(model, version)
+            return plan_delete_version(base, model, version, tombstone.reason if tombstone else None, now)
+        case ModelDeleted(model):
+            grave = head.model_tombstone(model)
+            return plan_delete_model(base, model, grave.reason if grave else None, now)
+        case ModelRenamed(model, to):
+            return plan_rename(base, model, to, now)
+        case ModelCreated() | EvidenceAdded():
+            return _same_files(head, base, found)
+    raise Refused("the change is not one that gitreg can plan again", "make it again by hand")
+
+
+def _same_files(head: Snapshot, base: Snapshot, found: Delta) -> Plan:
+    """New files as they are, where the base has none of their names yet."""
+    edits: dict[str, bytes | None] = {}
+    for raw in found.raw:
+        blob = head.blob(raw.path)
+        if base.blob(raw.path) is not None:
+            raise Refused(f"{raw.path} exists by now", "make the change again under another name")
+        edits[raw.path] = blob.data if blob else None
+    return Plan("evidence", "Add evidence", tuple(sorted(edits)), edits)
+
+
+def _differing(
+    old_base: Snapshot, head: Snapshot, kind: str, path: str
+) -> Iterable[tuple[tuple[str, ...], object]]:
+    """The keys whose values the change set or took away; of mappings the keys inside."""
+    values = []
+    for snapshot in (old_base, head):
+        blob = snapshot.blob(path)
+        values.append(load_value(kind, blob.data, path) if blob else {})
+    yield from _differences(values[0], values[1], ())
+
+
+def _differences(
+    old: object, new: object, where: tuple[str, ...]
+) -> Iterable[tuple[tuple[str, ...], object]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            yield from _differences(old.get(key, REMOVE), new.get(key, REMOVE), (*where, key))
+    elif old != new:
+        yield where, new

@@ -1,0 +1,136 @@
+"""The life of a change request: approve, refresh, merge, close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gitreg.core.findings import Outcome
+from gitreg.core.plan.replan import replan
+from gitreg.core.ports import ChangeRequest, Signer
+from gitreg.core.verify.approvals import APPROVE, REVOKE, approval_statement, evidence_digests
+from gitreg.errors import ConfigError, LostRace, NotFound, Refused
+from gitreg.flows.land import Proposed, propose, rejected, retried
+from gitreg.flows.verify import Verdict, candidate_of, judge, planned, verify, write_candidate
+from gitreg.flows.workspace import Workspace
+
+#: How long an approval holds where nothing shorter is asked for.
+DEFAULT_VALIDITY = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A change that stands on the registry's branch as ``commit``."""
+
+    request: ChangeRequest
+    commit: str
+    followed: bool
+
+
+class Overtaken(Refused):
+    """The base changed what the request changes; it must be planned again."""
+
+
+def verify_request(ws: Workspace, id: str) -> Verdict:
+    """Judges an open change request against the registry's branch as it is now."""
+    ws.repository.fetch()
+    request = _open(ws, id)
+    return verify(ws, ws.tip(), _head(request))
+
+
+def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, revoke: bool = False) -> str:
+    """Signs and files an approval (or its revocation) of exactly what a change request does now.
+
+    Returns the ref of the statement. Raises ConfigError if there is no SSH key to sign with, NotFound, Refused.
+    """
+    signer = _demand_signer(ws)
+    ws.repository.fetch()
+    request = _open(ws, id)
+    judged, _ = judge(ws, ws.tip(), candidate_of(ws, ws.tip(), _head(request)))
+    if judged.policy.person_with_key(signer.public_key) is None:
+        raise Refused(
+            "your SSH key is nobody's in policy.yaml, so your approval would not count",
+            "ask the rules owners to add it to people, or choose another with --key",
+        )
+    digests = evidence_digests(judged.head, judged.delta, judged.policy)
+    now = ws.clock()
+    body = approval_statement(judged.evidence, digests, now, now + valid_for, REVOKE if revoke else APPROVE)
+    return ws.forge.state(judged.evidence.change_id, body, signer, now)
+
+
+def merge(ws: Workspace, id: str) -> Merged:
+    """Lands a change request that verify lets through, as a merge whose tree is the judged candidate.
+
+    Raises:
+        Overtaken: the base changed the same files; refresh plans the change again.
+        Rejected: verify has findings. Undecided: something could not be checked.
+    """
+    ws.repository.fetch()
+    return retried(ws, lambda: _merge(ws, id))
+
+
+def _merge(ws: Workspace, id: str) -> Merged:
+    request = _open(ws, id)
+    base, head = ws.tip(), _head(request)
+    verdict = verify(ws, base, head)
+    if verdict.candidate.conflicts:
+        path = verdict.candidate.conflicts[0].path
+        raise Overtaken(
+            f"change #{request.id} is overtaken: the base has changed {path} since",
+            f"gitreg change refresh {request.id} plans it again on the current base",
+        )
+    if any(finding.outcome is not Outcome.WARNING for finding in verdict.findings):
+        raise rejected(f"merging #{request.id}", verdict.findings)
+    tree = write_candidate(ws, base, verdict.candidate)
+    message = f"Merge change #{request.id}: {request.title}\n"
+    commit = ws.repository.write_commit(tree, [base, head], message, ws.identity, ws.clock())
+    ws.forge.merge(request, commit, base)
+    return Merged(request, commit, ws.repository.follow(ws.branch, base, commit))
+
+
+def refresh(ws: Workspace, id: str) -> Proposed:
+    """Plans an overtaken change request again on the current base, on the same branch, under the same number."""
+    ws.repository.fetch()
+    return retried(ws, lambda: _refresh(ws, id))
+
+
+def _refresh(ws: Workspace, id: str) -> Proposed:
+    request = _open(ws, id)
+    head = _head(request)
+    base_commit, base = ws.current()
+    ancestor = ws.repository.merge_base(base_commit, head)
+    if ancestor is None:
+        raise LostRace(f"change #{request.id} has no history in common with the registry's branch")
+    plan = replan(ws.snapshot(ancestor), ws.snapshot(head), base, ws.clock())
+    return propose(ws, base_commit, plan, planned(ws, base, plan.edits), request.branch, renewed=request)
+
+
+def close(ws: Workspace, id: str) -> ChangeRequest:
+    """Ends a change request without merging it."""
+    ws.repository.fetch()
+    request = _open(ws, id)
+    ws.forge.close(request)
+    return request
+
+
+def _open(ws: Workspace, id: str) -> ChangeRequest:
+    request = ws.forge.request(id)
+    if request.state != "open":
+        raise Refused(f"change #{request.id} is {request.state}", "gitreg change list shows the open ones")
+    return request
+
+
+def _head(request: ChangeRequest) -> str:
+    if request.head is None:
+        raise NotFound(
+            f"the branch {request.branch!r} of change #{request.id} is gone", "close the change request"
+        )
+    return request.head
+
+
+def _demand_signer(ws: Workspace) -> Signer:
+    if ws.signer is None:
+        raise ConfigError(
+            "there is no SSH key to sign with", "name one with --key FILE, or set git's user.signingkey"
+        )
+    return ws.signer

@@ -1,0 +1,72 @@
+"""Copy a version to another model, in this registry or in another: the same bytes, with their provenance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gitreg.core.manifest import CopiedFrom, ModelVersion
+from gitreg.core.names import Reference
+from gitreg.core.plan.register import NewModel, Registration, plan_register
+from gitreg.core.ports import DvcPointer
+from gitreg.core.resolve import resolve
+from gitreg.core.snapshot import Snapshot
+from gitreg.errors import Refused
+from gitreg.flows.land import Landed, Preview, Proposed, land, preview
+from gitreg.flows.workspace import Workspace
+
+
+def copy(
+    source: Workspace,
+    reference: Reference,
+    target: Workspace,
+    model: str,
+    *,
+    version: str | None = None,
+    create: NewModel | None = None,
+    direct: bool | None = None,
+    dry_run: bool = False,
+) -> Landed | Proposed | Preview:
+    """Registers the version that ``reference`` means in ``source`` under ``model`` in ``target``.
+
+    Its record keeps params, metrics, signature and environment, and says where it came from.
+    """
+    _, snapshot = source.current()
+    found = resolve(snapshot, reference)
+    pointer = snapshot.dvc_pointer(found.model, found.record)
+    if pointer is None:
+        raise Refused(
+            f"{found.model}/{found.record.version} has no .dvc file", "gitreg validate shows what is wrong"
+        )
+    registration = _registration(snapshot, target, found.model, found.record, pointer)
+    asked = replace(registration, model=model, version=version, create=create)
+    if dry_run:
+        return preview(target, lambda base: plan_register(base, asked))
+    target.repository.fetch()
+    _, base = target.current()
+    plan_register(base, asked)
+    if target is not source:
+        store = source.open_store(snapshot)
+        store.copy_to(target.open_store(base), pointer, found.record.artifact.digest, target.progress)
+    return land(target, lambda base: plan_register(base, asked), direct=direct)
+
+
+def _registration(
+    snapshot: Snapshot, target: Workspace, model: str, record: ModelVersion, pointer: DvcPointer
+) -> Registration:
+    notes = snapshot.notes(model, record.version)
+    return Registration(
+        model=model,
+        artifact=record.artifact,
+        pointer=pointer,
+        created_by=target.identity,
+        created_at=target.clock(),
+        source=record.source,
+        params=record.params,
+        metrics=record.metrics,
+        signature=record.signature,
+        environment=record.environment,
+        description=notes.description if notes else None,
+        tags=notes.tags if notes else {},
+        card=notes.card if notes else {},
+        copied_from=CopiedFrom(snapshot.registry().id, model, record.version, record.artifact.digest),
+    )

@@ -1,0 +1,41 @@
+"""The registry's history: every commit on the first-parent line is one change, judged against its first parent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from gitreg.core.history import Event, events
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import MemoryTree
+from gitreg.flows.workspace import Workspace
+
+
+def history(ws: Workspace, tip: str, model: str | None = None) -> Iterator[Event]:
+    """What happened, newest first; of one model (and under its former names) if it is named. Raises NotFound."""
+    names = None if model is None else _names(ws.snapshot(tip), model)
+    requests = {request.merged_as: request.id for request in ws.forge.requests(("merged",))}
+    line = ws.repository.first_parents(tip)
+    commit = next(line)
+    head = ws.snapshot(commit.oid)
+    while True:
+        parent = next(line, None)
+        base = (
+            head.with_tree(MemoryTree({}))
+            if parent is None
+            else head.with_tree(ws.repository.tree(parent.oid))
+        )
+        for event in events(commit, base, head, names):
+            yield replace(event, request=requests.get(commit.oid))
+        if parent is None:
+            return
+        commit, head = parent, base
+
+
+def _names(snapshot: Snapshot, model: str) -> list[str]:
+    """The model's name, and those that it had before."""
+    spelled = snapshot.spelling(model)
+    if spelled is None or snapshot.model_tombstone(spelled) is None:
+        spelled = snapshot.find_model(model)
+    redirects = ((folder, snapshot.redirect(folder)) for folder in snapshot.model_folders())
+    return [spelled, *(folder for folder, redirect in redirects if redirect and redirect.to == spelled)]

@@ -1,0 +1,229 @@
+"""Land a plan: as a change request, or straight on the registry's branch where policy allows it.
+
+Nothing is checked out. A change is built as git objects and pushed with the expected old value, so a crash at any
+point leaves the old state or the new one. A lost race is fetched, planned again and retried.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from gitreg.core.findings import Finding, Outcome
+from gitreg.core.manifest import Registry
+from gitreg.core.plan.plan import Plan
+from gitreg.core.ports import FILE, ChangeRequest, Entry, NewRequest, RefUpdate
+from gitreg.core.report.change_request import change_request_body
+from gitreg.core.report.diff import edits_diff
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import Candidate, change_id
+from gitreg.core.verify.approvals import opening_statement
+from gitreg.core.verify.engine import evaluate
+from gitreg.core.verify.rule import Judged
+from gitreg.errors import LostRace, Refused, Undecided
+from gitreg.flows.verify import candidate_of, judge, planned
+from gitreg.flows.workspace import Workspace
+
+#: How often a lost race is run again, and the longest pause before it, in seconds.
+ATTEMPTS = 20
+LONGEST_PAUSE = 1.0
+
+T = TypeVar("T")
+Planner = Callable[[Snapshot], Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be done (``--dry-run``): the edits as a diff, and the text of the change request."""
+
+    plan: Plan
+    diff: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A plan that stands on the registry's branch as ``commit``; ``followed``: a clean checkout moved along."""
+
+    plan: Plan
+    commit: str
+    followed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A plan that has become a change request; ``adopted`` if that was open already."""
+
+    plan: Plan
+    request: ChangeRequest
+    adopted: bool
+    findings: tuple[Finding, ...]
+
+
+class Rejected(Refused):
+    """A change that verify does not let through."""
+
+    def __init__(self, what: str, findings: tuple[Finding, ...]) -> None:
+        blocking = [finding for finding in findings if finding.outcome is not Outcome.WARNING]
+        first = blocking[0]
+        place = f"{first.location}: " if first.location else ""
+        more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+        super().__init__(f"{what} is not allowed: {place}{first.rule} {first.message}{more}", first.fix)
+        self.findings = findings
+        self.undecided = all(finding.outcome is Outcome.UNDECIDED for finding in blocking)
+
+
+def land(ws: Workspace, make_plan: Planner, *, direct: bool | None = None) -> Landed | Proposed:
+    """Plans on the current base and lands the plan.
+
+    Args:
+        make_plan: from the registry as it is to the plan; asked again after a lost race.
+        direct: True lands on the branch, False opens a change request; None is True in a registry of one person.
+
+    Raises:
+        Refused: policy does not allow it; Rejected: verify has findings.
+    """
+    ws.repository.fetch()
+    return retried(ws, lambda: _land(ws, make_plan, direct))
+
+
+def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
+    """Runs ``attempt`` again after each lost race, on what was fetched anew."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return attempt()
+        except LostRace:
+            ws.pause(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  # only to keep racers apart
+            ws.repository.fetch()
+    return attempt()
+
+
+def preview(ws: Workspace, make_plan: Planner) -> Preview:
+    """Plans on the current base and writes nothing."""
+    ws.repository.fetch()
+    base_commit, base = ws.current()
+    plan = make_plan(base)
+    judged, _ = judge(ws, base_commit, planned(ws, base, plan.edits))
+    return Preview(plan, edits_diff(base, plan.edits), change_request_body(judged))
+
+
+def _land(ws: Workspace, make_plan: Planner, direct: bool | None) -> Landed | Proposed:
+    base_commit, base = ws.current()
+    plan = make_plan(base)
+    found = planned(ws, base, plan.edits)
+    registry = base.registry()
+    if registry.enforcement == "solo" if direct is None else direct:
+        return _land_directly(ws, base_commit, base, plan, found, registry)
+    return propose(ws, base_commit, plan, found, plan.branch)
+
+
+def _land_directly(
+    ws: Workspace, base_commit: str, base: Snapshot, plan: Plan, found: Candidate, registry: Registry
+) -> Landed:
+    judged, _ = judge(ws, base_commit, found)
+    _demand_direct(base, registry, judged)
+    findings = tuple(evaluate(judged))
+    if any(finding.outcome is not Outcome.WARNING for finding in findings):
+        raise rejected(plan.title, findings)
+    commit = _commit(ws, base_commit, plan.title, plan.edits)
+    ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
+    return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
+
+
+def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:
+    """The error of a change that verify does not let through: undecided if nothing is wrong for certain."""
+    error = Rejected(what, findings)
+    return (
+        Undecided(error.message.replace("not allowed", "undecided", 1), error.hint)
+        if error.undecided
+        else error
+    )
+
+
+def _demand_direct(base: Snapshot, registry: Registry, judged: Judged) -> None:
+    if registry.enforcement not in {"solo", "hook"}:
+        raise Refused(
+            "nothing enforces the rules on this registry's branch, so nothing may land on it directly",
+            "leave --direct out to open a change request",
+        )
+    barred = [kind for kind in judged.kinds if not base.policy().allows_direct(kind)]
+    if barred:
+        raise Refused(
+            f"policy.yaml does not list {barred[0]!r} as direct",
+            "leave --direct out to open a change request",
+        )
+
+
+def propose(
+    ws: Workspace,
+    base_commit: str,
+    plan: Plan,
+    found: Candidate,
+    branch: str,
+    renewed: ChangeRequest | None = None,
+) -> Proposed:
+    """Opens the change request of a plan, or adopts the open one that asks for the same.
+
+    Args:
+        renewed: the request that the plan takes the place of (a refresh).
+    """
+    judged, _ = judge(ws, base_commit, found)
+    findings = tuple(evaluate(judged))
+    id = change_id(found.changes)
+    open_already = renewed or _open_request(ws, branch)
+    old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
+    if (
+        open_already is not None
+        and open_already.change_id == id
+        and _still_asks(ws, base_commit, old_head, id)
+    ):
+        return Proposed(plan, open_already, adopted=True, findings=findings)
+    _demand_own_branch(ws, base_commit, old_head, branch)
+    head = _commit(ws, base_commit, plan.title, plan.edits)
+    now = ws.clock()
+    new = NewRequest(
+        title=plan.title,
+        body=change_request_body(judged),
+        branch=branch,
+        target=ws.branch,
+        head=head,
+        change_id=id,
+        statement=opening_statement(judged.evidence.registry, ws.target, id, now),
+    )
+    request = ws.forge.open(new, ws.signer, old_head, now)
+    return Proposed(plan, request, adopted=False, findings=findings)
+
+
+def _open_request(ws: Workspace, branch: str) -> ChangeRequest | None:
+    return next((request for request in ws.forge.requests() if request.branch == branch), None)
+
+
+def _still_asks(ws: Workspace, base_commit: str, head: str | None, id: str) -> bool:
+    """Whether a branch, laid over the current base, is exactly this change."""
+    if head is None:
+        return False
+    found = candidate_of(ws, base_commit, head)
+    return not found.conflicts and change_id(found.changes) == id
+
+
+def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch: str) -> None:
+    """A branch is only ever replaced while it is the one commit that gitreg made on the registry's branch."""
+    if head is None:
+        return
+    parents = ws.repository.commit(head).parents
+    if len(parents) != 1 or ws.repository.merge_base(base_commit, parents[0]) != parents[0]:
+        raise Refused(
+            f"the branch {branch!r} holds commits that gitreg did not make",
+            "merge or close its change request first",
+        )
+
+
+def _commit(ws: Workspace, base_commit: str, title: str, edits: Mapping[str, bytes | None]) -> str:
+    entries: dict[str, Entry | None] = {
+        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
+        for path, data in edits.items()
+    }
+    tree = ws.repository.write_tree(base_commit, entries)
+    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, ws.clock())

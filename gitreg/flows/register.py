@@ -1,0 +1,84 @@
+"""Register a version: look at the payload, plan, upload, and only then let a manifest refer to the bytes."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from gitreg.core.digest import artifact_digest
+from gitreg.core.manifest import Artifact
+from gitreg.core.plan.plan import Plan
+from gitreg.core.plan.register import NewModel, Registration, plan_register
+from gitreg.core.ports import Payload
+from gitreg.core.snapshot import Snapshot
+from gitreg.flows.land import Landed, Preview, Proposed, land, preview
+from gitreg.flows.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What a person says of a version that they register; see :class:`Registration`."""
+
+    model: str
+    path: str
+    format: str
+    version: str | None = None
+    create: NewModel | None = None
+    again: bool = False
+    source: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    signature: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, object] = field(default_factory=dict)
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    card: Mapping[str, str] = field(default_factory=dict)
+
+
+def register(
+    ws: Workspace, new: NewVersion, *, direct: bool | None = None, dry_run: bool = False
+) -> Landed | Proposed | Preview:
+    """Registers a version of a model.
+
+    The plan is made once before the upload, so that what is refused costs no transfer; a registration that dies
+    half-way may leave an object in the remote that nothing refers to, never the reverse.
+    """
+    ws.repository.fetch()
+    _, base = ws.current()
+    store = ws.open_store(base)
+    payload = store.inspect(new.path)
+    make_plan = _planner(ws, new, payload)
+    if dry_run:
+        return preview(ws, make_plan)
+    make_plan(base)
+    store.upload(new.path, payload, ws.progress)
+    return land(ws, make_plan, direct=direct)
+
+
+def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snapshot], Plan]:
+    registration = Registration(
+        model=new.model,
+        artifact=Artifact(
+            path=payload.pointer.path,
+            digest=artifact_digest(payload.files),
+            size=payload.pointer.size,
+            files=payload.pointer.files,
+            format=new.format,
+        ),
+        pointer=payload.pointer,
+        created_by=ws.identity,
+        created_at=ws.clock(),
+        version=new.version,
+        create=new.create,
+        nonce=secrets.token_hex(8) if new.again else None,
+        source=new.source,
+        params=new.params,
+        metrics=new.metrics,
+        signature=new.signature,
+        environment=new.environment,
+        description=new.description,
+        tags=new.tags,
+        card=new.card,
+    )
+    return lambda snapshot: plan_register(snapshot, registration)

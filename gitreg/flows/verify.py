@@ -1,0 +1,166 @@
+"""Judge one change: find what it does, gather what must be known, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from gitreg.core.delta import Delta, delta
+from gitreg.core.findings import Finding
+from gitreg.core.layout import POLICY_FILE
+from gitreg.core.ports import Blob, ChangeRequest, DvcPointer, Entry, Presence, Statement
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import Candidate, candidate, change_id, edited, entry_at, raw_changes
+from gitreg.core.verify.engine import evaluate
+from gitreg.core.verify.evidence import (
+    Contents,
+    Evidence,
+    SoakQuestion,
+    Unknown,
+    required_evidence,
+)
+from gitreg.core.verify.rule import Judged
+from gitreg.errors import GitregError, Refused
+from gitreg.flows.workspace import Workspace
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a verification: between which commits, of which request (if any), with what findings."""
+
+    base: str
+    head: str
+    judged: Judged
+    findings: tuple[Finding, ...]
+    candidate: Candidate
+    request: ChangeRequest | None = None
+
+
+def verify(ws: Workspace, base: str, head: str) -> Verdict:
+    """Judges the change from ``base`` to ``head`` (commits) as if it were merged into ``base`` now."""
+    found = candidate_of(ws, base, head)
+    judged, request = judge(ws, base, found)
+    return Verdict(base, head, judged, tuple(evaluate(judged)), found, request)
+
+
+def candidate_of(ws: Workspace, base: str, head: str) -> Candidate:
+    """The base's tree with the branch's raw path changes since their merge base."""
+    ancestor = ws.repository.merge_base(base, head)
+    if ancestor is None:
+        raise Refused(
+            f"{head[:12]} has no history in common with {base[:12]}",
+            "begin the branch at the registry's branch",
+        )
+    tree = ws.repository.tree(head)
+    return candidate(ws.repository.tree(base), raw_changes(ws.repository.tree(ancestor), tree), tree)
+
+
+def planned(ws: Workspace, base: Snapshot, edits: Mapping[str, bytes | None]) -> Candidate:
+    """The candidate of edits that are not committed yet."""
+    tree = edited(base.tree, edits)
+    return Candidate(tree, tuple(raw_changes(base.tree, tree)))
+
+
+def judge(ws: Workspace, base_commit: str, found: Candidate) -> tuple[Judged, ChangeRequest | None]:
+    """Everything that the rules look at, with the evidence gathered."""
+    base = ws.snapshot(base_commit)
+    head = base.with_tree(found.tree)
+    bootstrap = base.blob(base.layout.path("gitreg.yaml")) is None
+    if not bootstrap:
+        base.registry()
+    meaning = delta(base, head, (*found.changes, *found.conflicts))
+    id = change_id((*found.changes, *found.conflicts))
+    request = _request_of(ws, id)
+    author = request.author if request else None
+    evidence = _gather(ws, base_commit, base, head, meaning, id, author, bootstrap)
+    return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
+
+
+def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
+    """The newest change request about exactly this change."""
+    requests = ws.forge.requests(("open", "merged", "closed"))
+    return next((request for request in reversed(requests) if request.change_id == id), None)
+
+
+def _gather(
+    ws: Workspace,
+    base_commit: str,
+    base: Snapshot,
+    head: Snapshot,
+    meaning: Delta,
+    id: str,
+    author: Statement | None,
+    bootstrap: bool,
+) -> Evidence:
+    rules = head if bootstrap else base
+    required = required_evidence(base, head, meaning, rules.policy())
+    policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
+    return Evidence(
+        now=ws.clock(),
+        target=ws.target,
+        registry=rules.registry().id,
+        change_id=id,
+        policy_blob=policy.oid if policy else "",
+        author=author,
+        statements=_statements(ws, id) if required.approvals else (),
+        presence=_presence(ws, rules, required.presence),
+        contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
+        soaks={question: _soak(ws, base_commit, base, question) for question in required.soaks},
+    )
+
+
+def _statements(ws: Workspace, id: str) -> tuple[Statement, ...] | Unknown:
+    return _or_unknown(lambda: tuple(ws.forge.statements(id)))
+
+
+def _presence(
+    ws: Workspace, base: Snapshot, pointers: Sequence[DvcPointer]
+) -> Mapping[DvcPointer, Presence | Unknown]:
+    if not pointers:
+        return {}
+    found = _or_unknown(lambda: ws.open_store(base).presence(pointers))
+    return dict.fromkeys(pointers, found) if isinstance(found, Unknown) else found
+
+
+def _contents(ws: Workspace, base: Snapshot, pointer: DvcPointer) -> Contents:
+    try:
+        return _or_unknown(lambda: ws.open_store(base).files(pointer, ws.progress))
+    except Refused as error:
+        return error.message
+
+
+def _or_unknown(ask: Callable[[], T]) -> T | Unknown:
+    """The answer; or why there is none. What is refused is an answer, and left to the caller."""
+    try:
+        return ask()
+    except Refused:
+        raise
+    except GitregError as error:
+        return Unknown(error.message)
+
+
+def _soak(ws: Workspace, commit: str, base: Snapshot, question: SoakQuestion) -> bool | Unknown:
+    """Whether the stage's file was the same blob all through the window: in every commit in it, and just before it."""
+    path = base.layout.stage(question.model, question.stage)
+    begin = ws.clock() - question.period
+    return _or_unknown(lambda: _unchanged_since(ws, commit, path, base.blob(path), begin))
+
+
+def _unchanged_since(ws: Workspace, commit: str, path: str, blob: Blob | None, begin: datetime) -> bool:
+    for each in ws.repository.first_parents(commit):
+        there = ws.repository.tree(each.oid).read(path)
+        if blob is None or there is None or there.oid != blob.oid:
+            return False
+        if each.time <= begin:
+            return True
+    return False
+
+
+def write_candidate(ws: Workspace, base: str, found: Candidate) -> str:
+    """Stores the candidate's tree; returns its id."""
+    entries: dict[str, Entry | None] = {change.path: change.new for change in found.changes}
+    return ws.repository.write_tree(base, entries)

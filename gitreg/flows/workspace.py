@@ -1,0 +1,99 @@
+"""What every flow works with: a repository, where the registry lies in it, and the ways out to the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from gitreg.core.codec.schema import Schemas
+from gitreg.core.manifest import Registry
+from gitreg.core.ports import ArtifactStore, Forge, Identity, Progress, ProgressTask, Repository, Signer, Tree
+from gitreg.core.snapshot import Snapshot
+from gitreg.errors import ConfigError
+
+
+class NoProgress:
+    """A ``Progress`` that shows nothing."""
+
+    @contextmanager
+    def task(self, label: str, total: int) -> Iterator[ProgressTask]:
+        """See :class:`gitreg.core.ports.Progress`."""
+        yield _NoTask()
+
+
+class _NoTask:
+    def advance(self, amount: int) -> None:
+        """See :class:`gitreg.core.ports.ProgressTask`."""
+
+
+@dataclass
+class Workspace:
+    """One registry as a process works with it.
+
+    The callables open what is costly, and only when a flow asks: ``make_forge`` the forge, ``open_store`` the DVC
+    remote that a snapshot's ``.dvc/config`` names, ``load_schemas`` the JSON Schemas, ``find_signer`` the person's SSH
+    key (None if there is none), ``open_worktree`` the files as they lie in the checkout. ``clock`` gives the moment in
+    UTC; ``pause`` waits that many seconds.
+    """
+
+    repository: Repository
+    root: str
+    branch: str
+    make_forge: Callable[[], Forge]
+    open_store: Callable[[Snapshot], ArtifactStore]
+    load_schemas: Callable[[], Schemas]
+    find_signer: Callable[[], Signer | None]
+    open_worktree: Callable[[], Tree]
+    clock: Callable[[], datetime]
+    pause: Callable[[float], None]
+    progress: Progress = field(default_factory=NoProgress)
+
+    @property
+    def target(self) -> str:
+        """The full name of the registry's branch."""
+        return f"refs/heads/{self.branch}"
+
+    @cached_property
+    def forge(self) -> Forge:
+        """Where change requests live."""
+        return self.make_forge()
+
+    @cached_property
+    def schemas(self) -> Schemas:
+        """The JSON Schemas of all kinds."""
+        return self.load_schemas()
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """The person's SSH key."""
+        return self.find_signer()
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who works here, from git's configuration. Raises ConfigError."""
+        return self.repository.identity()
+
+    def tip(self) -> str:
+        """The newest known commit of the registry's branch. Raises ConfigError if it has none."""
+        commit = self.repository.hub_ref(self.target)
+        if commit is None:
+            raise ConfigError(f"the branch {self.branch!r} has no commits", "gitreg init makes the first one")
+        return commit
+
+    def snapshot(self, commit: str) -> Snapshot:
+        """The registry at a commit."""
+        return Snapshot(self.repository.tree(commit), self.root, commit)
+
+    def current(self) -> tuple[str, Snapshot]:
+        """The registry's branch as last fetched: its commit, and the registry there, known to be one."""
+        commit = self.tip()
+        snapshot = self.snapshot(commit)
+        snapshot.registry()
+        return commit, snapshot
+
+    def registry(self) -> Registry:
+        """``gitreg.yaml`` on the registry's branch."""
+        return self.current()[1].registry()

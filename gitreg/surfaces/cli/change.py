@@ -1,0 +1,203 @@
+"""``gitreg change``: the life of a change request."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gitreg.surfaces.cli.check import report
+from gitreg.surfaces.cli.landing import show_outcome
+from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
+
+if TYPE_CHECKING:
+    from gitreg.core.ports import ChangeRequest
+
+KEY = click.option(
+    "--key", metavar="FILE", help="The SSH key to sign with (GITREG_SSH_KEY; default: git's signing key)."
+)
+NUMBER = click.argument("number", metavar="CHANGE")
+
+
+@click.group()
+def change() -> None:
+    """List, read, approve, refresh, merge and close change requests."""
+
+
+@change.command("list")
+@click.option("--all", "every", is_flag=True, help="Show merged and closed ones, too.")
+@formatted("json")
+@click.pass_obj
+def list_changes(session: Session, every: bool, format: str) -> None:
+    """List the open change requests.
+
+    \b
+    Example:
+      gitreg change list --all
+    """
+    from gitreg.core.report.tables import table
+
+    ws = session.workspace()
+    ws.repository.fetch()
+    requests = ws.forge.requests(("open", "merged", "closed") if every else ("open",))
+    rows = [[f"#{r.id}", r.state, r.title, r.branch, f"{r.opened_at:%Y-%m-%d %H:%M}"] for r in requests]
+    text = table(["change", "state", "title", "branch", "opened (UTC)"], rows) if rows else ""
+    if not rows and format == "text":
+        click.echo("No change request is open.", err=True)
+    emit(format, [_facts(request) for request in requests], text)
+
+
+def _facts(request: ChangeRequest) -> dict[str, object]:
+    return {
+        "id": request.id,
+        "state": request.state,
+        "title": request.title,
+        "branch": request.branch,
+        "target": request.target,
+        "head": request.head,
+        "change": request.change_id,
+        "openedAt": request.opened_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "mergedAs": request.merged_as,
+        "url": request.url,
+    }
+
+
+@change.command()
+@NUMBER
+@REMOTE
+@formatted("json")
+@click.pass_obj
+def show(session: Session, number: str, remote: str | None, format: str) -> None:
+    """Show a change request: what it does, and what it still needs.
+
+    \b
+    Example:
+      gitreg change show 4
+    """
+    from gitreg.core.report.change_request import change_request_body
+    from gitreg.core.report.text import printable
+    from gitreg.flows.verify import verify
+
+    ws = session.workspace(remote=remote)
+    ws.repository.fetch()
+    request = ws.forge.request(number)
+    title = f"Change #{request.id} ({request.state}): {printable(request.title)}"
+    if request.state != "open" or request.head is None:
+        emit(format, _facts(request) | {"body": request.body}, f"{title}\n\n{request.body}")
+        return
+    verdict = verify(ws, ws.tip(), request.head)
+    body = change_request_body(verdict.judged, verdict.findings)
+    emit(format, _facts(request) | {"body": body}, f"{title}\n\n{body}")
+
+
+@change.command()
+@NUMBER
+@KEY
+@click.option(
+    "--for",
+    "period",
+    metavar="DURATION",
+    default="30d",
+    show_default=True,
+    help="How long it holds: 12h, 14d…",
+)
+@click.option("--revoke", is_flag=True, help="Take your approval back.")
+@formatted("json")
+@click.pass_obj
+def approve(session: Session, number: str, key: str | None, period: str, revoke: bool, format: str) -> None:
+    """Approve exactly what a change request does now, with your SSH key.
+
+    The signed statement names the registry, the branch, the change, the policy and the evidence; if one of them
+    changes, it counts no more.
+
+    \b
+    Example:
+      gitreg change approve 4 --key ~/.ssh/id_ed25519
+    """
+    from gitreg.core.decode import DecodeError
+    from gitreg.core.policy import duration
+    from gitreg.flows.change import approve as run
+
+    try:
+        valid_for = duration(period, ())
+    except DecodeError as error:
+        raise click.UsageError(f"--for: {error.message}") from None
+    ref = run(session.workspace(key=key), number, valid_for=valid_for, revoke=revoke)
+    verb = "revoked your approval of" if revoke else "approved"
+    emit(
+        format,
+        {"change": number, "ref": ref, "revoked": revoke},
+        f"You {verb} change #{number.lstrip('#')}.\n  {ref}",
+    )
+
+
+@change.command()
+@NUMBER
+@KEY
+@formatted("json")
+@click.pass_obj
+def refresh(session: Session, number: str, key: str | None, format: str) -> None:
+    """Plan an overtaken change request again on the current base. Approvals of the old change are void.
+
+    \b
+    Example:
+      gitreg change refresh 4
+    """
+    from gitreg.flows.change import refresh as run
+
+    show_outcome(run(session.workspace(key=key), number), format)
+
+
+@change.command()
+@NUMBER
+@KEY
+@REMOTE
+@formatted("json")
+@click.pass_obj
+def merge(session: Session, number: str, key: str | None, remote: str | None, format: str) -> int:
+    """Land a change request, if verify lets it through.
+
+    \b
+    Example:
+      gitreg change merge 4
+    """
+    from gitreg.flows.change import Overtaken
+    from gitreg.flows.change import merge as run
+    from gitreg.flows.change import refresh as plan_again
+    from gitreg.flows.land import Rejected
+
+    ws = session.workspace(key=key, remote=remote)
+    try:
+        merged = run(ws, number)
+    except Overtaken as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        click.echo(f"gitreg: {error.message}", err=True)
+        if not click.confirm("Plan it again on the current base now?", err=True):
+            return 1
+        show_outcome(plan_again(ws, number), format)
+        return 1
+    except Rejected as error:
+        return report(
+            error.findings, f"change #{number.lstrip('#')}", "json" if format == "json" else "text", {}
+        )
+    data = {"change": merged.request.id, "commit": merged.commit, "followed": merged.followed}
+    emit(format, data, f"Merged change #{merged.request.id} as {merged.commit[:12]}.")
+    return 0
+
+
+@change.command()
+@NUMBER
+@click.pass_obj
+def close(session: Session, number: str) -> None:
+    """End a change request without merging it; its branch is deleted.
+
+    \b
+    Example:
+      gitreg change close 4
+    """
+    from gitreg.flows.change import close as run
+
+    request = run(session.workspace(), number)
+    click.echo(f"Closed change #{request.id}.")

@@ -1,0 +1,109 @@
+"""``gitreg validate`` and ``gitreg verify``: what CI runs. The exit code never depends on the format."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gitreg.surfaces.cli.session import REMOTE, Session, formatted, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitreg.core.findings import Finding
+
+
+@click.command()
+@click.option("--rev", metavar="REV", help="Judge this commit, branch or tag.")
+@click.option("--at", metavar="TIME", help="Judge the registry as it was then (ISO 8601).")
+@click.option(
+    "--worktree/--committed",
+    default=None,
+    help="Judge the files as they lie in the checkout (the default in one), or the registry's branch.",
+)
+@formatted("json", "github", "sarif")
+@click.pass_obj
+def validate(session: Session, rev: str | None, at: str | None, worktree: bool | None, format: str) -> int:
+    """Check the whole registry: schemas, names, references, pins, DVC files, stray files.
+
+    \b
+    Examples:
+      gitreg validate
+      gitreg -C example-registry validate --format github
+      gitreg validate --rev v2026.11
+    """
+    from gitreg.api import open_registry
+
+    files = worktree if worktree is not None else rev is None and at is None and _in_checkout(session)
+    moment = parse_time(at) if at else None
+    registry = open_registry(options=session.options(), rev=rev, at=moment, worktree=files)
+    findings = registry.validate()
+    what = f"commit {registry.commit[:12]}" if registry.commit else "the working tree"
+    return report(findings, f"the registry in {what}", format, {"commit": registry.commit})
+
+
+def _in_checkout(session: Session) -> bool:
+    from gitreg.wiring import open_registry
+
+    return open_registry(session.options()).repository.top is not None
+
+
+@click.command()
+@click.argument("change", required=False)
+@click.option(
+    "--base", metavar="REV", help="What the change would be merged into (default: the registry's branch)."
+)
+@click.option("--head", metavar="REV", help="The change's last commit.")
+@REMOTE
+@formatted("json", "github", "sarif")
+@click.pass_obj
+def verify(
+    session: Session, change: str | None, base: str | None, head: str | None, remote: str | None, format: str
+) -> int:
+    """Judge one change as if it were merged into its base now.
+
+    CHANGE is the number of an open change request; or name the ends with --base and --head. Everything is computed
+    from the two trees and the base's policy. Exit code: 0 it may land, 1 it may not, 3 that could not be found out.
+
+    \b
+    Examples:
+      gitreg verify 4
+      gitreg verify --base origin/main --head HEAD --format github
+    """
+    from gitreg.flows.change import verify_request
+    from gitreg.flows.verify import verify as run
+
+    if (change is None) == (head is None):
+        raise click.UsageError("Give the number of a change request, or --head (and --base).")
+    ws = session.workspace(remote=remote)
+    if change is not None:
+        verdict = verify_request(ws, change)
+    else:
+        repository = ws.repository
+        base_commit = repository.resolve(base) if base else ws.tip()
+        verdict = run(ws, base_commit, repository.resolve(head or ""))
+    name = f"change #{verdict.request.id}" if verdict.request else f"commit {verdict.head[:12]}"
+    facts = {"base": verdict.base, "head": verdict.head, "kinds": verdict.judged.kinds}
+    facts |= {"change": verdict.judged.evidence.change_id}
+    return report(verdict.findings, f"{name} on {verdict.base[:12]}", format, facts)
+
+
+def report(findings: Sequence[Finding], checked: str, format: str, facts: dict[str, object]) -> int:
+    """Prints findings; returns the exit code."""
+    from gitreg.core.findings import exit_code
+    from gitreg.core.report.github import findings_github
+    from gitreg.core.report.json import findings_json
+    from gitreg.core.report.sarif import findings_sarif
+    from gitreg.core.report.text import findings_text
+
+    if format == "text":
+        click.echo(findings_text(findings, checked=checked, color=sys.stdout.isatty()).removesuffix("\n"))
+    elif format == "json":
+        click.echo(findings_json(findings, **facts))
+    elif format == "github":
+        click.echo(findings_github(findings).removesuffix("\n"))
+    else:
+        click.echo(findings_sarif(findings))
+    return exit_code(findings)

@@ -1,0 +1,72 @@
+"""What commands that write have in common: land a plan, and say what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gitreg.surfaces.cli.session import emit
+
+if TYPE_CHECKING:
+    from gitreg.core.plan.plan import Plan
+    from gitreg.core.snapshot import Snapshot
+    from gitreg.flows.land import Landed, Preview, Proposed
+    from gitreg.flows.workspace import Workspace
+
+
+def land_or_preview(
+    ws: Workspace, make_plan: Callable[[Snapshot], Plan], direct: bool | None, dry_run: bool, format: str
+) -> None:
+    """Lands a plan, or with ``--dry-run`` shows it, and prints the outcome."""
+    from gitreg.flows.land import land, preview
+
+    show_outcome(preview(ws, make_plan) if dry_run else land(ws, make_plan, direct=direct), format)
+
+
+def show_outcome(outcome: Landed | Proposed | Preview, format: str) -> None:
+    """Prints what became of a plan."""
+    from gitreg.flows.land import Landed, Preview
+
+    if isinstance(outcome, Preview):
+        _show_preview(outcome, format)
+    elif isinstance(outcome, Landed):
+        data = {
+            "landed": True,
+            "title": outcome.plan.title,
+            "commit": outcome.commit,
+            "followed": outcome.followed,
+        }
+        emit(format, data, f"{outcome.plan.title}: landed as {outcome.commit[:12]}")
+    else:
+        _show_proposed(outcome, format)
+
+
+def _show_preview(outcome: Preview, format: str) -> None:
+    data = {"dryRun": True, "title": outcome.plan.title, "branch": outcome.plan.branch}
+    data |= {"diff": outcome.diff, "body": outcome.body}
+    emit(format, data, f"# {outcome.plan.title}\n\n{outcome.diff}\n{outcome.body}")
+
+
+def _show_proposed(outcome: Proposed, format: str) -> None:
+    from gitreg.core.findings import Outcome
+    from gitreg.core.report.text import printable
+
+    request = outcome.request
+    data = {
+        "landed": False,
+        "title": request.title,
+        "request": request.id,
+        "branch": request.branch,
+        "head": request.head,
+        "adopted": outcome.adopted,
+        "url": request.url,
+        "findings": [
+            {"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in outcome.findings
+        ],
+    }
+    verb = "is open already" if outcome.adopted else "opened"
+    lines = [f"Change #{request.id} {verb}: {printable(request.title)}", f"  branch  {request.branch}"]
+    missing = [finding for finding in outcome.findings if finding.outcome is not Outcome.WARNING]
+    lines += [f"  needs   {printable(finding.message)}" for finding in missing]
+    lines.append(f"  next    gitreg change {'show' if missing else 'merge'} {request.id}")
+    emit(format, data, "\n".join(lines))

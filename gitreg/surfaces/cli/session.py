@@ -1,0 +1,148 @@
+"""What the commands of one invocation share: where they work, and how they print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gitreg.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitreg.api import Registry
+    from gitreg.flows.workspace import Workspace
+    from gitreg.wiring import Options
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """The global options."""
+
+    directory: str
+    registry: str | None
+    debug: bool
+
+    def options(
+        self, *, remote: str | None = None, key: str | None = None, registry: str | None = None
+    ) -> Options:
+        """The options as wiring takes them."""
+        from gitreg.wiring import Options
+
+        return Options(self.directory, registry or self.registry, remote, key, warn)
+
+    def read(
+        self,
+        rev: str | None = None,
+        at: str | None = None,
+        worktree: bool = False,
+        remote: str | None = None,
+    ) -> Registry:
+        """The registry at the commit that a reading command's options choose."""
+        from gitreg.api import open_registry
+
+        moment = parse_time(at) if at else None
+        return open_registry(
+            options=self.options(remote=remote), rev=rev, at=moment, worktree=worktree, progress=progress()
+        )
+
+    def workspace(
+        self, *, remote: str | None = None, key: str | None = None, registry: str | None = None
+    ) -> Workspace:
+        """What a writing command works with."""
+        from gitreg.wiring import open_registry, workspace
+
+        options = self.options(remote=remote, key=key, registry=registry)
+        return workspace(open_registry(options), options, progress())
+
+
+def warn(line: str) -> None:
+    """Tells a person something on stderr."""
+    from gitreg.core.report.text import printable
+
+    click.echo(f"gitreg: warning: {printable(line)}", err=True)
+
+
+def progress() -> Any:
+    """Bars on a terminal; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        return None
+    from gitreg.surfaces.cli.progress import RichProgress
+
+    return RichProgress()
+
+
+def parse_time(text: str) -> datetime:
+    """A moment from ISO 8601; without an offset it is UTC; a bare date is its beginning. Raises UsageError."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is not a time", "write 2026-11-20 or 2026-11-20T10:00:00Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def emit(format: str, data: object, text: str) -> None:
+    """Prints a result: as JSON, or as text for people."""
+    if format == "json":
+        import json
+
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+    elif text:
+        click.echo(text.removesuffix("\n"))
+
+
+def reading(command: F) -> F:
+    """Adds ``--rev``, ``--at`` and ``--worktree``."""
+    for option in (
+        click.option("--worktree", is_flag=True, help="Read the files as they lie in the checkout."),
+        click.option(
+            "--at", metavar="TIME", help="Read the registry as it was then (ISO 8601; UTC without an offset)."
+        ),
+        click.option(
+            "--rev", metavar="REV", help="Read this commit, branch or tag instead of the registry's branch."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def formatted(*formats: str) -> Callable[[F], F]:
+    """Adds ``--format``; ``text`` is the default."""
+    return click.option(
+        "--format",
+        type=click.Choice(["text", *formats]),
+        default="text",
+        show_default=True,
+        help="How to print.",
+    )
+
+
+def landing(command: F) -> F:
+    """Adds what every command that writes takes: ``--direct/--request``, ``--dry-run``, ``--key``, ``--format``."""
+    for option in (
+        formatted("json"),
+        click.option(
+            "--key", metavar="FILE", help="The SSH key that signs the change request (GITREG_SSH_KEY)."
+        ),
+        click.option(
+            "--dry-run", is_flag=True, help="Print the diff and the change request's text; write nothing."
+        ),
+        click.option(
+            "--direct/--request",
+            default=None,
+            help="Land on the branch at once where policy allows it, or open a change request (the default"
+            " unless the registry is for one person).",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+REMOTE = click.option(
+    "--remote", metavar="NAME|URL", help="The DVC remote, instead of the one that .dvc/config names."
+)

@@ -1,0 +1,114 @@
+"""``gitreg promote``, ``demote`` and ``rollback``: moves between stages."""
+
+from __future__ import annotations
+
+import click
+
+from gitreg.surfaces.cli.landing import land_or_preview
+from gitreg.surfaces.cli.session import REMOTE, Session, landing
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@click.option("--to", "stage", metavar="STAGE", required=True, help="The stage to enter.")
+@click.option(
+    "--archive-existing/--keep",
+    default=None,
+    help="Send every version in the stage away, or keep them all (default: only the room that policy asks for).",
+)
+@REMOTE
+@landing
+@click.pass_obj
+def promote(
+    session: Session,
+    reference: str,
+    stage: str,
+    archive_existing: bool | None,
+    remote: str | None,
+    direct: bool | None,
+    dry_run: bool,
+    key: str | None,
+    format: str,
+) -> None:
+    """Ask for a version to enter a stage.
+
+    \b
+    Examples:
+      gitreg promote credit-risk/3 --to staging
+      gitreg promote credit-risk/staging --to production --dry-run
+    """
+    from gitreg.core.names import parse_reference
+    from gitreg.core.plan.transition import plan_promote
+    from gitreg.core.resolve import resolve
+
+    wanted = parse_reference(reference)
+    ws = session.workspace(remote=remote, key=key)
+
+    def make_plan(snapshot):  # type: ignore[no-untyped-def]
+        found = resolve(snapshot, wanted)
+        return plan_promote(
+            snapshot, found.model, found.record.version, stage, archive_existing=archive_existing
+        )
+
+    land_or_preview(ws, make_plan, direct, dry_run, format)
+
+
+@click.command()
+@click.argument("reference", metavar="REF")
+@click.option(
+    "--to", "stage", metavar="STAGE", help="Where to (default: where policy sends versions of its stage)."
+)
+@landing
+@click.pass_obj
+def demote(
+    session: Session,
+    reference: str,
+    stage: str | None,
+    direct: bool | None,
+    dry_run: bool,
+    key: str | None,
+    format: str,
+) -> None:
+    """Ask for a version to leave its stage.
+
+    \b
+    Examples:
+      gitreg demote credit-risk/2
+      gitreg demote credit-risk/production --to none
+    """
+    from gitreg.core.names import parse_reference
+    from gitreg.core.plan.transition import plan_demote
+    from gitreg.core.resolve import resolve
+
+    wanted = parse_reference(reference)
+
+    def make_plan(snapshot):  # type: ignore[no-untyped-def]
+        found = resolve(snapshot, wanted)
+        return plan_demote(snapshot, found.model, found.record.version, stage)
+
+    land_or_preview(session.workspace(key=key), make_plan, direct, dry_run, format)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--stage", metavar="STAGE", required=True, help="The stage to restore.")
+@landing
+@click.pass_obj
+def rollback(
+    session: Session, model: str, stage: str, direct: bool | None, dry_run: bool, key: str | None, format: str
+) -> None:
+    """Ask for a stage to hold again what it held before its last change.
+
+    \b
+    Example:
+      gitreg rollback credit-risk --stage production
+    """
+    from gitreg.core.plan.transition import plan_rollback
+
+    land_or_preview(
+        session.workspace(key=key),
+        lambda snapshot: plan_rollback(snapshot, snapshot.find_model(model), stage),
+        direct,
+        dry_run,
+        format,
+    )

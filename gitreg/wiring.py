@@ -1,0 +1,259 @@
+"""From configuration to concrete adapters: the one place that names them.
+
+Everything costly is imported inside functions, since ``gitreg resolve`` is run by deploy tooling in a loop.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitreg.adapters.git.discover import discover
+from gitreg.adapters.git.repository import GitRepository
+from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE
+from gitreg.core.manifest import Registry
+from gitreg.core.ports import ArtifactStore, Forge, Progress, Repository, Signer, Tree
+from gitreg.core.snapshot import Snapshot
+from gitreg.errors import ConfigError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from gitreg.core.codec.schema import Schemas
+    from gitreg.flows.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where a command works, as its options say.
+
+    ``directory`` is ``-C``; ``registry`` is ``-R``: a folder, a bare repository or a URL, with ``#folder`` where the
+    registry is in a folder of it; ``remote`` is ``--remote``, ``key`` is ``--key``. ``warn`` takes a line for people.
+    """
+
+    directory: str = "."
+    registry: str | None = None
+    remote: str | None = None
+    key: str | None = None
+    warn: Callable[[str], None] = field(default=lambda line: None)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A repository, the registry's folder in it ("" is the root), and the registry's branch."""
+
+    repository: GitRepository
+    root: str
+    branch: str
+
+
+def open_registry(options: Options) -> Opened:
+    """Finds the registry that the options mean.
+
+    Raises:
+        ConfigError: no repository, or no registry in it. Undecided: a URL that does not answer, never seen before.
+    """
+    if options.registry is None:
+        return _opened(*_discovered(options.directory), None)
+    place, _, folder = options.registry.partition("#")
+    base = os.path.join(options.directory, place)
+    if os.path.exists(base):
+        repository, root = _discovered(base)
+        return _opened(repository, folder or root, None)
+    return _cloned(place, folder, options)
+
+
+def _discovered(start: str) -> tuple[GitRepository, str | None]:
+    if not os.path.isdir(start):
+        raise ConfigError(f"there is no folder {start!r}", "check -C and -R")
+    found = discover(start)
+    return GitRepository.open(found.repository), found.prefix
+
+
+def _cloned(url: str, folder: str, options: Options) -> Opened:
+    from platformdirs import user_cache_dir
+
+    from gitreg.adapters.git.clone import open_url
+
+    cache = os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
+    clone = open_url(url, os.path.join(cache, "clones"))
+    if clone.warning:
+        options.warn(clone.warning)
+    return _opened(clone.repository, folder or None, None)
+
+
+def _opened(repository: GitRepository, root: str | None, branch: str | None) -> Opened:
+    commit = _first_look(repository)
+    tree = repository.tree(commit)
+    found = _find_root(tree) if root is None else root
+    return Opened(repository, found, branch or _registry_in(tree, found, commit).branch)
+
+
+def _first_look(repository: GitRepository) -> str:
+    """A commit whose ``gitreg.yaml`` says which branch is the registry's: HEAD's, or that of a usual branch."""
+    for ref in ("HEAD", "refs/remotes/origin/HEAD"):
+        try:
+            return repository.resolve(ref)
+        except (NotFound, ConfigError):
+            continue
+    for branch in ("main", "master"):
+        commit = repository.hub_ref(f"refs/heads/{branch}")
+        if commit is not None:
+            return commit
+    raise ConfigError(
+        f"{os.fspath(repository.top or repository.git_dir)!r} has no commits yet",
+        "gitreg init makes the first one",
+    )
+
+
+def _find_root(tree: Tree) -> str:
+    """The registry's folder, where nobody named it: the root, or the one top folder that is a registry."""
+    if tree.read(REGISTRY_FILE) is not None:
+        return ""
+    folders = [name for name in tree.list("") if tree.read(f"{name}/{REGISTRY_FILE}") is not None]
+    if len(folders) == 1:
+        return folders[0]
+    if folders:
+        raise UsageError(
+            f"the repository holds several registries: {', '.join(sorted(folders))}",
+            "go into one with -C, or name it with -R REPOSITORY#FOLDER",
+        )
+    raise ConfigError(
+        "no registry here: no gitreg.yaml is committed", "run gitreg init, or name one with -C or -R"
+    )
+
+
+def _registry_in(tree: Tree, root: str, commit: str) -> Registry:
+    return Snapshot(tree, root, commit).registry()
+
+
+def select_commit(opened: Opened, rev: str | None = None, at: datetime | None = None) -> str:
+    """The commit that ``--rev`` and ``--at`` choose: by default the registry's branch as last fetched."""
+    repository = opened.repository
+    tip = repository.resolve(rev) if rev is not None else repository.hub_ref(f"refs/heads/{opened.branch}")
+    if tip is None:
+        raise ConfigError(
+            f"the branch {opened.branch!r} has no commits here", "git fetch origin may bring it"
+        )
+    return tip if at is None else repository.at_time(tip, at)
+
+
+def read_snapshot(opened: Opened, rev: str | None = None, at: datetime | None = None) -> Snapshot:
+    """The registry at the commit that ``--rev`` and ``--at`` choose."""
+    commit = select_commit(opened, rev, at)
+    return Snapshot(opened.repository.tree(commit), opened.root, commit)
+
+
+def workspace(opened: Opened, options: Options, progress: Progress | None = None) -> Workspace:
+    """Everything that a flow works with."""
+    from gitreg.flows.workspace import NoProgress, Workspace
+
+    return Workspace(
+        repository=opened.repository,
+        root=opened.root,
+        branch=opened.branch,
+        make_forge=lambda: make_forge(opened.repository, opened.branch),
+        open_store=lambda snapshot: open_store(opened, snapshot, options.remote),
+        load_schemas=load_schemas,
+        find_signer=lambda: find_signer(opened.repository, options.key),
+        open_worktree=lambda: open_worktree(opened.repository),
+        clock=lambda: datetime.now(UTC).replace(microsecond=0),
+        pause=time.sleep,
+        progress=progress or NoProgress(),
+    )
+
+
+def make_forge(repository: Repository, trunk: str) -> Forge:
+    """The embedded forge, on the repository's hub."""
+    from gitreg.adapters.forge.local import LocalForge
+
+    return LocalForge(repository, trunk)
+
+
+def open_worktree(repository: GitRepository) -> Tree:
+    """The files as they lie in the checkout. Raises ConfigError in a bare repository."""
+    from gitreg.adapters.git.worktree import WorkTree
+
+    if repository.top is None:
+        raise ConfigError("a bare repository has no working tree", "leave --worktree out")
+    return WorkTree(repository.top)
+
+
+def open_store(opened: Opened, snapshot: Snapshot, remote: str | None) -> ArtifactStore:
+    """The DVC remote that a snapshot's ``.dvc/config`` names (or ``--remote``); never the working tree's."""
+    from gitreg.adapters.dvc.remote import open_store as open_dvc
+
+    blob = snapshot.blob(snapshot.layout.path(DVC_CONFIG))
+    text = blob.data.decode(errors="replace") if blob else ""
+    top = opened.repository.top
+    folder = None if top is None else top / opened.root
+    return open_dvc(text, folder, name=remote, local_config=_local_config(opened.repository, folder))
+
+
+def _local_config(repository: GitRepository, folder: Path | None) -> Path | None:
+    """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged."""
+    from gitreg.adapters.git.run import run
+
+    if folder is None or not (folder / ".dvc" / "config.local").is_file():
+        return None
+    tracked = run(["ls-files", "--cached", "-z", "--", ".dvc/config.local"], folder)
+    return None if tracked else folder / ".dvc" / "config.local"
+
+
+def find_signer(repository: GitRepository, key: str | None) -> Signer | None:
+    """The person's SSH key: ``--key``, ``GITREG_SSH_KEY``, or git's signing key. None if there is none."""
+    from gitreg.adapters.forge.ssh import SshSigner, find_key
+
+    path = find_key(_git_config(repository), key or os.environ.get("GITREG_SSH_KEY"))
+    return SshSigner(path) if path else None
+
+
+def _git_config(repository: GitRepository) -> Mapping[str, str]:
+    from gitreg.adapters.git.run import attempt
+
+    done = attempt(["config", "-z", "--get-regexp", r"^(user\.signingkey|gpg\.format)$"], repository.git_dir)
+    entries = (entry.partition("\n") for entry in done.stdout.decode(errors="replace").split("\0") if entry)
+    return {name: value for name, _, value in entries}
+
+
+def load_schemas() -> Schemas:
+    """The JSON Schemas: from the installed package, or in a checkout from the folder beside it."""
+    import json
+
+    from gitreg.core.codec.schema import Schemas
+
+    folder = data_folder("schemas")
+    return Schemas(
+        {f.name.removesuffix(".schema.json"): json.loads(f.read_text()) for f in folder.glob("*.schema.json")}
+    )
+
+
+def data_folder(name: str) -> Path:
+    """A folder of data that is shipped with gitreg. Raises ConfigError if the installation lacks it."""
+    package = Path(__file__).parent
+    for folder in (package / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise ConfigError(f"this installation of gitreg lacks {name}/", "install gitreg again")
+
+
+def create_repository(directory: str, branch: str) -> tuple[GitRepository, str]:
+    """The repository around a folder (made if need be), and the folder's path in it; ``git init`` if there is none."""
+    from git import Repo
+
+    path = Path(directory)
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        top = discover(path).repository
+    except ConfigError:
+        Repo.init(path, initial_branch=branch).close()
+        top = path.resolve()
+    repository = GitRepository.open(top, alone=True)
+    if repository.top is None:
+        raise ConfigError(
+            f"{directory!r} is a bare repository", "gitreg init works in a checkout; push from there"
+        )
+    return repository, path.resolve().relative_to(repository.top.resolve()).as_posix().removeprefix(".")
