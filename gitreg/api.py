@@ -164,13 +164,14 @@ class Registry:
         return search(self.snapshot, parse_filter(filter))
 
     def pull(self, reference: str, directory: str | os.PathLike[str] = ".") -> str:
-        """Downloads an artifact into a directory, verified byte for byte; returns its path.
+        """Downloads an artifact into a directory (made if need be), verified byte for byte; returns its path.
 
         Raises as :meth:`resolve`, and Refused (something is there already; the bytes are not the record's), Undecided
         (the remote does not answer).
         """
         from gitreg.flows.pull import pull
 
+        os.makedirs(directory, exist_ok=True)
         return pull(self.workspace, self.snapshot, parse_reference(reference), os.fspath(directory))[1]
 
     def history(self, name: str | None = None) -> Iterator[Event]:

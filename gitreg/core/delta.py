@@ -5,7 +5,7 @@ Only the two trees are looked at; branch names, titles and messages say nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -39,7 +39,7 @@ class VersionDeleted:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceAdded:
-    """Evidence (or its retraction) was added to a version that was there before."""
+    """Evidence (or its retraction) was added to a version, old or new."""
 
     model: str
     version: Version
@@ -224,7 +224,7 @@ class Delta:
 
 def delta(base: Snapshot, head: Snapshot, raw: Sequence[RawChange]) -> Delta:
     """Says what raw path changes from ``base`` to ``head`` mean. Places are judged by the base's layout."""
-    places = [(change, base.layout.place(change.path)) for change in raw]
+    places = [(change, base.place(change.path)) for change in raw]
     moved, rest = _whole_models(head, places)
     return Delta(tuple(raw), (*moved, *_each(base, head, rest)))
 
@@ -242,14 +242,14 @@ def _whole_models(head: Snapshot, places: list[Placed]) -> tuple[list[Change], l
             if redirect is not None and redirect.model == place.model:
                 found.append(ModelRenamed(place.model, redirect.to))
                 taken |= {place.model: False, redirect.to: True}
-        if place.kind == "ModelTombstone" and change.new is not None and _is_gone(head, place.model):
+        if place.kind == "Model" and change.new is None and _is_buried(head, place.model):
             found.append(ModelDeleted(place.model))
             taken[place.model] = False
     rest = [(c, p) for c, p in places if not _belongs(c, p, taken)]
     return found, rest
 
 
-def _is_gone(head: Snapshot, model: str) -> bool:
+def _is_buried(head: Snapshot, model: str) -> bool:
     return set(head.tree.list(head.layout.model(model, "").rstrip("/"))) == {"tombstone.yaml"}
 
 
@@ -314,7 +314,7 @@ def _record(
         yield VersionRegistered(place.model, version, copied)
     elif place.kind == "dvc" and key not in added:
         yield RecordTampered(place.path, removed=False)  # another artifact beside an old record
-    elif place.kind in {"Evidence", "EvidenceRetraction"} and key not in added:
+    elif place.kind in {"Evidence", "EvidenceRetraction"}:
         yield EvidenceAdded(place.model, version, place.name, place.kind == "EvidenceRetraction")
 
 
@@ -375,14 +375,17 @@ def _moves(model: str, changes: list[StageChanged], policy: Policy) -> Iterator[
     left = {pin.version: (change.stage, pin) for change in changes for pin in change.left}
     entered = {pin.version: (change.stage, pin) for change in changes for pin in change.entered}
     rolled_back = [change for change in changes if change.is_rollback]
-    for version in left | entered:
-        source, pin = left.get(version, (NONE, None))
-        target, new_pin = entered.get(version, (NONE, None))
-        move_pin = new_pin or pin
-        assert move_pin is not None
+    pins = {version: pin for version, (_, pin) in (left | entered).items()}
+    ends = {version: (_stage_in(left, version), _stage_in(entered, version)) for version in pins}
+    filled = {target for source, target in ends.values() if not _gives_way(source, target, model, policy)}
+    for version, (source, target) in ends.items():
         rollback = _restores(rolled_back, source, target, model, policy)
-        displaced = rollback is None and _is_displaced(source, target, model, changes, policy)
-        yield Transition(model, move_pin, source, target, displaced, rollback)
+        displaced = rollback is None and source in filled and _gives_way(source, target, model, policy)
+        yield Transition(model, pins[version], source, target, displaced, rollback)
+
+
+def _stage_in(found: Mapping[Version, tuple[str, Pin]], version: Version) -> str:
+    return found[version][0] if version in found else NONE
 
 
 def _restores(
@@ -397,10 +400,14 @@ def _restores(
     return None
 
 
-def _is_displaced(source: str, target: str, model: str, changes: list[StageChanged], policy: Policy) -> bool:
+def _gives_way(source: str, target: str, model: str, policy: Policy) -> bool:
+    """Whether a version goes where policy sends those that give way.
+
+    Such a version makes no other give way in its turn: else two stages that send versions to each other could be
+    swapped, each move the other's excuse.
+    """
     settings = policy.stage(source, model)
-    made_room = any(change.stage == source and change.entered for change in changes)
-    return made_room and settings is not None and source != NONE and target == settings.replaced
+    return source != NONE and settings is not None and target == settings.replaced
 
 
 def kinds(found: Delta, policy: Policy) -> list[str]:

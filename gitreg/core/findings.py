@@ -44,11 +44,11 @@ class Finding:
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Most severe first, then by place, then by rule; without repetitions."""
+    """Most severe first, then by place (what has none comes last), then by rule; without repetitions."""
     severity = list(Outcome)
 
     def key(finding: Finding) -> tuple[int, str, int, int, str, str]:
-        place = finding.location or Location("")
+        place = finding.location or Location("\U0010ffff")
         return (
             severity.index(finding.outcome),
             place.path,

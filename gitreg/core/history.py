@@ -39,8 +39,9 @@ from gitreg.errors import GitregError
 class Event:
     """One thing that one commit did.
 
-    ``time`` is the commit's (UTC), ``author`` as git has it, ``model`` is "" for the registry's rules, ``request``
-    the change request that landed it, where the forge knows one.
+    ``time`` is the commit's (UTC); ``author`` made the change and ``merged_by`` landed it (None: the author), both as
+    git has them; ``model`` is "" for the registry's rules; ``request`` is the change request that landed it, where the
+    forge knows one.
     """
 
     time: datetime
@@ -50,13 +51,15 @@ class Event:
     model: str
     what: str
     request: str | None = None
+    merged_by: Identity | None = None
 
     def as_json(self) -> dict[str, object]:
         """The event as plain values."""
         return {
             "time": show_time(self.time),
             "commit": self.commit,
-            "author": {"name": self.author.name, "email": self.author.email},
+            "author": _person(self.author),
+            "mergedBy": _person(self.merged_by) if self.merged_by else None,
             "kind": self.kind,
             "model": self.model,
             "what": self.what,

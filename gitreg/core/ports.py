@@ -282,8 +282,9 @@ class ChangeRequest:
     """A branch that asks to be merged, with its discussion.
 
     ``state`` is ``open``, ``merged`` or ``closed``; ``branch`` and ``target`` are short branch names; ``head`` is the
-    branch's commit (None if the branch is gone); ``change_id`` is what its author signed; ``merged_as`` the commit
-    on the target that landed it; ``opened_at`` is in UTC.
+    branch's commit (None if the branch is gone, or the request over); ``change_id`` is what its author signed;
+    ``author`` is that signed opening (None if unsigned, or the request over); ``merged_as`` is the commit on the
+    target that landed it; ``opened_at`` is in UTC.
     """
 
     id: str

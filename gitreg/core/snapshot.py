@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TypeVar, cast
 
-from gitreg.core.codec.load import load_manifest, place_in
+from gitreg.core.codec.load import InvalidManifest, load_manifest, place_in
 from gitreg.core.findings import Location
-from gitreg.core.layout import DEFAULT_PROTECTED, POLICY_FILE, REGISTRY_FILE, Layout
+from gitreg.core.layout import DEFAULT_PROTECTED, POLICY_FILE, REGISTRY_FILE, Layout, Place
 from gitreg.core.manifest import (
     INTEGER_SCHEME,
     Alias,
@@ -86,6 +87,12 @@ class Snapshot:
             self._registry = self._demand("Registry", REGISTRY_FILE, Registry)
             self.layout = Layout(self.root, self._registry.protected or DEFAULT_PROTECTED)
         return self._registry
+
+    def place(self, path: str) -> Place:
+        """What the file at a path is. Which ones outside the registry's folder are rules, ``gitreg.yaml`` says."""
+        with suppress(ConfigError, InvalidManifest):
+            self.registry()
+        return self.layout.place(path)
 
     def policy(self) -> Policy:
         """``policy.yaml``. Raises ConfigError if there is none, InvalidManifest if it is broken."""
@@ -230,7 +237,8 @@ class Snapshot:
 
     def evidence_names(self, model: str, version: Version) -> list[str]:
         """The names of a version's evidence that was not retracted."""
-        names = set(self.tree.list(self.layout.version(model, version, "evidence")))
+        entries = self.tree.list(self.layout.version(model, version, "evidence"))
+        names = {name for name, entry in entries.items() if name.endswith(".yaml") and entry.mode != FOLDER}
         stems = (name.removesuffix(".yaml") for name in names if not name.endswith(".retracted.yaml"))
         return sorted(stem for stem in stems if f"{stem}.retracted.yaml" not in names)
 
@@ -275,8 +283,8 @@ class Snapshot:
         return dict(self._pointers("Alias", self.layout.model(model, "aliases"), Alias))
 
     def _pointers(self, kind: str, folder: str, type_: type[M]) -> Iterator[tuple[str, M]]:
-        for file in sorted(self.tree.list(folder)):
-            if file.endswith(".yaml"):
+        for file, entry in sorted(self.tree.list(folder).items()):
+            if file.endswith(".yaml") and entry.mode != FOLDER:
                 yield file.removesuffix(".yaml"), cast(M, self.manifest(kind, f"{folder}/{file}"))
 
     def stage_of(self, model: str, version: Version) -> str:
@@ -301,16 +309,6 @@ def _quoted(name: str) -> str:
     import shlex
 
     return shlex.quote(name)
-
-
-def files_below(tree: Tree, folder: str) -> Iterator[tuple[str, Entry]]:
-    """Every file below a folder, with its path from the repository's root; folders are walked, never followed."""
-    for name, entry in sorted(tree.list(folder).items()):
-        path = f"{folder}/{name}" if folder else name
-        if entry.mode == FOLDER:
-            yield from files_below(tree, path)
-        else:
-            yield path, entry
 
 
 def highest(versions: Iterable[Version]) -> Version | None:

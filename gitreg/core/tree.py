@@ -43,6 +43,16 @@ def _differing(
         yield RawChange(path, file, other_file)
 
 
+def files_below(tree: Tree, folder: str) -> Iterator[tuple[str, Entry]]:
+    """Every file below a folder, with its path from the repository's root; folders are walked, never followed."""
+    for name, entry in sorted(tree.list(folder).items()):
+        path = f"{folder}/{name}" if folder else name
+        if entry.mode == FOLDER:
+            yield from files_below(tree, path)
+        else:
+            yield path, entry
+
+
 def entry_at(tree: Tree, path: str) -> Entry | None:
     """What stands at a path; None if nothing does."""
     folder, _, name = path.rpartition("/")
@@ -69,24 +79,29 @@ def candidate(base: Tree, changes: Iterable[RawChange], source: Tree) -> Candida
     landed: list[RawChange] = []
     conflicts: list[RawChange] = []
     for change in changes:
-        now = entry_at(base, change.path)
+        now = _file_at(base, change.path)
         if now == change.new:
             continue  # the base has it already
         (landed if now == change.old else conflicts).append(change)
-    landed_paths = {c.path for c in landed if c.new is None}
-    conflicts += [c for c in landed if c.new is not None and _blocked(base, c.path, landed_paths)]
+    removed = {c.path for c in landed if c.new is None}
+    conflicts += [c for c in landed if c.new is not None and _blocked(base, c.path, removed)]
     kept = tuple(c for c in landed if c not in conflicts)
     return Candidate(OverlayTree(base, {c.path: c.new for c in kept}, source), kept, tuple(conflicts))
 
 
+def _file_at(tree: Tree, path: str) -> Entry | None:
+    """What stands at a path, unless it is a folder: changes speak of files alone."""
+    entry = entry_at(tree, path)
+    return None if entry is None or entry.mode == FOLDER else entry
+
+
 def _blocked(base: Tree, path: str, removed: set[str]) -> bool:
-    """Whether the base has a file where the path needs a folder."""
+    """Whether the base keeps a file where the path needs a folder, or a folder where it needs to be a file."""
     folders = path.split("/")[:-1]
     ancestors = ("/".join(folders[: n + 1]) for n in range(len(folders)))
-    return any(
-        (entry := entry_at(base, ancestor)) is not None and entry.mode != FOLDER and ancestor not in removed
-        for ancestor in ancestors
-    )
+    above = (ancestor for ancestor in ancestors if _file_at(base, ancestor) is not None)
+    below = (inside for inside, _ in files_below(base, path))
+    return any(file not in removed for file in (*above, *below))
 
 
 class MemoryTree:
@@ -135,6 +150,7 @@ class OverlayTree:
         self._base = base
         self._changes = changes
         self._source = source
+        self._own = {entry.oid for entry in changes.values() if entry}
         self._touched: dict[str, set[str]] = {}
         for path in changes:
             parts = path.split("/")
@@ -173,7 +189,7 @@ class OverlayTree:
 
     def blob(self, oid: str) -> bytes:
         """See :class:`gitreg.core.ports.Tree`."""
-        return self._source.blob(oid)
+        return (self._source if oid in self._own else self._base).blob(oid)
 
 
 def edited(base: Tree, edits: Mapping[str, bytes | None]) -> OverlayTree:

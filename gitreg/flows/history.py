@@ -25,8 +25,10 @@ def history(ws: Workspace, tip: str, model: str | None = None) -> Iterator[Event
             if parent is None
             else head.with_tree(ws.repository.tree(parent.oid))
         )
+        merged = ws.repository.commit(commit.parents[1]) if len(commit.parents) > 1 else None
         for event in events(commit, base, head, names):
-            yield replace(event, request=requests.get(commit.oid))
+            landed = replace(event, request=requests.get(commit.oid))
+            yield replace(landed, author=merged.author, merged_by=commit.author) if merged else landed
         if parent is None:
             return
         commit, head = parent, base

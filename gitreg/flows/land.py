@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from gitreg.core.findings import Finding, Outcome
@@ -54,11 +54,11 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A plan that has become a change request; ``adopted`` if that was open already."""
+    """A plan that has become a change request; ``how`` is ``opened``, ``adopted`` (it was open) or ``renewed``."""
 
     plan: Plan
     request: ChangeRequest
-    adopted: bool
+    how: str
     findings: tuple[Finding, ...]
 
 
@@ -170,7 +170,6 @@ def propose(
         renewed: the request that the plan takes the place of (a refresh).
     """
     judged, _ = judge(ws, base_commit, found)
-    findings = tuple(evaluate(judged))
     id = change_id(found.changes)
     open_already = renewed or _open_request(ws, branch)
     old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
@@ -179,7 +178,7 @@ def propose(
         and open_already.change_id == id
         and _still_asks(ws, base_commit, old_head, id)
     ):
-        return Proposed(plan, open_already, adopted=True, findings=findings)
+        return Proposed(plan, open_already, "adopted", tuple(evaluate(judged)))
     _demand_own_branch(ws, base_commit, old_head, branch)
     head = _commit(ws, base_commit, plan.title, plan.edits)
     now = ws.clock()
@@ -193,7 +192,8 @@ def propose(
         statement=opening_statement(judged.evidence.registry, ws.target, id, now),
     )
     request = ws.forge.open(new, ws.signer, old_head, now)
-    return Proposed(plan, request, adopted=False, findings=findings)
+    proposed = replace(judged, evidence=replace(judged.evidence, author=request.author))
+    return Proposed(plan, request, "renewed" if open_already else "opened", tuple(evaluate(proposed)))
 
 
 def _open_request(ws: Workspace, branch: str) -> ChangeRequest | None:

@@ -81,8 +81,8 @@ def judge(ws: Workspace, base_commit: str, found: Candidate) -> tuple[Judged, Ch
 
 
 def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
-    """The newest change request about exactly this change."""
-    requests = ws.forge.requests(("open", "merged", "closed"))
+    """The newest open change request about exactly this change."""
+    requests = ws.forge.requests()
     return next((request for request in reversed(requests) if request.change_id == id), None)
 
 

@@ -40,7 +40,7 @@ def git_s_tree(repository: GitRepository, files: Mapping[str, Entry]) -> str:
         "-z",
         "--index-info",
         stdin=rows.encode("utf-8", "surrogateescape"),
-        **index,
+        env=index,
     )
     return git(repository.top, "write-tree", "--missing-ok", env=index)
 

@@ -60,7 +60,8 @@ class Record:
             # Once a request is over, a branch of that name is another request's.
             head=head if self.state == OPEN else None,
             change_id=self.change_id,
-            author=self._author(ref),
+            # Nothing rests on who opened a request that is over, and each signature costs a process to check.
+            author=self._author(ref) if self.state == OPEN else None,
             opened_at=self.opened_at,
             merged_as=self.merged_as,
         )

@@ -20,6 +20,9 @@ from gitreg.core.decode import (
 #: A ``jsonschema.ValidationError``; its stubs call every attribute unset, which no error that was raised is.
 Error: TypeAlias = Any
 
+#: More than anybody mends at once; each costs its reader a look for its line.
+MOST = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -48,9 +51,10 @@ def refusal(read: Reader[object], value: object) -> str | None:
 
 
 def told(errors: Iterable[Error]) -> list[Problem]:
-    """The problems that some errors come down to, in the order of places, each once."""
+    """The problems that some errors come down to, in the order of places, each once; the first ``MOST`` of them."""
     problems = {problem for error in _strongest(list(errors)) for problem in _tell(error)}
-    return sorted(problems, key=lambda p: ([(isinstance(part, str), part) for part in p.where], p.message))
+    order = sorted(problems, key=lambda p: ([(isinstance(part, str), part) for part in p.where], p.message))
+    return order[:MOST]
 
 
 def _strongest(errors: Sequence[Error]) -> Iterator[Error]:

@@ -22,7 +22,8 @@ def plan_set_alias(snapshot: Snapshot, model: str, alias: str, version: Version)
     problem = pointer_name_problem(alias)
     if problem:
         raise UsageError(f"{alias!r} cannot name an alias: {problem}")
-    if alias.lower() in {stage.lower() for stage in snapshot.policy().stage_names}:
+    stages = {*snapshot.policy().stage_names, *snapshot.stages(model)}
+    if alias.lower() in {stage.lower() for stage in stages}:
         raise UsageError(f"{alias!r} is the name of a stage", "choose another alias")
     stage = snapshot.policy().alias(alias).stage
     if stage is not None and snapshot.stage_of(model, version) != stage:

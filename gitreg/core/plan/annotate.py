@@ -7,20 +7,27 @@ from collections.abc import Mapping
 
 from gitreg.core.codec.edit import REMOVE, edit_yaml
 from gitreg.core.names import Version
-from gitreg.core.plan.plan import NothingToDo, Plan, new_file
+from gitreg.core.plan.plan import NothingToDo, Plan, checked, new_file
 from gitreg.core.snapshot import Snapshot
+from gitreg.errors import Refused
 
 #: New values by key path; ``REMOVE`` takes a key away.
 Edits = Mapping[tuple[str, ...], object]
 
 
 def plan_edit_model(snapshot: Snapshot, model: str, edits: Edits) -> Plan:
-    """Edits ``model.yaml``, keeping its comments. Raises NothingToDo if it says so already."""
+    """Edits ``model.yaml``, keeping its comments.
+
+    Raises NothingToDo (it says so already), UsageError (not a model's any more), Refused (versions are numbered
+    already, and their scheme stays).
+    """
+    if ("versions",) in edits and snapshot.numbers(model):
+        raise Refused(f"{model!r} has versions, so how they are numbered stays", "make a new model")
     return _plan(snapshot, snapshot.layout.model(model), edits, f"Edit {model}", None)
 
 
 def plan_annotate(snapshot: Snapshot, model: str, version: Version, edits: Edits) -> Plan:
-    """Edits ``notes.yaml`` of a version, keeping its comments. Raises NotFound, NothingToDo."""
+    """Edits ``notes.yaml`` of a version, keeping its comments. Raises NotFound, NothingToDo, UsageError."""
     snapshot.demand_record(model, version)
     fresh = new_file("VersionNotes", {"model": model, "version": version})
     path = snapshot.layout.version(model, version, "notes.yaml")
@@ -35,7 +42,8 @@ def _plan(snapshot: Snapshot, path: str, edits: Edits, title: str, fresh: bytes 
     if new == old:
         raise NothingToDo(f"{path} says so already")
     start = blob.oid if blob else None
-    return Plan("annotate", title, (path, start, hashlib.sha256(new).hexdigest()), {path: new})
+    intent = (path, start, hashlib.sha256(new).hexdigest())
+    return checked(snapshot, Plan("annotate", title, intent, {path: new}))
 
 
 __all__ = ["REMOVE", "Edits", "plan_annotate", "plan_edit_model"]

@@ -7,16 +7,20 @@ from datetime import datetime
 from gitreg.core.decode import show_time
 from gitreg.core.manifest import Pin
 from gitreg.core.names import Version, version_key
-from gitreg.core.plan.plan import Plan, new_file
+from gitreg.core.plan.plan import Plan, checked, demand_model, new_file
 from gitreg.core.policy import NONE
-from gitreg.core.snapshot import Snapshot, files_below
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import files_below
 from gitreg.errors import Refused
 
 
 def plan_delete_version(
     snapshot: Snapshot, model: str, version: Version, reason: str | None, now: datetime
 ) -> Plan:
-    """Replaces a version's files with a tombstone. Raises NotFound, Refused (a stage or alias names it)."""
+    """Replaces a version's files with a tombstone.
+
+    Raises NotFound, Refused (a stage or alias names it), UsageError (the reason is too long, say).
+    """
     record = snapshot.demand_record(model, version)
     _demand_unused(snapshot, model, version)
     folder = snapshot.layout.version(model, version, "").rstrip("/")
@@ -29,11 +33,15 @@ def plan_delete_version(
         "reason": reason,
     }
     edits[f"{folder}/tombstone.yaml"] = new_file("VersionTombstone", body)
-    return Plan("delete", f"Delete {model}/{version}", (model, str(version)), edits)
+    return checked(snapshot, Plan("delete", f"Delete {model}/{version}", (model, str(version)), edits))
 
 
 def plan_delete_model(snapshot: Snapshot, model: str, reason: str | None, now: datetime) -> Plan:
-    """Replaces a model's files with a tombstone that lists its versions. Raises Refused (a pointer is not empty)."""
+    """Replaces a model's files with a tombstone that lists its versions.
+
+    Raises NotFound, Refused (a pointer is not empty), UsageError (the reason is too long, say).
+    """
+    demand_model(snapshot, model)
     for version in snapshot.versions(model):
         _demand_unused(snapshot, model, version)
     folder = snapshot.layout.model(model, "").rstrip("/")
@@ -43,7 +51,7 @@ def plan_delete_model(snapshot: Snapshot, model: str, reason: str | None, now: d
     # new_file leaves empty lists out, and this key must be there
     text = new_file("ModelTombstone", body)
     edits[f"{folder}/tombstone.yaml"] = text if pins else text + b"versions: []\n"
-    return Plan("delete", f"Delete {model}", (model, len(pins)), edits)
+    return checked(snapshot, Plan("delete", f"Delete {model}", (model, len(pins)), edits))
 
 
 def _pins(snapshot: Snapshot, model: str) -> list[Pin]:

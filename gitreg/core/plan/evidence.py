@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitreg.core.decode import show_time
-from gitreg.core.names import Version
-from gitreg.core.plan.plan import Plan, new_file
+from gitreg.core.names import Version, fold, model_name_problem
+from gitreg.core.plan.plan import Plan, checked, new_file
 from gitreg.core.ports import Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused, UsageError
@@ -43,14 +43,17 @@ def plan_evidence(snapshot: Snapshot, model: str, version: Version, new: NewEvid
         "created_by": {"name": new.created_by.name, "email": new.created_by.email},
     }
     title = f"Add evidence {new.name} to {model}/{version}"
-    return Plan("evidence", title, (model, str(version), new.name), {path: new_file("Evidence", body)})
+    said = [new.dataset, new.dataset_digest, sorted(new.metrics.items())]
+    edits = {path: new_file("Evidence", body)}
+    return checked(snapshot, Plan("evidence", title, (model, str(version), new.name, said), edits))
 
 
 def _free_path(snapshot: Snapshot, model: str, version: Version, name: str) -> str:
     path = snapshot.layout.version(model, version, f"evidence/{name}.yaml")
-    if snapshot.layout.place(path).kind != "Evidence":
+    if snapshot.layout.place(path).kind != "Evidence" or model_name_problem(name):
         raise UsageError(f"{name!r} cannot name evidence", "use letters, digits, '_' and '-'")
-    if snapshot.blob(path) is not None:
+    folder, _, file = path.rpartition("/")
+    if any(fold(other) == fold(file) for other in snapshot.tree.list(folder)):
         raise Refused(
             f"{model}/{version} has evidence {name!r}, and evidence is never edited", "choose another name"
         )
@@ -60,7 +63,10 @@ def _free_path(snapshot: Snapshot, model: str, version: Version, name: str) -> s
 def plan_retract(
     snapshot: Snapshot, model: str, version: Version, name: str, reason: str, by: Identity, now: datetime
 ) -> Plan:
-    """Adds a retraction beside evidence. Raises Refused if there is no such evidence, or it is retracted."""
+    """Adds a retraction beside evidence.
+
+    Raises Refused (no such evidence, or it is retracted), UsageError (the reason is too long, say).
+    """
     if name not in snapshot.evidence_names(model, version):
         raise Refused(
             f"{model}/{version} has no evidence {name!r} that counts", "gitreg show lists its evidence"
@@ -76,4 +82,4 @@ def plan_retract(
     path = snapshot.layout.version(model, version, f"evidence/{name}.retracted.yaml")
     title = f"Retract evidence {name} of {model}/{version}"
     edits: dict[str, bytes | None] = {path: new_file("EvidenceRetraction", body)}
-    return Plan("evidence", title, (model, str(version), name, "retract"), edits)
+    return checked(snapshot, Plan("evidence", title, (model, str(version), name, "retract"), edits))

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gitreg.core.codec.edit import edit_yaml
+from gitreg.core.codec.load import InvalidManifest, load_manifest
 from gitreg.core.codec.yaml import dump_yaml
 from gitreg.core.manifest import API_VERSION
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import GitregError
+from gitreg.errors import GitregError, NotFound, UsageError
 
 #: Every branch of a change request begins so.
 BRANCH_PREFIX = "gitreg/"
@@ -42,6 +43,24 @@ class Plan:
         """The branch of the change: its kind, and a hash of its intent."""
         text = json.dumps([self.kind, *self.intent], ensure_ascii=True, separators=(",", ":"))
         return f"{BRANCH_PREFIX}{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def checked(snapshot: Snapshot, plan: Plan) -> Plan:
+    """The plan, if all that it writes can be read back. Raises UsageError where what was asked allows no manifest."""
+    for path, data in plan.edits.items():
+        kind = snapshot.layout.place(path).kind
+        if data is not None and kind is not None:
+            try:
+                load_manifest(kind, data, path)
+            except InvalidManifest as error:
+                raise UsageError(f"{path} would not be valid: {error.problem}", error.hint) from None
+    return plan
+
+
+def demand_model(snapshot: Snapshot, model: str) -> None:
+    """Raises NotFound unless a living model has exactly this name (what ends a model follows no redirect)."""
+    if snapshot.model(model) is None:
+        raise NotFound(f"no model is called {model!r}", "gitreg model list shows all")
 
 
 def new_file(kind: str, body: Mapping[str, object]) -> bytes:

@@ -16,7 +16,7 @@ from gitreg.core.manifest import (
     ModelVersion,
 )
 from gitreg.core.names import Version, fold, is_semver, model_name_problem
-from gitreg.core.plan.plan import NothingToDo, Plan, new_file
+from gitreg.core.plan.plan import NothingToDo, Plan, checked, new_file
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot, highest
 from gitreg.errors import NotFound, Refused, UsageError
@@ -68,7 +68,7 @@ def plan_model(snapshot: Snapshot, name: str, new: NewModel) -> Plan:
     """Makes a model without versions. Raises UsageError (bad name), Refused (taken)."""
     _demand_free_name(snapshot, name)
     edits: dict[str, bytes | None] = {snapshot.layout.model(name): _model_file(name, new)}
-    return Plan("register", f"New model {name}", (name,), edits)
+    return checked(snapshot, Plan("register", f"New model {name}", (name,), edits))
 
 
 def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
@@ -94,7 +94,7 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
     edits |= _version_files(snapshot, model, version, asked)
     kind = "copy" if asked.copied_from else "register"
     intent = (model, asked.artifact.digest, asked.version, asked.nonce)
-    return Plan(kind, f"Register {model}/{version}", intent, edits)
+    return checked(snapshot, Plan(kind, f"Register {model}/{version}", intent, edits))
 
 
 def _create(snapshot: Snapshot, asked: Registration, edits: dict[str, bytes | None]) -> str:

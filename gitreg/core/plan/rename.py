@@ -8,8 +8,10 @@ from gitreg.core.codec.edit import edit_yaml
 from gitreg.core.decode import show_time
 from gitreg.core.layout import Sort
 from gitreg.core.names import fold, model_name_problem
-from gitreg.core.plan.plan import Plan, new_file
-from gitreg.core.snapshot import Snapshot, files_below
+from gitreg.core.plan.plan import Plan, demand_model, new_file
+from gitreg.core.plan.transition import demand_room
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import files_below
 from gitreg.errors import Refused, UsageError
 
 
@@ -17,14 +19,17 @@ def plan_rename(snapshot: Snapshot, model: str, to: str, now: datetime) -> Plan:
     """Moves a model to a name that was never used.
 
     Redirects that led to the old name are turned to the new one, so that none ever leads to another.
-    Raises UsageError (bad name), Refused (taken).
+    Raises NotFound, UsageError (bad name), Refused (taken, or a stage holds more than the new name's policy allows).
     """
+    demand_model(snapshot, model)
     problem = model_name_problem(to)
     if problem:
         raise UsageError(f"{to!r} cannot name a model: {problem}")
     taken = next((folder for folder in snapshot.model_folders() if fold(folder) == fold(to)), None)
     if taken is not None:
         raise Refused(f"the name {to!r} is taken by {taken!r}", "choose another name")
+    for assignment in snapshot.stages(model).values():
+        demand_room(snapshot, to, assignment)
     edits = _moved_files(snapshot, model, to)
     for former in [model, *_former_names(snapshot, model)]:
         body = {"model": former, "to": to, "renamed_at": show_time(now)}

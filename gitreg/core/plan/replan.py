@@ -30,8 +30,8 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.policy import NONE
-from gitreg.core.snapshot import Snapshot, files_below, highest
-from gitreg.core.tree import raw_changes
+from gitreg.core.snapshot import Snapshot, highest
+from gitreg.core.tree import files_below, raw_changes
 from gitreg.errors import Refused
 
 
@@ -43,9 +43,9 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
     """
     old_base.registry()
     found = delta(old_base, head, tuple(raw_changes(old_base.tree, head.tree)))
-    registered = found.of(VersionRegistered)
-    if len(registered) == 1 and _only(found, VersionRegistered, ModelCreated):
-        return _register(head, base, registered[0])
+    registered = _registered(found)
+    if registered is not None:
+        return _register(head, base, registered)
     if found.of(StageChanged) and _only(found, StageChanged):
         return _move(found, base)
     if len(found.changes) == 1:
@@ -57,6 +57,16 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
 
 def _only(found: Delta, *types: type) -> bool:
     return all(isinstance(change, types) for change in found.changes)
+
+
+def _registered(found: Delta) -> VersionRegistered | None:
+    """The version that a change adds, if that is all: with its evidence, and perhaps its model."""
+    versions = found.of(VersionRegistered)
+    if len(versions) != 1:
+        return None
+    one = versions[0]
+    evidence = [e for e in found.of(EvidenceAdded) if (e.model, e.version) == (one.model, one.version)]
+    return one if set(found.changes) <= {one, ModelCreated(one.model), *evidence} else None
 
 
 def _register(head: Snapshot, base: Snapshot, change: VersionRegistered) -> Plan:

@@ -42,27 +42,26 @@ def plan_promote(
 def plan_demote(snapshot: Snapshot, model: str, version: Version, target: str | None = None) -> Plan:
     """Takes a version out of its stage, to ``target``, or by default to where the stage's policy sends versions.
 
-    Raises NotFound, Refused (policy allows no such move), NothingToDo (it is in no stage).
+    Raises NotFound, Refused (policy allows no such move, or no room), NothingToDo (it is in no stage).
     """
     pin = snapshot.demand_record(model, version).pin
     source = snapshot.stage_of(model, version)
     if source == NONE:
         raise NothingToDo(f"{model}/{version} is in no stage")
     goal = target or demand_stage(snapshot, source, model).replaced
-    if goal != NONE:
-        settings = demand_stage(snapshot, goal, model)
-        goal = settings.name
-        _demand_source(settings, source, model, version)
-    if goal == source:
-        raise NothingToDo(f"{model}/{version} is already in {goal}")
-    title = f"Demote {model}/{version} from {source} to {goal}"
-    return _plan_moves(snapshot, "demote", title, model, {version: (pin, source, goal)})
+    settings = demand_stage(snapshot, goal, model) if goal != NONE else snapshot.policy().stage(NONE, model)
+    assert settings is not None, "every policy knows none"
+    if settings.name == source:
+        raise NothingToDo(f"{model}/{version} is already in {source}")
+    _demand_source(settings, source, model, version)
+    title = f"Demote {model}/{version} from {source} to {settings.name}"
+    return _plan_moves(snapshot, "demote", title, model, {version: (pin, source, settings.name)})
 
 
 def plan_rollback(snapshot: Snapshot, model: str, stage: str) -> Plan:
     """Restores exactly the versions that a stage held before its last edit.
 
-    Raises NotFound (no such stage), Refused (nothing to restore, or a version to restore was deleted).
+    Raises NotFound (no such stage), Refused (nothing to restore, a version to restore was deleted, or no room).
     """
     settings = demand_stage(snapshot, stage, model)
     assignment = snapshot.stage(model, settings.name)
@@ -134,11 +133,24 @@ def _plan_moves(snapshot: Snapshot, kind: str, title: str, model: str, moves: Mo
     for stage in sorted(stages):
         old = snapshot.stage(model, stage) or StageAssignment(model, stage, 0)
         new = _moved(old, moves)
+        demand_room(snapshot, model, new)
         path = snapshot.layout.stage(model, old.stage)
         edits[path] = written(snapshot, path, new.as_yaml(), ("serial", "versions", "previous"))
         serials.append([old.stage, old.serial])
     asked = sorted([str(version), pin.digest, source, goal] for version, (pin, source, goal) in moves.items())
     return Plan(kind, title, (model, asked, serials), edits)
+
+
+def demand_room(snapshot: Snapshot, model: str, assignment: StageAssignment) -> None:
+    """Raises Refused where a stage would hold more versions than policy allows for a model of that name."""
+    settings = snapshot.policy().stage(assignment.stage, model)
+    if settings and settings.holds is not None and len(assignment.versions) > settings.holds:
+        first = min(assignment.versions, key=lambda pin: version_key(pin.version)).version
+        raise Refused(
+            f"{assignment.stage} of {model!r} would hold {len(assignment.versions)} versions, and at most"
+            f" {settings.holds} may be there",
+            f"gitreg demote {model}/{first} --to {NONE} first",
+        )
 
 
 def _moved(old: StageAssignment, moves: Moves) -> StageAssignment:

@@ -15,24 +15,26 @@ from gitreg.core.report.text import printable
 
 #: What a code span cannot hold (its fence, a table's border), and what means something to a forge in raw text.
 _RISKY = re.compile(
-    r"[`|@#\\]|[!$%~&^*]\w|GH-|\[[a-z]+[ _-][a-z]+\]|no_ci"
-    r"|(?:clos|fix|resolv|implement)\w*:?\s|^\s|\s\Z|\s\s|^\Z",
+    r"[`|@#]|[!$%~&]\w|\bGH-\d|\*\*\*|\[[a-z]+[ _-][a-z]+\]|(?:clos|fix|resolv|implement)\w*:?\s|^\s|\s\Z|^\Z",
     re.IGNORECASE,
 )
-_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+#: What could mean something in running text, rendered or raw.
+_ACTIVE = re.compile(
+    r"[`|@#\\<>&*\[\]!~$^{}]|(?<!\w)_|_(?!\w)|-(?=\d)|:(?=\S)|%(?=\w)|(?<=www)\.", re.IGNORECASE
+)
 
 
 def escape(text: str, most: int = 200) -> str:
     """``text`` as code, cut to ``most`` characters: exactly what it says, and nothing but text wherever it stands.
 
-    Ordinary values become a code span, readable also where Markdown is not rendered; others ``<code>`` with every
-    punctuation mark as a character reference, which no search of the raw text recognises. Control and invisible
-    characters are shown as :func:`gitreg.core.report.text.printable` shows them.
+    Ordinary values become a code span, readable also where Markdown is not rendered. Others become ``<code>`` with
+    character references for whatever could mean something, which no search of the raw text recognises. Control and
+    invisible characters are shown as :func:`gitreg.core.report.text.printable` shows them.
     """
     shown = cut(printable(text), most)
     if not _RISKY.search(shown):
         return f"`{shown}`"
-    return f"<code>{_PUNCTUATION.sub(lambda match: f'&#x{ord(match[0]):X};', shown)}</code>"
+    return f"<code>{_ACTIVE.sub(lambda match: f'&#x{ord(match[0]):X};', shown)}</code>"
 
 
 def listed(texts: Iterable[str], most: int = 10) -> str:

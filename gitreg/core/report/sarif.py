@@ -46,8 +46,8 @@ def findings_sarif(
 
 def _rules() -> dict[str, Rule]:
     """Every rule by its id, in the ids' order."""
-    rules = {each.rule.id: each.rule for each in (*SNAPSHOT_RULES, *CHANGE_RULES)}
-    return dict(sorted(rules.items()))
+    rules = [*(each.rule for each in SNAPSHOT_RULES), *(each.rule for each in CHANGE_RULES)]
+    return {rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id)}
 
 
 def _rule(rule: Rule, docs: str | None) -> dict[str, object]:
@@ -78,7 +78,9 @@ def _result(finding: Finding, ids: list[str], anchor: str, seen: Counter[str]) -
 
 
 def _physical(place: Location) -> dict[str, object]:
-    physical: dict[str, object] = {"artifactLocation": {"uri": quote(place.path, safe="/", errors="surrogateescape")}}
+    physical: dict[str, object] = {
+        "artifactLocation": {"uri": quote(place.path, safe="/", errors="surrogateescape")}
+    }
     if place.line is not None:
         region = {"startLine": place.line, "startColumn": place.column}
         physical["region"] = {key: value for key, value in region.items() if value is not None}

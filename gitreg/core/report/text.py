@@ -14,7 +14,7 @@ _LABELS = {Outcome.FAIL: "", Outcome.UNDECIDED: "undecided: ", Outcome.WARNING: 
 
 
 def printable(text: str) -> str:
-    r"""``text`` on one line, with all escaped that a terminal would obey or hide: control, bidi and invisible characters.
+    r"""``text`` on one line, with all escaped that a terminal would obey or hide: controls, bidi, the invisible.
 
     They are written as Python writes them (``\x1b``, ``\n``, ``\u202e``). Backslashes stay single: this is for eyes.
     """

@@ -40,17 +40,19 @@ def _named(reason: str, needs: Iterable[ApprovalNeed]) -> list[NeededApproval]:
 
 
 def _of_transition(move: Transition, policy: Policy) -> list[NeededApproval]:
-    """Of the stage left and of the stage entered; a rollback has its own, a displacement is covered by its cause."""
+    """Of the stage left and of the stage entered; a rollback has its own, a displacement is covered by its cause.
+
+    What a rollback takes out of another stage leaves that one as any version does.
+    """
     if move.displaced:
         return []
-    if move.rollback:
-        settings = policy.stage(move.rollback, move.model)
-        return _named(f"rolling {move.rollback} back", settings.rollback_approvals if settings else ())
     left, entered = policy.stage(move.source, move.model), policy.stage(move.target, move.model)
-    return [
-        *_named(f"leaving {move.source}", left.approvals if left else ()),
-        *_named(f"entering {move.target}", entered.approvals if entered else ()),
-    ]
+    leaving = _named(f"leaving {move.source}", left.approvals if left else ())
+    if move.rollback is None:
+        return [*leaving, *_named(f"entering {move.target}", entered.approvals if entered else ())]
+    restored = policy.stage(move.rollback, move.model)
+    rolling = _named(f"rolling {move.rollback} back", restored.rollback_approvals if restored else ())
+    return rolling if move.source == move.rollback else [*leaving, *rolling]
 
 
 def _of_alias(change: AliasMoved, policy: Policy) -> list[NeededApproval]:
@@ -60,12 +62,17 @@ def _of_alias(change: AliasMoved, policy: Policy) -> list[NeededApproval]:
 
 
 def _of_rename(base: Snapshot, change: ModelRenamed, policy: Policy) -> Iterator[NeededApproval]:
-    """Of every stage held, under the policy for the old name and under that for the new one."""
-    for stage, assignment in base.stages(change.model).items():
-        for name in (change.model, change.to):
-            settings = policy.stage(stage, name)
-            if assignment.versions and settings:
-                yield from _named(f"renaming what is in {stage}", settings.approvals)
+    """Under the policies for the old name and for the new one: of every stage that is held or on which the two differ.
+
+    Readers of the old name follow the redirect, so an empty stage could else be moved to where filling it is easier.
+    """
+    held: set[str | None] = {s for s, assignment in base.stages(change.model).items() if assignment.versions}
+    aliases = (policy.alias(name) for name, alias in base.aliases(change.model).items() if alias.pin)
+    held |= {alias.stage for alias in aliases if alias.protected}
+    for stage in policy.stage_names:
+        both = [policy.stage(stage, name) for name in (change.model, change.to)]
+        for settings in both if stage in held or both[0] != both[1] else ():
+            yield from _named(f"renaming {stage} of {change.model}", settings.approvals if settings else ())
 
 
 def _of_rules(delta: Delta, policy: Policy) -> list[NeededApproval]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.codec.schema import Schemas
@@ -10,8 +10,9 @@ from gitreg.core.delta import Delta, RulesChanged
 from gitreg.core.findings import Finding, sort_findings
 from gitreg.core.names import Version
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.verify.rule import Judged, Scope
+from gitreg.core.verify.rule import ChangeRule, Judged, Scope
 from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+from gitreg.core.verify.rules.conflict import CONFLICT
 
 
 def validate(snapshot: Snapshot, schemas: Schemas) -> list[Finding]:
@@ -27,8 +28,14 @@ def evaluate(judged: Judged) -> list[Finding]:
     whole = judged.bootstrap or bool(judged.delta.of(RulesChanged))
     versions = None if whole else concerned(judged.head, judged.delta)
     structure = _structure(Scope(judged.head, judged.schemas, versions, rules_files=whole))
-    way = [finding for rule in CHANGE_RULES for finding in rule.check(judged)]
+    way = [finding for rule in CHANGE_RULES for finding in _of_change(rule, judged)]
     return sort_findings([*structure, *way])
+
+
+def _of_change(rule: ChangeRule, judged: Judged) -> Iterator[Finding]:
+    """What a rule finds. Where paths are in conflict the head has the base's files, which did not change."""
+    torn = set() if rule is CONFLICT else {raw.path for raw in judged.conflicts}
+    return (f for f in rule.check(judged) if f.location is None or f.location.path not in torn)
 
 
 def _structure(scope: Scope) -> list[Finding]:

@@ -12,10 +12,10 @@ from gitreg.core.delta import Delta, Transition, kinds, transitions
 from gitreg.core.findings import Finding, Location, Outcome
 from gitreg.core.layout import Place
 from gitreg.core.names import Version, parse_version
-from gitreg.core.policy import Policy
+from gitreg.core.policy import NONE, Policy
 from gitreg.core.ports import FOLDER, Entry
-from gitreg.core.snapshot import Snapshot, files_below
-from gitreg.core.tree import RawChange
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import RawChange, entry_at, files_below
 from gitreg.core.verify.evidence import Evidence
 from gitreg.errors import ConfigError
 
@@ -104,19 +104,31 @@ class Scope:
         return [(entry, self.snapshot.layout.place(path)) for path, entry in self._paths()]
 
     def _paths(self) -> Iterator[tuple[str, Entry]]:
-        tree, layout = self.snapshot.tree, self.snapshot.layout
-        if self.versions is None:
-            yield from files_below(tree, layout.models)
+        models = self.snapshot.layout.models
+        if self.versions is None or not self.snapshot.tree.list(models):
+            yield from self._at(models)
             return
-        for model in self.models:
-            for name, entry in sorted(tree.list(self.folder(model)).items()):
-                path = f"{self.folder(model)}/{name}"
-                if entry.mode != FOLDER:
-                    yield path, entry
-                elif name != "versions":
-                    yield from files_below(tree, path)
-            for version in self.version_folders(model):
-                yield from files_below(tree, layout.version(model, version, "").rstrip("/"))
+        for model in sorted(self.versions):
+            yield from self._of_model(model)
+
+    def _of_model(self, model: str) -> Iterator[tuple[str, Entry]]:
+        folder = self.folder(model)
+        inside = self.snapshot.tree.list(folder)
+        if not inside:
+            yield from self._at(folder)  # a file, where a model's folder belongs
+        for name, entry in sorted(inside.items()):
+            if name != "versions" or entry.mode != FOLDER:
+                yield from self._at(f"{folder}/{name}")
+        for version in self.version_folders(model):
+            yield from self._at(f"{folder}/versions/{version}")
+
+    def _at(self, path: str) -> Iterator[tuple[str, Entry]]:
+        """The file at a path, or every file below it."""
+        entry = entry_at(self.snapshot.tree, path)
+        if entry is not None and entry.mode != FOLDER:
+            yield path, entry
+        else:
+            yield from files_below(self.snapshot.tree, path)
 
 
 @dataclass(frozen=True)
@@ -134,8 +146,16 @@ class Judged:
 
     @cached_property
     def policy(self) -> Policy:
-        """The base's policy (a bootstrap's own): a change never loosens the rules by which it is judged."""
-        return self._policy or (self.head if self.bootstrap else self.base).policy()
+        """The base's policy: a change never loosens the rules by which it is judged.
+
+        A bootstrap has its own; where that cannot be read, the manifest rule says so.
+        """
+        try:
+            return self._policy or (self.head if self.bootstrap else self.base).policy()
+        except (InvalidManifest, ConfigError):
+            if not self.bootstrap:
+                raise
+            return Policy()
 
     @cached_property
     def transitions(self) -> list[Transition]:
@@ -149,9 +169,12 @@ class Judged:
 
     def at_stage(self, move: Transition) -> Location:
         """Where the head says that a version is in the stage it moved to (or where the stage it left says so)."""
-        stage = move.target if move.target != "none" else move.source
-        assignment = self.head.stage(move.model, stage)
-        path = self.head.layout.stage(move.model, assignment.stage if assignment else stage)
+        stage = move.target if move.target != NONE else move.source
+        path = self.head.layout.stage(move.model, stage)
+        try:
+            assignment = self.head.stage(move.model, stage)
+        except InvalidManifest:
+            return Location(path)
         pins = assignment.versions if assignment else ()
         index = next((i for i, pin in enumerate(pins) if pin.version == move.pin.version), None)
         return self.head.locate(path, "versions", *(() if index is None else (index,)))

@@ -85,8 +85,12 @@ def verify(
         base_commit = repository.resolve(base) if base else ws.tip()
         verdict = run(ws, base_commit, repository.resolve(head or ""))
     name = f"change #{verdict.request.id}" if verdict.request else f"commit {verdict.head[:12]}"
-    facts = {"base": verdict.base, "head": verdict.head, "kinds": verdict.judged.kinds}
-    facts |= {"change": verdict.judged.evidence.change_id}
+    facts: dict[str, object] = {
+        "base": verdict.base,
+        "head": verdict.head,
+        "kinds": verdict.judged.kinds,
+        "change": verdict.judged.evidence.change_id,
+    }
     return report(verdict.findings, f"{name} on {verdict.base[:12]}", format, facts)
 
 

@@ -196,7 +196,7 @@ class Story:
             "dan",
             f"register {_MODEL} ../candidate/model.onnx --metrics ../candidate/metrics.json"
             " --params ../candidate/params.json --signature ../candidate/signature.json"
-            " --environment ../candidate/environment.json",
+            " --environment ../candidate/environment.json --description 'Balanced logistic regression'",
             shows="Change #1 opened",
         )
         self.run("dan", "verify 1")
@@ -211,7 +211,7 @@ class Story:
     def _try_production(self) -> None:
         self._say("Bo asks for production. Verify says no: the model card is missing.")
         self.run("bo", f"promote {_MODEL}/4 --to production", shows="Change #3 opened")
-        self.run("bo", "verify 3", code=1, shows="GR305")
+        self.run("bo", "verify 3", code=1, shows="notes.yaml:1:1: GR305")
         self._say("Meanwhile Dan asks for another version to go live.")
         self.run("dan", f"promote {_MODEL}/2 --to production", shows="Change #4 opened")
         self._say("Dan writes the card; it lands as a change of its own.")

@@ -58,13 +58,13 @@ def _show_proposed(outcome: Proposed, format: str) -> None:
         "request": request.id,
         "branch": request.branch,
         "head": request.head,
-        "adopted": outcome.adopted,
+        "how": outcome.how,
         "url": request.url,
         "findings": [
             {"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in outcome.findings
         ],
     }
-    verb = "is open already" if outcome.adopted else "opened"
+    verb = {"opened": "opened", "adopted": "is open already", "renewed": "planned again"}[outcome.how]
     lines = [f"Change #{request.id} {verb}: {printable(request.title)}", f"  branch  {request.branch}"]
     missing = [finding for finding in outcome.findings if finding.outcome is not Outcome.WARNING]
     lines += [f"  needs   {printable(finding.message)}" for finding in missing]

@@ -5,24 +5,30 @@ Everything that is not of the form asked for is a UsageError that names the opti
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
+
+import click
 
 from gitreg.errors import UsageError
 
 if TYPE_CHECKING:
+    _TextType = click.ParamType[str]
+    from gitreg.core.decode import Reader
     from gitreg.core.names import Version
     from gitreg.core.plan.plan import Plan
     from gitreg.core.snapshot import Snapshot
+else:
+    _TextType = click.ParamType  # not generic before click 8.5
 
+T = TypeVar("T")
 Scalar: TypeAlias = str | int | float | bool | None
 
 #: The largest file that an option reads, in bytes: no manifest may be larger either.
 MAX_FILE_BYTES = 1 << 20
 _MAX_KEY_CHARACTERS = 250
-_QUOTED_CHARACTERS = 60
+_QUOTED_CHARACTERS = 200
 
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?\Z")
@@ -65,10 +71,10 @@ def _number(text: str) -> int | float | None:
     """The number that every JSON reader reads here; None if it is none, or too large to be held exactly."""
     from gitreg.core.names import MAX_INTEGER
 
-    if len(text) > _QUOTED_CHARACTERS or not _NUMBER.match(text):
+    if not _NUMBER.match(text):
         return None
     if _INTEGER.match(text):
-        return int(text) if abs(int(text)) <= MAX_INTEGER else None
+        return int(text) if len(text) <= len(str(-MAX_INTEGER)) and abs(int(text)) <= MAX_INTEGER else None
     found = float(text)
     return found if abs(found) != float("inf") else None
 
@@ -116,18 +122,14 @@ def params_file(path: str, option: str = "--params") -> dict[str, Scalar]:
     return _decoded(mapping(scalar), path, option)
 
 
-def _decoded(
-    read: Callable[[object, tuple[str | int, ...]], dict[str, Scalar] | dict[str, float]],
-    path: str,
-    option: str,
-) -> dict:
+def _decoded(read: Reader[T], path: str, option: str) -> T:
     from gitreg.core.decode import DecodeError
 
     try:
         return read(object_file(path, option), ())
     except DecodeError as error:
         keys = ".".join(str(part) for part in error.where)
-        _refuse(option, path, f"{keys}: {error.message}" if keys else error.message)
+        _refuse(option, path, f"does not fit: {keys}: {error.message}")
 
 
 def object_file(path: str, option: str = "FILE") -> dict[str, object]:
@@ -139,5 +141,131 @@ def object_file(path: str, option: str = "FILE") -> dict[str, object]:
     is_yaml = path.lower().endswith((".yaml", ".yml")) or not data.lstrip().startswith(b"{")
     found = _yaml(data, path, option) if is_yaml else _json(data, path, option)
     if not isinstance(found, dict):
-        _refuse(option, path, "does not hold a mapping")
+        _refuse(option, path, "does not hold one mapping")
     return found
+
+
+def _read(path: str, option: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        _refuse(option, path, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+    if len(data) > MAX_FILE_BYTES:
+        _refuse(option, path, f"is larger than {MAX_FILE_BYTES // 1024} KiB")
+    return data
+
+
+def _yaml(data: bytes, path: str, option: str) -> object:
+    from gitreg.core.codec.yaml import YamlError, load_yaml
+
+    try:
+        return load_yaml(data, MAX_FILE_BYTES)
+    except YamlError as error:
+        place = f" in line {error.line}" if error.line else ""
+        _refuse(option, path, f"is not strict YAML{place}: {error.message}", error.fix)
+
+
+def _json(data: bytes, path: str, option: str) -> object:
+    """JSON without what readers disagree on (RFC 7493): keys given twice, numbers out of range, half characters."""
+    import json
+
+    from gitreg.core.codec.yaml import dump_yaml, load_yaml
+
+    try:
+        found = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+        load_yaml(dump_yaml(found).encode(), MAX_FILE_BYTES)  # what a manifest can say, and not deeper
+    except RecursionError:
+        _refuse(option, path, "is nested too deeply")
+    except ValueError as error:
+        _refuse(option, path, f"is not JSON that a manifest can hold: {error}")
+    return found
+
+
+def _once(entries: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in entries:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands in one object twice")
+        found[key] = value
+    return found
+
+
+def data_set(text: str, option: str) -> tuple[str, str]:
+    """A data set's name and digest from ``NAME@sha256:…``. Raises UsageError."""
+    match = _DATA_SET.match(clean(text, option))
+    if match is None:
+        _refuse(
+            option,
+            text,
+            "is not NAME@sha256:DIGEST",
+            "sha256sum FILE prints a file's digest: 64 lower-case hex digits",
+        )
+    return match["name"], match["digest"]
+
+
+def version_number(text: str, option: str) -> Version:
+    """A version such as ``3`` or ``1.2.0``. Raises UsageError."""
+    from gitreg.core.names import parse_version
+
+    found = parse_version(text)
+    if found is None:
+        _refuse(
+            option, text, "is not a version", "write a number such as 3, or 1.2.0 where versions are SemVer"
+        )
+    return found
+
+
+def clean(text: str, option: str) -> str:
+    """The text, known to be Unicode: the shell hands bytes that are not on as half characters. Raises UsageError."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        _refuse(option, text, "is not UTF-8 text")
+    return text
+
+
+class Text(_TextType):
+    """The type of an option or argument that takes a text; ``from_file``: after an ``@``, the content of a file."""
+
+    name = "text"
+
+    def __init__(self, *, from_file: bool = False) -> None:
+        self._from_file = from_file
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text. Raises UsageError."""
+        option = param.make_metavar(ctx) if isinstance(param, click.Argument) and ctx else _longest(param)
+        return text_or_file(value, option) if self._from_file else clean(value, option)
+
+
+def _longest(param: click.Parameter | None) -> str:
+    return max(param.opts, key=len) if param else "a text"
+
+
+TEXT = Text()
+TEXT_OR_FILE = Text(from_file=True)
+
+
+def sound(make_plan: Callable[[Snapshot], Plan]) -> Callable[[Snapshot], Plan]:
+    """The same plans, each refused with a UsageError where a manifest in it would not be valid (a text too long…)."""
+
+    def checked(snapshot: Snapshot) -> Plan:
+        from gitreg.core.codec.load import InvalidManifest, load_manifest
+
+        plan = make_plan(snapshot)
+        for path, data in plan.edits.items():
+            kind = snapshot.layout.place(path).kind
+            try:
+                if data is not None and kind is not None:
+                    load_manifest(kind, data, path)
+            except InvalidManifest as error:
+                raise UsageError(f"{path} would not be valid: {error.problem}", error.hint) from None
+        return plan
+
+    return checked
+
+
+def _refuse(option: str, text: str, problem: str, hint: str | None = None) -> NoReturn:
+    shown = text if len(text) <= _QUOTED_CHARACTERS else f"{text[:_QUOTED_CHARACTERS]}…"
+    raise UsageError(f"{option}: {shown!r} {problem}", hint)

@@ -29,7 +29,7 @@ from gitreg.core.verify.rules.policy import POLICY
 from gitreg.core.verify.rules.records import RECORDS
 from gitreg.core.verify.rules.roles import ROLES
 from gitreg.core.verify.rules.schema_gate import SCHEMA_GATE
-from gitreg.core.verify.rules.scheme import SCHEME
+from gitreg.core.verify.rules.scheme import SCHEME, SCHEME_OF_EDITS
 from gitreg.core.verify.rules.soak import SOAK
 from gitreg.core.verify.rules.stages import STAGES
 from gitreg.core.verify.rules.stray import STRAY
@@ -57,6 +57,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     NUMBERS,
     BOOTSTRAP,
     MODE_OF_RULES,
+    SCHEME_OF_EDITS,
     TRANSITIONS,
     METRIC_GATE,
     SCHEMA_GATE,

@@ -54,6 +54,13 @@ def _contents(judged: Judged, model: str, record: ModelVersion, pointer: DvcPoin
             judged.head.locate(path, "artifact", "digest"),
             "register it again",
         )
+    elif (sum(file.size for file in found), len(found)) != (record.artifact.size, record.artifact.files):
+        yield RULE.finding(
+            f"the artifact has {sum(file.size for file in found)} bytes in {len(found)} files, but the record says"
+            f" {record.artifact.size} in {record.artifact.files}",
+            judged.head.locate(path, "artifact", "size"),
+            "register it again",
+        )
 
 
 def _presence(judged: Judged, model: str, record: ModelVersion, pointer: DvcPointer) -> Iterator[Finding]:

@@ -1,27 +1,47 @@
-"""GR207: a branch without a base accepts one change of rules files alone; and a change changes something."""
+"""GR207: a registry begins with its rules alone, and keeps its id."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gitreg.core.codec.load import InvalidManifest
+from gitreg.core.delta import RulesChanged
 from gitreg.core.findings import Finding
-from gitreg.core.layout import Sort
+from gitreg.core.layout import REGISTRY_FILE
+from gitreg.core.tree import files_below
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
+from gitreg.errors import ConfigError
 
-RULE = Rule("GR207", "bootstrap", "A registry begins with its rules alone")
+RULE = Rule("GR207", "bootstrap", "A registry begins with its rules alone, and keeps its id")
 
 
 def check(judged: Judged) -> Iterator[Finding]:
-    """Looks at the first change of a registry."""
-    if not judged.bootstrap:
+    """Looks at the first change of a registry, and at every later one of ``gitreg.yaml``."""
+    yield from _first(judged) if judged.bootstrap else _later(judged)
+
+
+def _first(judged: Judged) -> Iterator[Finding]:
+    """What lay in ``models/`` before there were rules was never judged, so it may not be there either."""
+    for path, _ in files_below(judged.head.tree, judged.head.layout.models):
+        yield RULE.finding(
+            "a registry begins with its rules files alone", path, "add models in later changes"
+        )
+
+
+def _later(judged: Judged) -> Iterator[Finding]:
+    path = judged.base.layout.path(REGISTRY_FILE)
+    if RulesChanged(path) not in judged.delta.changes:
         return
-    for raw in judged.delta.raw:
-        if judged.head.layout.place(raw.path).sort not in {Sort.RULES, Sort.UNMANAGED}:
-            yield RULE.finding(
-                "the first change of a registry has rules files alone",
-                raw.path,
-                "add models in later changes",
-            )
+    try:
+        before, after = judged.base.registry().id, judged.head.registry().id
+    except (InvalidManifest, ConfigError):
+        return
+    if before != after:
+        yield RULE.finding(
+            "a registry's id never changes: approvals are about the registry of that id",
+            judged.head.locate(path, "id"),
+            f"write id: {before}",
+        )
 
 
 BOOTSTRAP = ChangeRule(RULE, check)

@@ -11,7 +11,8 @@ from gitreg.core.findings import Finding
 from gitreg.core.layout import Place, Sort
 from gitreg.core.manifest import Alias, Pin, StageAssignment
 from gitreg.core.names import Version
-from gitreg.core.snapshot import Snapshot, files_below
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import files_below
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule(
@@ -108,11 +109,27 @@ def _rename(judged: Judged, renamed: ModelRenamed) -> Iterator[Finding]:
     if base.tree.list(base.layout.model(renamed.to, "").rstrip("/")):
         yield RULE.finding(f"the name {renamed.to!r} is taken", head.locate(redirect, "to"))
         return
+    yield from _turned(head, renamed)
     before, after = _files(base, renamed.model), _files(head, renamed.to)
     for file in sorted(before.keys() | after.keys()):
         if file not in before or file not in after or not _carried(judged, before[file], after[file]):
             yield RULE.finding(
                 "a rename carries every file over, and changes no more than the name", f"{redirect} ({file})"
+            )
+
+
+def _turned(head: Snapshot, renamed: ModelRenamed) -> Iterator[Finding]:
+    """Redirects that led to the old name lead to the new one."""
+    for former in head.model_folders():
+        try:
+            redirect = head.redirect(former)
+        except InvalidManifest:
+            continue
+        if redirect is not None and redirect.to == renamed.model:
+            yield RULE.finding(
+                f"the redirect of {former!r} leads on to {renamed.model!r}, which is {renamed.to!r} now",
+                head.locate(head.layout.model(former, "redirect.yaml"), "to"),
+                f"write to: {renamed.to}",
             )
 
 

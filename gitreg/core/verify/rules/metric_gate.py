@@ -49,20 +49,28 @@ def _location(head: Snapshot, model: str, record: ModelVersion, gate: MetricGate
 
 def measured(snapshot: Snapshot, model: str, record: ModelVersion, gate: MetricGate) -> float | None:
     """The metric that a gate speaks of. Where several pieces of evidence differ, the worst one."""
+    return (min if gate.direction == "higher" else max)(_values(snapshot, model, record, gate), default=None)
+
+
+def _of_holder(base: Snapshot, model: str, record: ModelVersion, gate: MetricGate) -> float | None:
+    """The holder's metric; of several the best, so that nobody lowers the bar by adding bad evidence."""
+    return (max if gate.direction == "higher" else min)(_values(base, model, record, gate), default=None)
+
+
+def _values(snapshot: Snapshot, model: str, record: ModelVersion, gate: MetricGate) -> list[float]:
     if gate.evidence is None:
-        return record.metrics.get(gate.metric)
+        return [record.metrics[gate.metric]] if gate.metric in record.metrics else []
     try:
         evidence = snapshot.evidence(model, record.version)
     except InvalidManifest:
-        return None
-    values = [
+        return []
+    return [
         piece.metrics[gate.metric]
         for piece in evidence
         if piece.dataset == gate.evidence
         and piece.digest == record.artifact.digest
         and gate.metric in piece.metrics
     ]
-    return (min if gate.direction == "higher" else max)(values, default=None)
 
 
 def _out_of_bounds(gate: MetricGate, value: float) -> str | None:
@@ -76,14 +84,14 @@ def _out_of_bounds(gate: MetricGate, value: float) -> str | None:
 def _against_holder(
     judged: Judged, move: Transition, gate: MetricGate, value: float, location: Location
 ) -> GateResult:
-    bounds = [f"≥ {gate.min:g}"] * (gate.min is not None) + [f"≤ {gate.max:g}"] * (gate.max is not None)
+    bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", gate.min), ("≤", gate.max)) if bound is not None]
     passed = f"{gate.metric} is {value:g}" + (f" ({', '.join(bounds)})" if bounds else "")
     holder = _holder(judged.base, move)
     allowed = gate.worse_than_holder_by_at_most
     if holder is None or allowed is None:
         return GateResult(passed, None, location)
     holder_record = judged.base.record(move.model, holder.version)
-    theirs = measured(judged.base, move.model, holder_record, gate) if holder_record else None
+    theirs = _of_holder(judged.base, move.model, holder_record, gate) if holder_record else None
     if theirs is None:
         why = (
             f"{gate.metric} is {value:g}, but the holder, version {holder.version}, has none to compare with"

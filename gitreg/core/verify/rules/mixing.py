@@ -34,7 +34,7 @@ def _sorts(judged: Judged, delta: Delta) -> dict[Sort, str]:
     """The first path of each sort."""
     found: dict[Sort, str] = {}
     for raw in delta.raw:
-        found.setdefault(judged.base.layout.place(raw.path).sort, raw.path)
+        found.setdefault(judged.base.place(raw.path).sort, raw.path)
     return found
 
 

@@ -24,7 +24,7 @@ def check(scope: Scope) -> Iterator[Finding]:
 def check_rules_files(judged: Judged) -> Iterator[Finding]:
     """Looks at the mode of every rules file in the registry's folder that changed."""
     for raw in judged.delta.raw:
-        is_rules = judged.base.layout.place(raw.path).sort is Sort.RULES
+        is_rules = judged.base.place(raw.path).sort is Sort.RULES
         inside = raw.path.startswith(judged.base.layout.root)
         if raw.new and raw.new.mode != FILE and is_rules and inside:
             yield _finding(raw.path, raw.new.mode)

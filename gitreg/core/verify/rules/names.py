@@ -41,11 +41,23 @@ def _versions(scope: Scope, model: str) -> Iterator[Finding]:
             yield RULE.finding(
                 f"{folder!r} is neither a number nor a SemVer version", layout.version(model, folder)
             )
+        yield from _evidence(scope, layout.version(model, folder, "evidence"))
     if scope.is_whole or any("-" in folder for folder in scope.version_folders(model)):
         for one, other in _colliding(scope.snapshot.version_folders(model)):
             yield RULE.finding(
                 f"{one!r} and {other!r} are the same version but for case", layout.version(model, other)
             )
+
+
+def _evidence(scope: Scope, folder: str) -> Iterator[Finding]:
+    files = scope.snapshot.tree.list(folder)
+    names = [file.removesuffix(".yaml") for file in files if file.endswith(".yaml")]
+    for name in names:
+        problem = model_name_problem(name)
+        if problem:
+            yield RULE.finding(f"{name!r} cannot name evidence: {problem}", f"{folder}/{name}.yaml")
+    for one, other in _colliding(names):
+        yield RULE.finding(f"{one!r} and {other!r} are the same name but for case", f"{folder}/{other}.yaml")
 
 
 def _pointers(scope: Scope, model: str) -> Iterator[Finding]:

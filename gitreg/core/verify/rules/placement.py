@@ -50,8 +50,8 @@ def _expected(place: Place) -> dict[str, str]:
 
 
 def _was_called(scope: Scope, place: Place, name: str) -> bool:
-    """Whether a version's file says a former name of its model: a rename leaves records as they are."""
-    if not place.version:
+    """Whether a file that a rename carries over unchanged says a former name of its model."""
+    if not place.version and place.kind != "ModelTombstone":
         return False
     try:
         redirect = scope.snapshot.redirect(name)

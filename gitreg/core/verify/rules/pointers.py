@@ -1,4 +1,4 @@
-"""GR203: a pointer is never removed, and each edit counts its serial on and says what was there before."""
+"""GR203: a pointer is never removed; each edit moves it, counts its serial on and says what was there before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gitreg.core.findings import Finding
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule(
-    "GR203", "pointers", "Pointers are never removed; each edit counts on and says what was there before"
+    "GR203", "pointers", "Pointers are never removed; each edit moves them, counts on and says what was before"
 )
 
 
@@ -22,8 +22,22 @@ def check(judged: Judged) -> Iterator[Finding]:
     for stage in judged.delta.of(StageChanged):
         yield from _serial(judged, stage)
         yield from _previous(judged, stage)
+        before = set(stage.old.versions) if stage.old else set()
+        yield from _idle(judged, stage, stage.new is not None and set(stage.new.versions) == before)
     for alias in judged.delta.of(AliasMoved):
         yield from _serial(judged, alias)
+        pin = alias.old.pin if alias.old else None
+        yield from _idle(judged, alias, alias.new is not None and alias.new.pin == pin)
+
+
+def _idle(judged: Judged, change: StageChanged | AliasMoved, is_idle: bool) -> Iterator[Finding]:
+    """An edit that moves nothing needs nobody's approval, and would wipe out what a rollback restores."""
+    if is_idle:
+        yield RULE.finding(
+            "the edit moves nothing; a pointer is edited only to move it",
+            judged.head.locate(change.path),
+            "leave the file as it is",
+        )
 
 
 def _serial(judged: Judged, change: StageChanged | AliasMoved) -> Iterator[Finding]:

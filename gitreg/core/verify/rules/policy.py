@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
+from gitreg.core.codec.schema import schema_problems
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
-from gitreg.core.policy import NONE, ApprovalNeed, MetricGate, Policy, StagePolicy
+from gitreg.core.policy import NONE, ApprovalNeed, Gate, MetricGate, Override, Policy, SchemaGate, StagePolicy
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule("GR111", "policy", "The policy speaks only of stages, groups, people and roles that it defines")
@@ -28,9 +30,10 @@ def _problems(policy: Policy) -> Iterator[tuple[Place, str]]:
     yield from _people(policy)
     yield from _groups(policy)
     yield from _stages(policy)
+    yield from _overrides(policy)
     known = {name.lower() for name in policy.stage_names}
     for index, alias in enumerate(policy.aliases):
-        if alias.stage and alias.stage.lower() not in known:
+        if alias.stage and alias.stage not in policy.stage_names:
             yield ("aliases", index, "stage"), f"there is no stage {alias.stage!r}"
         if alias.protected and not alias.stage:
             yield (
@@ -39,10 +42,6 @@ def _problems(policy: Policy) -> Iterator[tuple[Place, str]]:
             )
         if alias.name.lower() in known:
             yield ("aliases", index, "name"), f"{alias.name!r} is the name of a stage"
-    for index, override in enumerate(policy.overrides):
-        for stage in override.stages:
-            if stage not in (*policy.stage_names, NONE):
-                yield ("overrides", index, "stages", stage), f"there is no stage {stage!r}"
 
 
 def _people(policy: Policy) -> Iterator[tuple[Place, str]]:
@@ -73,15 +72,28 @@ def _groups(policy: Policy) -> Iterator[tuple[Place, str]]:
 def _stages(policy: Policy) -> Iterator[tuple[Place, str]]:
     names = [str(stage["name"]) for stage in policy.stages]
     yield from _repeated(("stages",), "the stage", names)
+    plain = replace(policy, overrides=())
     for index, name in enumerate(names):
-        settings = policy.stage(name, "")
+        settings = plain.stage(name, "")
         if settings is not None:
-            yield from _stage(policy, ("stages", index), settings, {*names, NONE})
+            yield from _stage(policy, ("stages", index), settings)
 
 
-def _stage(
-    policy: Policy, where: Place, settings: StagePolicy, known: set[str]
-) -> Iterator[tuple[Place, str]]:
+def _overrides(policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Looks at what each stage becomes under each override."""
+    for index, override in enumerate(policy.overrides):
+        everywhere = replace(policy, overrides=(Override(("*",), override.stages),))
+        for name in override.stages:
+            where: Place = ("overrides", index, "stages", name)
+            settings = everywhere.stage(name, "")
+            if settings is None:
+                yield where, f"there is no stage {name!r}"
+            else:
+                yield from _stage(policy, where, settings)
+
+
+def _stage(policy: Policy, where: Place, settings: StagePolicy) -> Iterator[tuple[Place, str]]:
+    known = {*policy.stage_names, NONE}
     for index, source in enumerate(settings.sources or ()):
         if source not in known:
             yield (*where, "from", index), f"there is no stage {source!r}"
@@ -92,9 +104,15 @@ def _stage(
     yield from _needs(policy, (*where, "approvals"), settings.approvals)
     yield from _needs(policy, (*where, "rollback", "approvals"), settings.rollback or ())
     for index, gate in enumerate(settings.gates):
-        for role in gate.by if isinstance(gate, MetricGate) else ():
-            if role not in policy.roles:
-                yield (*where, "gates", index, "by"), f"there is no role {role!r}"
+        yield from _gate(policy, (*where, "gates", index), gate)
+
+
+def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str]]:
+    for role in gate.by if isinstance(gate, MetricGate) else ():
+        if role not in policy.roles:
+            yield (*where, "by"), f"there is no role {role!r}"
+    for problem in schema_problems(gate.schema) if isinstance(gate, SchemaGate) else ():
+        yield (*where, "schema", *problem.where), f"this schema cannot be used: {problem.message}"
 
 
 def _needs(policy: Policy, where: Place, needs: Iterable[ApprovalNeed]) -> Iterator[tuple[Place, str]]:

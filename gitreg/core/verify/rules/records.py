@@ -44,9 +44,12 @@ def _named(judged: Judged, added: VersionRegistered) -> Iterator[Finding]:
 
 def _evidence(judged: Judged, added: EvidenceAdded) -> Iterator[Finding]:
     """Evidence is about bytes: its digest must be that of the version's artifact."""
-    if added.retraction:
-        return
     path = judged.head.layout.version(added.model, added.version, f"evidence/{added.name}.yaml")
+    if added.retraction:
+        if judged.head.blob(path) is None:
+            retraction = f"{path.removesuffix('.yaml')}.retracted.yaml"
+            yield RULE.finding(f"there is no evidence {added.name!r} to retract", retraction)
+        return
     try:
         record = judged.head.record(added.model, added.version)
         evidence = judged.head.manifest("Evidence", path)

@@ -49,10 +49,10 @@ def _bounds(scope: Scope, path: str, assignment: StageAssignment) -> Iterator[Fi
     if scope.policy is None:
         return
     settings = scope.policy.stage(assignment.stage, assignment.model)
-    if settings is None:
+    if settings is None and assignment.versions:
         known = ", ".join(scope.policy.stage_names)
         yield RULE.finding(f"the policy has no stage {assignment.stage!r} (it has {known})", path)
-    elif settings.holds is not None and len(assignment.versions) > settings.holds:
+    if settings and settings.holds is not None and len(assignment.versions) > settings.holds:
         yield RULE.finding(
             f"{assignment.stage} holds {len(assignment.versions)} versions; the policy allows {settings.holds}",
             scope.snapshot.locate(path, "versions"),

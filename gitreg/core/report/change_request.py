@@ -1,0 +1,221 @@
+"""The text of a change request: what a reviewer needs to decide in two minutes, read off the change itself."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from gitreg.core.compare import Comparison, Metric, Side, Trend, changed, compare
+from gitreg.core.delta import Transition, VersionRegistered
+from gitreg.core.findings import Finding, Outcome, sort_findings
+from gitreg.core.manifest import ModelVersion
+from gitreg.core.names import Version
+from gitreg.core.policy import NONE
+from gitreg.core.report.change_lines import CELL, change_lines, differences, name_of, readable, values_line
+from gitreg.core.report.markdown import bullets, escape, fit, listed, table
+from gitreg.core.report.show import short_digest, show_change, show_number, show_percent, show_size
+from gitreg.core.verify.checklist import ChecklistItem, checklist
+from gitreg.core.verify.rule import Judged
+from gitreg.core.verify.rules import metric_gate
+
+#: In characters; GitHub takes 65,536 (https://github.com/orgs/community/discussions/27190), and some may be added.
+MOST_CHARACTERS = 60_000
+#: Rows of a table or list; versions that are described one by one.
+MOST_ROWS = 30
+MOST_VERSIONS = 5
+
+_TRENDS = {Trend.BETTER: "▲ better", Trend.WORSE: "▼ worse", Trend.SAME: "="}
+_BOXES = {None: "[x]", Outcome.FAIL: "[ ] **missing:**", Outcome.UNDECIDED: "[ ] **unknown:**"}
+_OUTCOMES = {Outcome.FAIL: "", Outcome.UNDECIDED: "**undecided:** ", Outcome.WARNING: "warning: "}
+
+
+def change_request_body(judged: Judged, findings: Iterable[Finding] | None = None) -> str:
+    """Markdown for GitHub and GitLab that says what a change does, derived from its two trees alone.
+
+    What it shows of names, notes and other people's text can be nothing but text (see
+    :mod:`gitreg.core.report.markdown`); long lists are cut, and the whole has at most ``MOST_CHARACTERS``.
+
+    Args:
+        findings: what verify says of it, to be listed too.
+    """
+    entering = [m for m in judged.transitions if m.target != NONE and not m.displaced]
+    sections = [
+        *_moves(judged),
+        *(section for move in entering[:MOST_VERSIONS] for section in _against_holder(judged, move)),
+        _checklist(checklist(judged)),
+        *_registrations(judged),
+        _headed("Also", bullets(change_lines(judged), MOST_ROWS)),
+        _headed("Findings", _findings(findings)),
+        _closer(judged, entering),
+    ]
+    return fit(sections, MOST_CHARACTERS)
+
+
+def _headed(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"### {title}", "", *lines] if lines else []
+
+
+def _record(judged: Judged, model: str, version: Version) -> ModelVersion | None:
+    return readable(lambda: judged.head.record(model, version))
+
+
+# What moves
+
+
+def _moves(judged: Judged) -> Iterator[list[str]]:
+    moves = judged.transitions
+    if not moves:
+        return
+    headers = ["model", "version", "from", "to", "", "digest", "size", "format", "registered"]
+    rows = [_move(move, _record(judged, move.model, move.pin.version)) for move in moves]
+    yield _headed("What moves", table(headers, rows, MOST_ROWS))
+    pins = {(move.model, move.pin) for move in moves}
+    named = [f"{name_of(model, pin.version)} is {escape(pin.digest)}" for model, pin in sorted(pins, key=str)]
+    yield bullets(named, MOST_ROWS)
+
+
+def _move(move: Transition, record: ModelVersion | None) -> list[str]:
+    note = "gives way" if move.displaced else "rollback" if move.rollback else ""
+    ends = [escape(end) for end in (move.model, str(move.pin.version), move.source, move.target)]
+    facts = [show_size(record.artifact.size), escape(record.artifact.format)] if record else ["", ""]
+    registered = f"{escape(record.created_by.name, CELL)}, {record.created_at:%Y-%m-%d}" if record else ""
+    return [*ends, note, escape(short_digest(move.pin.digest)), *facts, registered]
+
+
+# A version that enters a stage against the one that holds it
+
+
+def _against_holder(judged: Judged, move: Transition) -> Iterator[list[str]]:
+    candidate = _record(judged, move.model, move.pin.version)
+    holder = _holder(judged, move)
+    if candidate is None:
+        return
+    name, stage = name_of(move.model, candidate.version), escape(move.target)
+    if holder is None:
+        yield _headed(
+            f"{name} for {stage}",
+            ["Nothing to compare with: the stage holds no version.", "", *_facts(candidate)],
+        )
+        return
+    found = compare(Side(move.model, holder), Side(move.model, candidate), judged.policy.direction)
+    title = f"{name} against {name_of(move.model, holder.version)}, the version in {stage} so far"
+    yield _headed(title, [*_metrics(found), "", *_differences(found)])
+
+
+def _holder(judged: Judged, move: Transition) -> ModelVersion | None:
+    """Whom the metric gates compare with."""
+    pin = readable(lambda: metric_gate._holder(judged.base, move))
+    return readable(lambda: judged.base.record(move.model, pin.version)) if pin else None
+
+
+def _metrics(found: Comparison) -> list[str]:
+    if not found.metrics:
+        return ["Neither version has metrics."]
+    headers = ["metric", "candidate", "holder", "difference", "percent", ""]
+    return table(headers, [_metric(metric) for metric in found.metrics], MOST_ROWS)
+
+
+def _metric(metric: Metric) -> list[str]:
+    numbers = ["" if number is None else show_number(number) for number in (metric.other, metric.one)]
+    difference = [show_change(metric.difference), show_percent(metric.percent)]
+    return [escape(metric.key, CELL), *numbers, *difference, _TRENDS[metric.trend] if metric.trend else ""]
+
+
+def _differences(found: Comparison) -> list[str]:
+    """A line for each part in which the two versions differ, and one for those in which they do not."""
+    parts = {name: part for name, part in found.parts.items() if name not in {"artifact", "notes"} and part}
+    parts["format"] = tuple(entry for entry in found.artifact if entry.key == "format")
+    lines = [f"{name}: {differences(changed(part))}" for name, part in parts.items() if changed(part)]
+    same = [name for name, part in parts.items() if not changed(part)]
+    return bullets([*lines, *([f"the same: {', '.join(same)}"] if same else [])], MOST_ROWS)
+
+
+# The checklist
+
+
+def _checklist(items: Sequence[ChecklistItem]) -> list[str]:
+    lines: list[str] = []
+    for subject, group in groupby(items, lambda item: item.subject):
+        points = [f"{_BOXES[item.outcome]} {escape(item.text, 400)} ({item.rule})" for item in group]
+        lines += [f"{escape(subject)}:", "", *bullets(points, MOST_ROWS), ""]
+    return _headed("Checklist", lines[:-1])
+
+
+# Registrations
+
+
+def _registrations(judged: Judged) -> Iterator[list[str]]:
+    added = judged.delta.of(VersionRegistered)
+    for each in added[:MOST_VERSIONS]:
+        record = _record(judged, each.model, each.version)
+        verb = "Copies" if each.copied else "Registers"
+        lines = _facts(record) if record else ["Its record cannot be read."]
+        yield _headed(f"{verb} {name_of(each.model, each.version)}", lines)
+    if len(added) > MOST_VERSIONS:
+        rest = [f"{each.model}/{each.version}" for each in added[MOST_VERSIONS:]]
+        yield [f"… and registers {listed(rest, MOST_ROWS)}"]
+
+
+def _facts(record: ModelVersion) -> list[str]:
+    artifact = record.artifact
+    files = f", {artifact.files} files" if artifact.files > 1 else ""
+    by = f"{escape(record.created_by.name, CELL)}, {record.created_at:%Y-%m-%d %H:%M} UTC"
+    lines = [
+        f"{escape(artifact.path)}, {show_size(artifact.size)}{files}, format {escape(artifact.format)}",
+        f"digest {escape(artifact.digest)}",
+        f"registered by {by}",
+    ]
+    origin = record.copied_from
+    if origin is not None:
+        lines.append(
+            f"copied from {name_of(origin.model, origin.version)} of the registry {escape(origin.registry)}"
+        )
+    parts = {"metrics": record.metrics, "params": record.params, "environment": record.environment}
+    lines += [f"{name}: {values_line(values)}" for name, values in parts.items() if values]
+    lines += [f"{name}: {values_line({name: value})}" for name, value in record.source.items()]
+    lines.append(f"signature: {listed(record.signature) if record.signature else 'none'}")
+    return bullets(lines, MOST_ROWS)
+
+
+# Findings, and where to look next
+
+
+def _findings(findings: Iterable[Finding] | None) -> list[str]:
+    if findings is None:
+        return []
+    shown = [_finding(finding) for finding in sort_findings(findings)]
+    return bullets(shown, MOST_ROWS) or ["Nothing to complain about."]
+
+
+def _finding(finding: Finding) -> str:
+    place = f" at {escape(str(finding.location))}" if finding.location else ""
+    remedy = f" → {escape(finding.fix, 400)}" if finding.fix else ""
+    return f"{finding.rule} {_OUTCOMES[finding.outcome]}{escape(finding.message, 400)}{place}{remedy}"
+
+
+def _closer(judged: Judged, entering: Sequence[Transition]) -> list[str]:
+    lines = [f"judge it: {escape('gitreg verify N')}, where N is the number of this request"]
+    for move in entering[:MOST_VERSIONS]:
+        holder = _holder(judged, move)
+        if holder is not None:
+            pair = [f"{move.model}/{version}" for version in (holder.version, move.pin.version)]
+            lines.append(f"compare: {_command('version', 'compare', *pair)}")
+    undo = [_undo(judged, move) for move in judged.transitions if not move.displaced]
+    lines += [f"undo, once it has landed: {command}" for command in dict.fromkeys(undo[:MOST_VERSIONS])]
+    return _headed("Look closer", bullets(lines, MOST_ROWS))
+
+
+def _undo(judged: Judged, move: Transition) -> str:
+    """A rollback of the stage that the move is about, if that held something before; else a demotion."""
+    left = judged.policy.stage(move.source, move.model)
+    goes_down = move.target == NONE or (move.source != NONE and left and move.target == left.replaced)
+    stage = move.rollback or (move.source if goes_down else move.target)
+    before = readable(lambda: judged.base.stage(move.model, stage))
+    if before is None or not before.versions:
+        return _command("demote", f"{move.model}/{move.pin.version}")
+    return _command("rollback", move.model, "--stage", stage)
+
+
+def _command(*words: str) -> str:
+    return escape(shlex.join(["gitreg", *words]))

@@ -1,0 +1,171 @@
+"""``gitreg list``, ``search``, ``show`` and ``history``: what there is, and how it came to be."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from gitreg.surfaces.cli.session import Session, emit, formatted, reading, warn
+from gitreg.surfaces.cli.values import TEXT
+
+if TYPE_CHECKING:
+    from gitreg.api import Registry
+    from gitreg.core.history import Event
+
+
+@click.command("list")
+@formatted("json")
+@reading
+@click.pass_obj
+def list_models(session: Session, format: str, rev: str | None, at: str | None, worktree: bool) -> None:
+    """List the models: the newest version of each, what stands in which stage, and the aliases.
+
+    JSON: a list of name, title, description, owners, task, tags, latest, stages (versions by stage), aliases (version
+    by alias).
+
+    \b
+    Examples:
+      gitreg list
+      gitreg list --at 2026-11-20 --format json
+    """
+    from gitreg.surfaces.cli.views import models_table
+
+    registry = session.read(rev, at, worktree)
+    models = registry.models()
+    if not models and format == "text":
+        click.echo("No models yet: gitreg register MODEL PATH --create makes the first.", err=True)
+    text = models_table(models, registry.snapshot.policy().stage_names) if models else ""
+    emit(format, [each.as_json() for each in models], text)
+
+
+@click.command()
+@click.argument("target", metavar="REF|MODEL", type=TEXT)
+@formatted("json")
+@reading
+@click.pass_obj
+def show(session: Session, target: str, format: str, rev: str | None, at: str | None, worktree: bool) -> None:
+    """Show everything about a version, or about a model when only its name is given.
+
+    JSON of a version: the keys of its record (artifact, params, metrics, signature, environment, source…), then stage,
+    aliases, description, tags, card, deprecated, evidence, reference, path, uri, commit. Of a model: what gitreg list
+    prints of it, then versions and commit.
+
+    \b
+    Examples:
+      gitreg show credit-risk
+      gitreg show credit-risk/production
+      gitreg show credit-risk@champion --format json
+    """
+    registry = session.read(rev, at, worktree)
+    if set("/@") & set(target.removeprefix("models:/")):
+        show_version(registry, target, format)
+    else:
+        show_model(registry, target.removeprefix("models:/"), format)
+
+
+def show_model(registry: Registry, name: str, format: str) -> None:
+    """Prints a model. Raises NotFound."""
+    from gitreg.surfaces.cli.views import model_json, model_text
+
+    summary, versions, commit = registry.model(name), registry.versions(name), registry.commit
+    emit(format, model_json(summary, versions, commit), model_text(summary, versions, commit))
+
+
+def show_version(registry: Registry, reference: str, format: str) -> None:
+    """Prints a version. Raises NotFound, UsageError."""
+    from gitreg.surfaces.cli.views import version_json, version_text
+
+    found = registry.resolve(reference)
+    for line in found.warnings:
+        warn(line)
+    summary = registry.version(f"{found.model}/{found.record.version}")
+    evidence = registry.snapshot.evidence(found.model, found.record.version)
+    emit(format, version_json(found, summary, evidence), version_text(found, summary, evidence))
+
+
+@click.command()
+@click.argument("filter", type=TEXT)
+@formatted("json")
+@reading
+@click.pass_obj
+def search(
+    session: Session, filter: str, format: str, rev: str | None, at: str | None, worktree: bool
+) -> None:
+    """Find versions by what is said of them, in the manner of SQL's WHERE.
+
+    FILTER compares name, version, stage, alias, format, task, owner, created_at, deprecated, tags.K, params.K and
+    metrics.K by =, !=, <, <=, >, >=, LIKE, ILIKE and IN, joined by AND, OR, NOT and parentheses.
+
+    JSON: a list of model, version, stage, aliases, digest, size, format, created_at, metrics, params.
+
+    \b
+    Examples:
+      gitreg search "stage = 'production'"
+      gitreg search "tags.team = 'risk' AND metrics.roc_auc > 0.9 AND format != 'pickle'" --format json
+    """
+    from gitreg.surfaces.cli.views import hit_json, hits_table
+
+    hits = list(session.read(rev, at, worktree).search(filter))
+    if not hits and format == "text":
+        click.echo("No version matches.", err=True)
+    emit(format, [hit_json(hit) for hit in hits], hits_table(hits) if hits else "")
+
+
+@click.command()
+@click.argument("model", required=False, type=TEXT)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=50,
+    show_default=True,
+    help="How many events; 0 shows all.",
+)
+@formatted("json")
+@reading
+@click.pass_obj
+def history(
+    session: Session,
+    model: str | None,
+    limit: int,
+    format: str,
+    rev: str | None,
+    at: str | None,
+    worktree: bool,
+) -> None:
+    """Say what happened, newest first: in the registry, or to one model (also under its former names).
+
+    JSON: a list of time, commit, author (name, email), kind, model, what, request (the change request's number).
+
+    \b
+    Examples:
+      gitreg history
+      gitreg history credit-risk --limit 0 --format json
+    """
+    events = session.read(rev, at, worktree).history(model)
+    found = list(islice(events, limit or None))
+    if limit and next(events, None) is not None:
+        click.echo(f"Only the newest {limit} are shown; --limit 0 shows all.", err=True)
+    if not found and format == "text":
+        click.echo("Nothing has happened yet.", err=True)
+    emit(format, [event.as_json() for event in found], _events_table(found) if found else "")
+
+
+def _events_table(events: list[Event]) -> str:
+    from gitreg.core.report.tables import table
+
+    rows = [
+        [
+            f"{event.time:%Y-%m-%d %H:%M:%S}",
+            event.author.name,
+            event.kind,
+            event.model,
+            event.what,
+            event.commit[:12],
+            f"#{event.request}" if event.request else "",
+        ]
+        for event in events
+    ]
+    return table(["time (UTC)", "who", "kind", "model", "what", "commit", "change"], rows)

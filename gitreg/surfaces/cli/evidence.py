@@ -1,0 +1,149 @@
+"""``gitreg evidence``: what an evaluation of a version found, and where that comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gitreg.errors import UsageError
+from gitreg.surfaces.cli.landing import land_or_preview
+from gitreg.surfaces.cli.session import Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.values import TEXT, data_set, metrics_file, numbers, sound
+
+if TYPE_CHECKING:
+    from gitreg.core.plan.plan import Plan
+    from gitreg.core.snapshot import Snapshot
+
+REF = click.argument("reference", metavar="REF", type=TEXT)
+NAME = click.argument("name", type=TEXT)
+
+
+@click.group()
+def evidence() -> None:
+    """Add, list and retract evidence: metrics of a version on one data set, measured after its registration.
+
+    \b
+    Examples:
+      gitreg evidence add credit-risk/3 holdout --metric roc_auc=0.94 --dataset holdout@sha256:…
+      gitreg evidence list credit-risk/3
+    """
+
+
+@evidence.command("list")
+@REF
+@formatted("json")
+@reading
+@click.pass_obj
+def list_evidence(
+    session: Session, reference: str, format: str, rev: str | None, at: str | None, worktree: bool
+) -> None:
+    """List the evidence of a version that was not retracted.
+
+    JSON: a list of name, digest (of the artifact), dataset (name, digest), metrics, source, created_at, created_by.
+
+    \b
+    Example:
+      gitreg evidence list credit-risk/production
+    """
+    from gitreg.surfaces.cli.views import evidence_json, evidence_table
+
+    registry = session.read(rev, at, worktree)
+    found = registry.resolve(reference)
+    listed = registry.snapshot.evidence(found.model, found.record.version)
+    if not listed and format == "text":
+        click.echo(f"{found.model}/{found.record.version} has no evidence.", err=True)
+    emit(format, [evidence_json(each) for each in listed], evidence_table(listed) if listed else "")
+
+
+@evidence.command()
+@REF
+@NAME
+@click.option("--metrics", "metrics_path", metavar="FILE", help="Metrics from a JSON or YAML file.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="K=N", help="A metric; it counts before one from the file."
+)
+@click.option(
+    "--dataset",
+    metavar="NAME@sha256:DIGEST",
+    required=True,
+    help="What was measured on; metric gates of policy.yaml ask for the name.",
+)
+@click.option("--source", type=TEXT, metavar="URL", help="Where the evaluation is recorded.")
+@landing
+@click.pass_obj
+def add(
+    session: Session,
+    reference: str,
+    name: str,
+    metrics_path: str | None,
+    metrics: tuple[str, ...],
+    dataset: str,
+    source: str | None,
+    direct: bool | None,
+    dry_run: bool,
+    key: str | None,
+    format: str,
+) -> None:
+    """Add evidence to a version. It is never edited; what was wrong is retracted.
+
+    \b
+    Examples:
+      gitreg evidence add credit-risk/3 holdout --metrics metrics.json --dataset holdout@sha256:8f43… \\
+          --source https://ci.example.com/runs/42
+      gitreg evidence add credit-risk/3 q3 --metric roc_auc=0.94 --dataset "q3@sha256:$(sha256sum < q3.csv | cut -c-64)"
+    """
+    from gitreg.core.names import parse_reference
+    from gitreg.core.plan.evidence import NewEvidence, plan_evidence
+    from gitreg.core.resolve import resolve
+
+    wanted = parse_reference(reference)
+    measured = (metrics_file(metrics_path) if metrics_path else {}) | numbers(metrics, "--metric")
+    if not measured:
+        raise UsageError("there are no metrics", "give --metrics FILE or --metric K=N")
+    data_name, data_digest = data_set(dataset, "--dataset")
+    ws = session.workspace(key=key)
+    asked = NewEvidence(name, data_name, data_digest, measured, ws.identity, ws.clock(), source)
+
+    def make_plan(snapshot: Snapshot) -> Plan:
+        found = resolve(snapshot, wanted)
+        return plan_evidence(snapshot, found.model, found.record.version, asked)
+
+    land_or_preview(ws, sound(make_plan), direct, dry_run, format)
+
+
+@evidence.command()
+@REF
+@NAME
+@click.option("--reason", type=TEXT, metavar="TEXT", required=True, help="What is wrong with it.")
+@landing
+@click.pass_obj
+def retract(
+    session: Session,
+    reference: str,
+    name: str,
+    reason: str,
+    direct: bool | None,
+    dry_run: bool,
+    key: str | None,
+    format: str,
+) -> None:
+    """Say that evidence does not count any more. It stays readable, with the reason beside it.
+
+    \b
+    Example:
+      gitreg evidence retract credit-risk/3 holdout --reason "the data set held training rows"
+    """
+    from gitreg.core.names import parse_reference
+    from gitreg.core.plan.evidence import plan_retract
+    from gitreg.core.resolve import resolve
+
+    wanted = parse_reference(reference)
+    ws = session.workspace(key=key)
+    by, now = ws.identity, ws.clock()
+
+    def make_plan(snapshot: Snapshot) -> Plan:
+        found = resolve(snapshot, wanted)
+        return plan_retract(snapshot, found.model, found.record.version, name, reason, by, now)
+
+    land_or_preview(ws, sound(make_plan), direct, dry_run, format)
