@@ -32,6 +32,7 @@ from gitreg.core.verify.evidence import Contents, Evidence, Required, Unknown, r
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError
 
+SCHEMAS = Path(__file__).parent.parent / "schemas"
 BASE = Path(__file__).parent / "rules" / "base"
 NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)
 TARGET = "refs/heads/main"
@@ -154,9 +155,7 @@ def _presence(head: Snapshot, required: Required, world: World) -> dict[DvcPoint
     return {pointer: world.presence.get(name, Presence()) for pointer, name in names.items()}
 
 
-def _contents(
-    head: Snapshot, meaning: Delta, required: Required, world: World
-) -> dict[DvcPointer, Contents]:
+def _contents(head: Snapshot, meaning: Delta, required: Required, world: World) -> dict[DvcPointer, Contents]:
     names = _by_name(head, required.contents)
     told: dict[DvcPointer, Contents] = {}
     for added in meaning.of(VersionRegistered):
@@ -215,6 +214,7 @@ def shown(findings: Iterable[Finding]) -> list[str]:
 __all__ = [
     "FILE",
     "NOW",
+    "SCHEMAS",
     "World",
     "base_files",
     "files_in",

@@ -28,7 +28,8 @@ from gitreg.core.delta import (
     delta,
     transitions,
 )
-from gitreg.core.policy import NONE, Policy
+from gitreg.core.names import NONE
+from gitreg.core.policy import Policy
 from gitreg.core.ports import Commit, Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import raw_changes
@@ -65,6 +66,10 @@ class Event:
             "what": self.what,
             "request": self.request,
         }
+
+
+def _person(identity: Identity) -> dict[str, str]:
+    return {"name": identity.name, "email": identity.email}
 
 
 def events(

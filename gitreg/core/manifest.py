@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from gitreg.core.decode import (
     DecodeError,
@@ -33,8 +33,10 @@ from gitreg.core.decode import (
     version,
 )
 from gitreg.core.names import MAX_INTEGER, Version
-from gitreg.core.policy import Policy, decode_policy
 from gitreg.core.ports import Identity
+
+if TYPE_CHECKING:
+    from gitreg.core.policy import Policy
 
 API_VERSION = "gitreg/v1"
 INTEGER_SCHEME, SEMVER_SCHEME = "integer", "semver"
@@ -581,24 +583,22 @@ def decode_model_tombstone(value: object) -> ModelTombstone:
 
 
 Manifest: TypeAlias = (
-    Registry
-    | Policy
-    | Model
-    | ModelVersion
-    | VersionNotes
-    | EvidenceRecord
-    | EvidenceRetraction
-    | StageAssignment
-    | Alias
-    | Redirect
-    | VersionTombstone
-    | ModelTombstone
+    "Registry | Policy | Model | ModelVersion | VersionNotes | EvidenceRecord | EvidenceRetraction"
+    " | StageAssignment | Alias | Redirect | VersionTombstone | ModelTombstone"
 )
+
+
+def _decode_policy(value: object) -> Policy:
+    """Reads a parsed ``policy.yaml``. To resolve a reference takes no policy, so it is imported when it is met."""
+    from gitreg.core.policy import decode_policy
+
+    return decode_policy(value)
+
 
 #: How each kind is read. The kind's JSON Schema is ``schemas/<kind>.schema.json``.
 DECODERS: Mapping[str, Callable[[object], Manifest]] = {
     "Registry": decode_registry,
-    "Policy": decode_policy,
+    "Policy": _decode_policy,
     "Model": decode_model,
     "ModelVersion": decode_version,
     "VersionNotes": decode_notes,

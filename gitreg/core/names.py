@@ -18,6 +18,9 @@ from gitreg.errors import UsageError
 #: A version: a positive integer, or a SemVer string where the model's scheme is ``semver``.
 Version: TypeAlias = int | str
 
+#: The stage of a version that no stage file names.
+NONE = "none"
+
 MAX_NAME_CHARACTERS = 128
 MAX_NAME_BYTES = 200
 #: The largest integer that every JSON reader holds exactly (RFC 7493, section 2.2).
@@ -101,7 +104,7 @@ def pointer_name_problem(name: str) -> str | None:
         return "use a letter, then up to 63 letters, digits, '.', '_' or '-'"
     if name.endswith("."):
         return "it ends in a dot, which Windows drops"
-    if name.lower() in {"none", "latest"} or _VERSION_LIKE.match(name):
+    if name.lower() in {NONE, "latest"} or _VERSION_LIKE.match(name):
         return "it is reserved"
     return _device_problem(name)
 

@@ -27,6 +27,7 @@ from gitreg.core.decode import (
     pointer_name,
     text,
 )
+from gitreg.core.names import NONE
 
 #: The kinds of change (closed); ``all`` in a list stands for every one.
 KINDS = (
@@ -44,8 +45,6 @@ KINDS = (
     "import",
     "bootstrap",
 )
-#: The stage of a version that no stage file names.
-NONE = "none"
 
 _DURATION = re.compile(r"[1-9][0-9]{0,4}[mhdw]\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -8,8 +8,7 @@ from functools import cached_property
 
 from gitreg.core.filter import And, Comparison, Filter, Key, Or, matches, parse_filter
 from gitreg.core.manifest import Model, ModelVersion, VersionNotes
-from gitreg.core.names import Version, model_name_problem
-from gitreg.core.policy import NONE
+from gitreg.core.names import NONE, Version, model_name_problem
 from gitreg.core.snapshot import Snapshot
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
 from gitreg.core.codec.load import InvalidManifest, load_manifest, place_in
 from gitreg.core.findings import Location
@@ -24,14 +24,16 @@ from gitreg.core.manifest import (
     VersionNotes,
     VersionTombstone,
 )
-from gitreg.core.names import Version, fold, parse_version, version_key
-from gitreg.core.policy import NONE, Policy
+from gitreg.core.names import NONE, Version, fold, parse_version, version_key
 from gitreg.core.ports import FOLDER, Blob, DvcPointer, Entry, Tree
 from gitreg.errors import ConfigError, NotFound
 
+if TYPE_CHECKING:
+    from gitreg.core.policy import Policy
+
 M = TypeVar("M")
 #: Parsed manifests by kind and blob id; may be shared by snapshots, since a blob never changes.
-ParseCache = dict[tuple[str, str], Manifest | DvcPointer]
+ParseCache: TypeAlias = "dict[tuple[str, str], Manifest | DvcPointer]"
 
 
 class Snapshot:
@@ -84,7 +86,7 @@ class Snapshot:
     def registry(self) -> Registry:
         """``gitreg.yaml``. Raises ConfigError if there is none, InvalidManifest if it is broken."""
         if self._registry is None:
-            self._registry = self._demand("Registry", REGISTRY_FILE, Registry)
+            self._registry = cast(Registry, self._demand("Registry", REGISTRY_FILE))
             self.layout = Layout(self.root, self._registry.protected or DEFAULT_PROTECTED)
         return self._registry
 
@@ -97,10 +99,10 @@ class Snapshot:
     def policy(self) -> Policy:
         """``policy.yaml``. Raises ConfigError if there is none, InvalidManifest if it is broken."""
         if self._policy is None:
-            self._policy = self._demand("Policy", POLICY_FILE, Policy)
+            self._policy = cast("Policy", self._demand("Policy", POLICY_FILE))
         return self._policy
 
-    def _demand(self, kind: str, file: str, type_: type[M]) -> M:
+    def _demand(self, kind: str, file: str) -> Manifest | DvcPointer:
         found = self.manifest(kind, self.layout.path(file))
         if found is None:
             place = f" at {self.commit[:12]}" if self.commit else ""
@@ -108,7 +110,7 @@ class Snapshot:
                 f"no registry here: {self.layout.path(file)} does not exist{place}",
                 "run gitreg init, or name the registry with -C DIR or -R URL",
             )
-        return cast(M, found)
+        return found
 
     # Models
 

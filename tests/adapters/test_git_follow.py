@@ -43,7 +43,7 @@ def state(top: Path) -> tuple[str, str, dict[str, bytes]]:
 
 def test_a_clean_checkout_follows(work: Path) -> None:
     put(work, {"untracked": "mine"})
-    (work / "a").touch()
+    os.utime(work / "a", (0, 0))
     with GitRepository.open(work / "models") as repository:
         assert repository.followable("main") is None
         update = land(repository, CHANGE)

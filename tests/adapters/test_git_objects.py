@@ -136,6 +136,7 @@ def test_paths_that_git_would_take_for_something_else(checkout: Path, reader: Ob
         f"x-g{commit[:12]}",
         f"x-g{blob[:12]}",
         f"x-g{commit[:12]}~0",
+        f"x-g{commit[:12]}^{{tree}}",
         "x@{u}",
         "HEAD^",
         "a:b",

@@ -127,10 +127,15 @@ def _credit_risk(number: int) -> Registration:
     return registration(
         "credit-risk",
         number,
-        create=NewModel(title="Credit risk", owners=("risk-team",), task="classification", tags={"tier": "1"}),
+        create=NewModel(
+            title="Credit risk", owners=("risk-team",), task="classification", tags={"tier": "1"}
+        ),
         params={"n_estimators": 100 * number, "solver": "lbfgs"},
         metrics={"roc_auc": 0.9 + number / 100, "latency": 20 + number},
-        signature={"inputs": {"type": "object", "properties": fields}, "outputs": {"type": "array", "items": {}}},
+        signature={
+            "inputs": {"type": "object", "properties": fields},
+            "outputs": {"type": "array", "items": {}},
+        },
         environment={"python": "3.11", "requirements": ["scikit-learn==1.7.0", "numpy>=2"]},
         source={"commit": "abc123", "run": {"system": "mlflow", "id": f"run-{number}"}},
         description=f"Version {number}.\nWith a \x1b[31mcoloured\x1b[0m line." if number == 1 else None,

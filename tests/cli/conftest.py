@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from cli_kit import Registry, pin, standard_story, write
 
 

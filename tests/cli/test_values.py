@@ -196,7 +196,14 @@ def test_texts_are_utf8(file: Callable[..., str]) -> None:
 def test_a_data_set_is_a_name_and_a_digest() -> None:
     digest = "sha256:" + "0a" * 32
     assert data_set(f"hold@out@{digest}", "--dataset") == ("hold@out", digest)
-    for text in (digest, f"@{digest}", "holdout", "holdout@sha256:abc", f"holdout@{digest.upper()}", f"h@{digest}\n"):
+    for text in (
+        digest,
+        f"@{digest}",
+        "holdout",
+        "holdout@sha256:abc",
+        f"holdout@{digest.upper()}",
+        f"h@{digest}\n",
+    ):
         assert "is not NAME@sha256:DIGEST" in refusal(lambda text=text: data_set(text, "--dataset"))
 
 

@@ -6,15 +6,12 @@ states (at it and just beyond it), and several changes at once, found by hypothe
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.decode import DecodeError
@@ -61,7 +58,23 @@ OTHERS: list[Any] = [
     {"version": 1, "digest": f"sha256:{_HEX}"}, {"version": None, "digest": None}, {"provider": "local"},
 ]  # fmt: skip
 VALUES = [*NUMBERS, *TEXTS, *OTHERS]
-KEYS = ["", "x", "x" * 64, "x" * 65, "x" * 250, "x" * 251, "none", "v1", "9", "x y", "x\n", "売上", "name", "kind", "metric"]
+KEYS = [
+    "",
+    "x",
+    "x" * 64,
+    "x" * 65,
+    "x" * 250,
+    "x" * 251,
+    "none",
+    "v1",
+    "9",
+    "x y",
+    "x\n",
+    "売上",
+    "name",
+    "kind",
+    "metric",
+]
 
 
 def accepted(kind: str, value: Any) -> bool:

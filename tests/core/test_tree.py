@@ -64,7 +64,8 @@ def changes(old: Tree, new: Tree) -> list[RawChange]:
 def as_contents(found: list[RawChange], *trees: Tree) -> dict[str, tuple[bytes | None, bytes | None]]:
     old, new = trees
     return {
-        c.path: (old.blob(c.old.oid) if c.old else None, new.blob(c.new.oid) if c.new else None) for c in found
+        c.path: (old.blob(c.old.oid) if c.old else None, new.blob(c.new.oid) if c.new else None)
+        for c in found
     }
 
 

@@ -259,8 +259,8 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
 
 
 # What git may take for something else than the path behind "<id>:": "x-g1234" is git-describe's name of object
-# 1234, "x~1" and "x^" are parents, "x@{u}" is an upstream. A newline could not be told from the answer's end.
-_NOT_PLAIN = re.compile(r"[~^\n]|@\{|-g[0-9A-Fa-f]+\Z")
+# 1234, "x-g1234^{tree}" the tree of that. A newline could not be told from the answer's end.
+_NOT_PLAIN = re.compile(r"[~^\n]|-g[0-9A-Fa-f]+\Z")
 
 
 class GitTree(Tree):
@@ -300,7 +300,7 @@ class GitTree(Tree):
     def _find_file(self, path: str) -> Blob | None:
         question = self._question(path)
         found = self._reader.read(question) if question is not None else None
-        if found is not None and found.type in _CONTENTS:
+        if found is not None:
             return Blob(found.oid, found.data) if found.type == "blob" else None
         # git does not tell "nothing is there" from "what is there is missing"; the folder does.
         entry = self._entry(path)
@@ -344,13 +344,10 @@ class GitTree(Tree):
         listed = self._reader.kept_listing(self._folders.get(path.rpartition("/")[0]) or "")
         question = self._question(path) if listed is None else None
         found = self._reader.info(question) if question is not None else None
-        if found is not None and found.type in _CONTENTS:
+        if found is not None:
             return found.oid if found.type == "tree" else None
         entry = self._entry(path)
         return entry.oid if entry is not None and entry.mode == FOLDER else None
-
-
-_CONTENTS = frozenset({"blob", "tree"})
 
 
 def _remember(known: dict[str, str | None], path: str, oid: str | None) -> None:

@@ -96,7 +96,8 @@ class GitRepository(Repository):
         """See :class:`gitreg.core.ports.Repository`."""
         if self._alone:
             return False
-        text = (self.common_dir / "config").read_text(encoding="utf-8", errors="replace")
+        config = self.common_dir / "config"
+        text = config.read_text(encoding="utf-8", errors="replace") if config.is_file() else ""
         if _sets_url(text):
             return True
         # Included files and rare spellings are left to git.
@@ -179,8 +180,8 @@ class GitRepository(Repository):
         """The object that ``ref``, and no other, names.
 
         git completes names (https://git-scm.com/docs/gitrevisions, "<refname>"): without a ``refs/gitreg/x`` the
-        branch ``refs/heads/refs/gitreg/x`` would answer, which anybody may have made. So a quick answer counts
-        only where nothing else could have given it.
+        branch ``refs/heads/refs/gitreg/x`` would answer, which anybody may have made, or an object if the name ends
+        like git-describe's. So a quick answer counts only where git completes none of the other names.
         """
         rivals = [
             f"refs/{ref}",
@@ -190,7 +191,7 @@ class GitRepository(Repository):
             f"refs/remotes/{ref}/HEAD",
         ]
         found, *others = self.reader.infos([ref, *rivals])
-        if found is not None and not any(others) and not re.search(r"-g[0-9A-Fa-f]+\Z", ref):
+        if found is not None and not any(others):
             return found.oid
         return self._refs_below(ref).get(ref)
 
@@ -292,7 +293,7 @@ class GitRepository(Repository):
         args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", tree]
         for parent in parents:
             args += ["-p", parent]
-        return run(args, self._folder, stdin=message.encode(), extra=extra).decode().strip()
+        return run(args, self._folder, stdin=message.encode(errors="replace"), extra=extra).decode().strip()
 
     def update(self, updates: Sequence[RefUpdate]) -> None:
         """See :class:`gitreg.core.ports.Repository`.

@@ -110,8 +110,9 @@ def not_started(error: OSError, folder: str | os.PathLike[str]) -> ConfigError:
 
 
 def redact(text: str) -> str:
-    """``text`` without the user and password of the URLs in it."""
-    return re.sub(r"://[^/\s'\"]*@", "://", text)
+    """``text`` without the user and password of the URLs in it, and without what could play tricks on a terminal."""
+    plain = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", text)
+    return re.sub(r"://[^/\s'\"]*@", "://", plain)
 
 
 _TRANSPORT = re.compile(

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from gitreg.core.decode import show_time
 from gitreg.core.manifest import Pin
-from gitreg.core.names import Version, version_key
+from gitreg.core.names import NONE, Version, version_key
 from gitreg.core.plan.plan import Plan, checked, demand_model, new_file
-from gitreg.core.policy import NONE
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import files_below
 from gitreg.errors import Refused

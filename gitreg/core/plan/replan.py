@@ -23,13 +23,13 @@ from gitreg.core.delta import (
     transitions,
 )
 from gitreg.core.manifest import INTEGER_SCHEME
+from gitreg.core.names import NONE
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
-from gitreg.core.policy import NONE
 from gitreg.core.snapshot import Snapshot, highest
 from gitreg.core.tree import files_below, raw_changes
 from gitreg.errors import Refused

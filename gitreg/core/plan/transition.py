@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gitreg.core.manifest import Pin, StageAssignment
-from gitreg.core.names import Version, version_key
+from gitreg.core.names import NONE, Version, version_key
 from gitreg.core.plan.plan import NothingToDo, Plan, written
-from gitreg.core.policy import NONE, StagePolicy
+from gitreg.core.policy import StagePolicy
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused
 

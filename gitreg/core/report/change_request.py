@@ -10,8 +10,7 @@ from gitreg.core.compare import Comparison, Metric, Side, Trend, changed, compar
 from gitreg.core.delta import Transition, VersionRegistered
 from gitreg.core.findings import Finding, Outcome, sort_findings
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.names import Version
-from gitreg.core.policy import NONE
+from gitreg.core.names import NONE, Version
 from gitreg.core.report.change_lines import CELL, change_lines, differences, name_of, readable, values_line
 from gitreg.core.report.markdown import bullets, escape, fit, listed, table
 from gitreg.core.report.show import short_digest, show_change, show_number, show_percent, show_size

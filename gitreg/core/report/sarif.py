@@ -51,13 +51,16 @@ def _rules() -> dict[str, Rule]:
 
 
 def _rule(rule: Rule, docs: str | None) -> dict[str, object]:
+    link = Finding(rule.id, "").link
     described: dict[str, object] = {
         "id": rule.id,
         "name": rule.name,
         "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.title},
+        "help": {"text": f"{rule.title}. gitreg's documentation explains it in {link}."},
     }
     if docs is not None:
-        described["helpUri"] = f"{docs.rstrip('/')}/{Finding(rule.id, '').link}"
+        described["helpUri"] = f"{docs.rstrip('/')}/{link}"
     return described
 
 

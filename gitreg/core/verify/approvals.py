@@ -8,7 +8,8 @@ from datetime import datetime
 
 from gitreg.core.decode import DecodeError, show_time, timestamp
 from gitreg.core.delta import AliasMoved, Delta, ModelRenamed, RulesChanged, Transition, transitions
-from gitreg.core.policy import NONE, ApprovalNeed, Policy
+from gitreg.core.names import NONE
+from gitreg.core.policy import ApprovalNeed, Policy
 from gitreg.core.ports import Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown

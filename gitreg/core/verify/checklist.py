@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Outcome
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.policy import NONE, CardGate, FormatsGate, Gate, MetricGate, SchemaGate
+from gitreg.core.names import NONE
+from gitreg.core.policy import CardGate, FormatsGate, Gate, MetricGate, SchemaGate
 from gitreg.core.verify.approvals import (
     NeededApproval,
     approvals_given,

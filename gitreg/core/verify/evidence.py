@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Delta, VersionRegistered, transitions
-from gitreg.core.names import Version
-from gitreg.core.policy import NONE, Policy
+from gitreg.core.names import NONE, Version
+from gitreg.core.policy import Policy
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Statement
 from gitreg.core.snapshot import Snapshot
 

@@ -11,8 +11,8 @@ from gitreg.core.codec.schema import Schemas
 from gitreg.core.delta import Delta, Transition, kinds, transitions
 from gitreg.core.findings import Finding, Location, Outcome
 from gitreg.core.layout import Place
-from gitreg.core.names import Version, parse_version
-from gitreg.core.policy import NONE, Policy
+from gitreg.core.names import NONE, Version, parse_version
+from gitreg.core.policy import Policy
 from gitreg.core.ports import FOLDER, Entry
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import RawChange, entry_at, files_below

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitreg.errors import Refused, UsageError
 from gitreg.surfaces.cli import browse
 from gitreg.surfaces.cli.landing import land_or_preview
 from gitreg.surfaces.cli.session import F, Session, formatted, landing, reading
@@ -105,7 +106,7 @@ def new(
 
 def _scheme(scheme: str | None, semver: bool) -> str | None:
     if semver and scheme == "integer":
-        raise click.UsageError("--semver and --versions integer contradict each other")
+        raise UsageError("--semver and --versions integer contradict each other", "leave one of them out")
     return "semver" if semver else scheme
 
 
@@ -171,7 +172,7 @@ def edit(
     edits |= {("tags", tag): value for tag, value in pairs(tags, "--tag").items()}
     edits |= {("tags", tag): REMOVE for tag in removed}
     if not edits:
-        raise click.UsageError("there is nothing to edit: name at least one option")
+        raise UsageError("there is nothing to edit", "name at least one option, such as --title or --tag")
 
     def make_plan(snapshot: Snapshot) -> Plan:
         return _plan_edit(snapshot, name, edits)
@@ -181,7 +182,6 @@ def edit(
 
 def _plan_edit(snapshot: Snapshot, name: str, edits: dict[tuple[str, ...], object]) -> Plan:
     from gitreg.core.plan.annotate import plan_edit_model
-    from gitreg.errors import Refused
 
     found = snapshot.find_model(name)
     scheme = edits.get(("versions",))

@@ -133,7 +133,7 @@ def register(
         create=NewModel(scheme="semver" if semver else None) if create else None,
         again=again,
         source={key: value for key, value in source.items() if value},
-        params=(values.object_file(params_file) if params_file else {}) | values.scalars(params, "--param"),
+        params=(values.params_file(params_file) if params_file else {}) | values.scalars(params, "--param"),
         metrics=(values.metrics_file(metrics_file) if metrics_file else {})
         | values.numbers(metrics, "--metric"),
         signature=values.object_file(signature_file) if signature_file else {},

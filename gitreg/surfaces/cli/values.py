@@ -41,9 +41,9 @@ def pairs(values: Iterable[str], option: str) -> dict[str, str]:
     for text in values:
         key, equals, value = clean(text, option).partition("=")
         if not equals or not key:
-            _refuse(option, text, "is not KEY=VALUE")
+            _refuse(option, text, "is not KEY=VALUE", "write a key, an equals sign, a value: team=risk")
         if len(key) > _MAX_KEY_CHARACTERS:
-            _refuse(option, key, f"is a key of more than {_MAX_KEY_CHARACTERS} characters")
+            _refuse(option, key, f"is a key of more than {_MAX_KEY_CHARACTERS} characters", "shorten it")
         if key in found:
             _refuse(option, key, "is given twice", "keep one of them")
         found[key] = value
@@ -105,7 +105,7 @@ def text_file(path: str, option: str) -> str:
     try:
         return _read(path, option).decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        _refuse(option, path, "is not UTF-8 text")
+        _refuse(option, path, "is not UTF-8 text", "save it as UTF-8")
 
 
 def metrics_file(path: str, option: str = "--metrics") -> dict[str, float]:
@@ -129,7 +129,7 @@ def _decoded(read: Reader[T], path: str, option: str) -> T:
         return read(object_file(path, option), ())
     except DecodeError as error:
         keys = ".".join(str(part) for part in error.where)
-        _refuse(option, path, f"does not fit: {keys}: {error.message}")
+        _refuse(option, path, f"does not fit: {keys}: {error.message}", "keep one flat mapping in the file")
 
 
 def object_file(path: str, option: str = "FILE") -> dict[str, object]:
@@ -141,7 +141,7 @@ def object_file(path: str, option: str = "FILE") -> dict[str, object]:
     is_yaml = path.lower().endswith((".yaml", ".yml")) or not data.lstrip().startswith(b"{")
     found = _yaml(data, path, option) if is_yaml else _json(data, path, option)
     if not isinstance(found, dict):
-        _refuse(option, path, "does not hold one mapping")
+        _refuse(option, path, "does not hold one mapping", "write KEY: VALUE lines, or a JSON object")
     return found
 
 
@@ -150,9 +150,10 @@ def _read(path: str, option: str) -> bytes:
         with open(path, "rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
-        _refuse(option, path, f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        problem = getattr(error, "strerror", None) or error
+        _refuse(option, path, f"cannot be read: {problem}", "name a file that exists and may be read")
     if len(data) > MAX_FILE_BYTES:
-        _refuse(option, path, f"is larger than {MAX_FILE_BYTES // 1024} KiB")
+        _refuse(option, path, f"is larger than {MAX_FILE_BYTES // 1024} KiB", "no manifest can hold more")
     return data
 
 
@@ -176,9 +177,9 @@ def _json(data: bytes, path: str, option: str) -> object:
         found = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
         load_yaml(dump_yaml(found).encode(), MAX_FILE_BYTES)  # what a manifest can say, and not deeper
     except RecursionError:
-        _refuse(option, path, "is nested too deeply")
+        _refuse(option, path, "is nested too deeply", "flatten it")
     except ValueError as error:
-        _refuse(option, path, f"is not JSON that a manifest can hold: {error}")
+        _refuse(option, path, f"is not JSON that a manifest can hold: {error}", "mend the file")
     return found
 
 
@@ -221,7 +222,7 @@ def clean(text: str, option: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        _refuse(option, text, "is not UTF-8 text")
+        _refuse(option, text, "is not UTF-8 text", "work in a UTF-8 locale")
     return text
 
 
@@ -260,7 +261,8 @@ def sound(make_plan: Callable[[Snapshot], Plan]) -> Callable[[Snapshot], Plan]:
                 if data is not None and kind is not None:
                     load_manifest(kind, data, path)
             except InvalidManifest as error:
-                raise UsageError(f"{path} would not be valid: {error.problem}", error.hint) from None
+                problem = f"{path} would not be valid: {error.problem}"
+                raise UsageError(problem, error.hint or "give another value") from None
         return plan
 
     return checked

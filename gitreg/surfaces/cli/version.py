@@ -146,7 +146,7 @@ def note(
     from gitreg.core.plan.annotate import REMOVE
 
     if description is not None and description_file is not None:
-        raise click.UsageError("--description and --description-file exclude each other")
+        raise UsageError("--description and --description-file exclude each other", "leave one of them out")
     if description_file is not None:
         description = text_file(description_file, "--description-file")
     said: dict[tuple[str, ...], str | None] = {("description",): description}
@@ -214,7 +214,7 @@ def deprecate(
     from gitreg.core.plan.annotate import REMOVE
 
     if undo == bool(reason) or (undo and instead):
-        raise click.UsageError("give --reason (and --use, if there is something better), or --undo alone")
+        raise UsageError("deprecate takes either --reason or --undo", "give --reason TEXT, or --undo alone")
     use = version_number(instead, "--use") if instead is not None else None
     said = {"reason": reason} | ({} if use is None else {"use": use})
     edits: dict[tuple[str, ...], object] = {("deprecated",): REMOVE if undo else said}
@@ -237,7 +237,7 @@ def _annotate(
     from gitreg.core.resolve import resolve
 
     if not edits:
-        raise click.UsageError("there is nothing to change: see --help")
+        raise UsageError("there is nothing to change", "--help shows what can be said")
     wanted = parse_reference(reference)
 
     def make_plan(snapshot: Snapshot) -> Plan:

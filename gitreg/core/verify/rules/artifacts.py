@@ -9,8 +9,7 @@ from gitreg.core.delta import VersionRegistered
 from gitreg.core.digest import artifact_digest
 from gitreg.core.findings import Finding
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.names import Version
-from gitreg.core.policy import NONE
+from gitreg.core.names import NONE, Version
 from gitreg.core.ports import DvcPointer
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule

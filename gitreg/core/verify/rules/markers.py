@@ -9,7 +9,11 @@ from gitreg.core.findings import Finding
 from gitreg.core.names import fold
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
-RULE = Rule("GR109", "markers", "Redirects lead to models; what was deleted stays so, and numbers once used stay taken")
+RULE = Rule(
+    "GR109",
+    "markers",
+    "Redirects lead to models; what was deleted stays so, and numbers once used stay taken",
+)
 
 
 def check(scope: Scope) -> Iterator[Finding]:

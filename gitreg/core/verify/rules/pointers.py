@@ -9,7 +9,9 @@ from gitreg.core.findings import Finding
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule(
-    "GR203", "pointers", "Pointers are never removed; each edit moves them, counts on and says what was before"
+    "GR203",
+    "pointers",
+    "Pointers are never removed; each edit moves them, counts on and says what was before",
 )
 
 

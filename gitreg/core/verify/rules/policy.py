@@ -9,7 +9,8 @@ from dataclasses import replace
 from gitreg.core.codec.schema import schema_problems
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
-from gitreg.core.policy import NONE, ApprovalNeed, Gate, MetricGate, Override, Policy, SchemaGate, StagePolicy
+from gitreg.core.names import NONE
+from gitreg.core.policy import ApprovalNeed, Gate, MetricGate, Override, Policy, SchemaGate, StagePolicy
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule("GR111", "policy", "The policy speaks only of stages, groups, people and roles that it defines")

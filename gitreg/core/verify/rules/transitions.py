@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitreg.core.findings import Finding
-from gitreg.core.policy import NONE
+from gitreg.core.names import NONE
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule("GR301", "transitions", "A version enters a stage only from where policy lets it come")
