@@ -138,7 +138,7 @@ def compare(one: Side, other: Side, direction: Callable[[str], str | None]) -> C
         entries(one.record.params, other.record.params),
         entries(_fields(one.record.signature), _fields(other.record.signature)),
         entries(_environment(one.record.environment), _environment(other.record.environment)),
-        entries(dict(_flat("", one.record.source)), dict(_flat("", other.record.source))),
+        entries(source_values(one.record.source), source_values(other.record.source)),
         notes_entries(one.notes, other.notes),
     )
 
@@ -253,6 +253,11 @@ def _requirement(line: str) -> tuple[str, str]:
 
 
 # Source and notes
+
+
+def source_values(source: Mapping[str, object]) -> dict[str, object]:
+    """A record's source, flat: ``run.id``, ``data.train`` (a data set's digest) and so on."""
+    return dict(_flat("", source))
 
 
 def _flat(path: str, value: object) -> Iterator[tuple[str, object]]:

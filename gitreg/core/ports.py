@@ -277,6 +277,10 @@ class Statement:
     ref: str = ""
 
 
+#: Every branch that gitreg makes begins so. Other branches are people's, and never deleted.
+BRANCH_PREFIX = "gitreg/"
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
     """A branch that asks to be merged, with its discussion.
@@ -340,9 +344,9 @@ class Forge(Protocol):
         ...
 
     def merge(self, request: ChangeRequest, commit: str, base: str) -> None:
-        """Moves the target from ``base`` to ``commit``, marks the request merged, deletes its branch: all or none."""
+        """Moves the target from ``base`` to ``commit``, ends the request and deletes its branch if gitreg made it: all or none."""
         ...
 
     def close(self, request: ChangeRequest) -> None:
-        """Ends a request without merging; its branch is deleted."""
+        """Ends a request without merging; a branch that gitreg made is deleted."""
         ...

@@ -1,14 +1,23 @@
-"""The life of a change request: approve, refresh, merge, close."""
+"""The life of a change request: open, approve, refresh, merge, close."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from gitreg.core.findings import Outcome
+from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.replan import replan
-from gitreg.core.ports import ChangeRequest, Signer
-from gitreg.core.verify.approvals import APPROVE, REVOKE, approval_statement, evidence_digests
+from gitreg.core.ports import ChangeRequest, NewRequest, Signer
+from gitreg.core.report.change_request import change_request_body
+from gitreg.core.tree import change_id
+from gitreg.core.verify.approvals import (
+    APPROVE,
+    REVOKE,
+    approval_statement,
+    evidence_digests,
+    opening_statement,
+)
+from gitreg.core.verify.engine import evaluate
 from gitreg.errors import ConfigError, LostRace, NotFound, Refused
 from gitreg.flows.land import Proposed, propose, rejected, retried
 from gitreg.flows.verify import Verdict, candidate_of, judge, planned, verify, write_candidate
@@ -29,6 +38,34 @@ class Merged:
 
 class Overtaken(Refused):
     """The base changed what the request changes; it must be planned again."""
+
+
+def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Finding, ...]]:
+    """Opens a change request for a branch that a person made by hand, such as an edit of ``policy.yaml``.
+
+    Returns it with what verify says of it. Raises NotFound (no such branch), Refused (nothing in it is new).
+    """
+    ws.repository.fetch()
+    base, head = ws.tip(), ws.repository.resolve(f"refs/heads/{branch}")
+    found = candidate_of(ws, base, head)
+    id = change_id((*found.changes, *found.conflicts))
+    if not found.changes and not found.conflicts:
+        raise Refused(
+            f"the branch {branch!r} changes nothing that {ws.branch} does not have", "commit something to it"
+        )
+    judged, _ = judge(ws, base, found)
+    now = ws.clock()
+    new = NewRequest(
+        title=ws.repository.commit(head).message.split("\n")[0] or branch,
+        body=change_request_body(judged),
+        branch=branch,
+        target=ws.branch,
+        head=head,
+        change_id=id,
+        statement=opening_statement(judged.evidence.registry, ws.target, id, now),
+    )
+    request = ws.forge.open(new, ws.signer, ws.repository.hub_ref(f"refs/heads/{branch}"), now)
+    return request, tuple(evaluate(replace(judged, evidence=replace(judged.evidence, author=request.author))))
 
 
 def verify_request(ws: Workspace, id: str) -> Verdict:

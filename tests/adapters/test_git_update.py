@@ -165,16 +165,20 @@ def test_an_object_that_is_not_here_moves_nothing(
 
 def test_what_a_hook_declines_is_refused_in_its_own_words(tmp_path: Path) -> None:
     hub, work = hub_and_clone(tmp_path, {"a": "x"})
-    hook(hub, "pre-receive", 'echo "GR12 version 3 is not staged"\necho >&2 "see docs/rules.md"\nexit 1\n')
+    hook(
+        hub,
+        "pre-receive",
+        'echo "GR12 version 3 is not staged"\nprintf "see \\033[2Jdocs/rules.md\\r\\n" >&2\nexit 1\n',
+    )
     with GitRepository.open(work) as repository:
         head = repository.hub_ref(MAIN)
         with pytest.raises(Refused) as caught:
             land(repository, {"b": "1"})
         assert repository.hub_ref(MAIN) == head == git(hub, "rev-parse", "main")
     assert "GR12 version 3 is not staged" in caught.value.message
-    assert "see docs/rules.md" in caught.value.message
+    assert "see [2Jdocs/rules.md" in caught.value.message
     assert "pre-receive hook declined" in (caught.value.hint or "")
-    assert "\n" not in caught.value.message
+    assert caught.value.message.isprintable()
 
 
 def test_one_declined_ref_holds_the_others_back(tmp_path: Path) -> None:

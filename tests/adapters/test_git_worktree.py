@@ -36,7 +36,9 @@ def everything(tree: Tree, path: str = "") -> dict[str, tuple[str, str, bytes]]:
         below = f"{path}/{name}" if path else name
         if entry.mode == FOLDER:
             assert tree.read(below) is None
-            found |= everything(tree, below)
+            inside = everything(tree, below)
+            assert inside, "git has no empty folders"
+            found |= inside
         else:
             blob = tree.read(below)
             assert blob is not None

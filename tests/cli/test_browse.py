@@ -166,7 +166,7 @@ def test_show_of_something_missing(registry_repo: Registry, target: str, code: i
 
 
 def test_reading_another_revision_and_another_time(registry_repo: Registry) -> None:
-    assert registry_repo.json("list", "--rev", "main~10")[0]["latest"] == 2
+    assert registry_repo.json("list", "--rev", "main~9")[0]["latest"] == 2
     earlier = registry_repo.json("show", "credit-risk", "--at", "2026-11-20T15:30:00Z")
     assert earlier["stages"] == {"production": [1]}
     assert earlier["commit"] == git(registry_repo.folder, "rev-parse", "main~6")
@@ -217,6 +217,7 @@ def test_history_is_newest_first(registry_repo: Registry) -> None:
         "time": "2026-11-20T21:00:00Z",
         "commit": git(registry_repo.folder, "rev-parse", "main"),
         "author": {"name": "Alice", "email": "alice@example.com"},
+        "mergedBy": None,
         "kind": "register",
         "model": "売上予測モデル",
         "what": "created the model",
@@ -241,12 +242,18 @@ def test_history_is_limited_and_says_so(registry_repo: Registry) -> None:
     assert registry_repo("history", "--limit", "14").err == ""
 
 
-def test_history_names_the_change_request_that_landed_it(registry_repo: Registry) -> None:
+def test_history_names_the_change_request_and_who_merged_it(
+    registry_repo: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry_repo("model", "edit", "churn", "--title", "Churn")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Bo")
     registry_repo("change", "merge", "1")
     newest = registry_repo.json("history", "churn")[0]
     assert (newest["kind"], newest["request"]) == ("annotate", "1")
-    assert registry_repo("history", "churn").out.splitlines()[1].endswith("#1")
+    assert (newest["author"]["name"], newest["mergedBy"]["name"]) == ("Alice", "Bo")
+    line = registry_repo("history", "churn").out.splitlines()[1]
+    assert "Alice, merged by Bo  annotate" in line
+    assert line.endswith("#1")
 
 
 def test_a_registry_in_a_folder_is_found_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,10 +104,21 @@ class Registry(RuleBasedStateMachine):
         return [f for f in verdict(self.now, self.at(head), SAME_SCHEMAS, World()) if is_structure_or_way(f)]
 
     def a_model(self, data: st.DataObject) -> str:
-        return data.draw(st.sampled_from([*self.now.models(), *DEAD]), "model")
+        """Mostly one that has versions."""
+        full = [name for name in self.now.models() if self.now.versions(name)]
+        return data.draw(st.sampled_from([*full * 4, *self.now.models(), *DEAD]), "model")
 
     def a_version(self, data: st.DataObject, model: str) -> Version:
-        return data.draw(st.sampled_from([*self.now.numbers(model), 9, "9.0.0-RC"]), "version")
+        """Mostly one that is not deleted."""
+        living = self.now.versions(model)
+        return data.draw(st.sampled_from([*living * 4, *self.now.numbers(model), 9, "9.0.0-RC"]), "version")
+
+    def a_stage(self, data: st.DataObject, model: str, version: Version) -> str:
+        """Mostly one that policy lets the version enter."""
+        source = self.now.stage_of(model, version)
+        found = {name: self.now.policy().stage(name, model) for name in STAGES}
+        allowed = [n for n, s in found.items() if s and (s.sources is None or source in s.sources)]
+        return data.draw(st.sampled_from([*allowed * 4, *STAGES]), "stage")
 
     # Plans
 
@@ -149,7 +160,8 @@ class Registry(RuleBasedStateMachine):
     @rule(data=st.data(), archive=st.sampled_from([None, True, False]))
     def promote(self, data: st.DataObject, archive: bool | None) -> None:
         model = self.a_model(data)
-        version, stage = self.a_version(data, model), data.draw(st.sampled_from(STAGES))
+        version = self.a_version(data, model)
+        stage = self.a_stage(data, model, version)
         self.apply(lambda now: plan_promote(now, model, version, stage, archive_existing=archive))
 
     @rule(data=st.data(), goal=st.sampled_from([None, NONE, *STAGES]))
@@ -176,9 +188,9 @@ class Registry(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        seed=st.integers(1, 6),
-        version=st.sampled_from([None, "1.0.0", "1.1.0-rc.1", "1.1.0-RC.1", "2.0.0", "one"]),
-        create=st.sampled_from([None, NewModel(), NewModel(scheme="semver", tags={"team": "risk"})]),
+        seed=st.integers(1, 60),
+        version=st.sampled_from([None, None, None, "1.0.0", "1.1.0-rc.1", "1.1.0-RC.1", "2.0.0", "one"]),
+        create=st.sampled_from([None, NewModel(), NewModel(), NewModel(scheme="semver", tags={"team": "risk"})]),
         is_copy=st.booleans(),
         again=st.booleans(),
         card=st.booleans(),
@@ -193,7 +205,8 @@ class Registry(RuleBasedStateMachine):
         again: bool,
         card: bool,
     ) -> None:
-        model = data.draw(st.sampled_from([*self.now.model_folders(), *FRESH, "CON", "CHURN"]))
+        full = [name for name in self.now.models() if self.now.versions(name)]
+        model = data.draw(st.sampled_from([*full * 3, *self.now.model_folders(), *FRESH, "CON", "CHURN"]))
         origin = CopiedFrom("6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c", "other", 7, digest(seed))
         asked = Registration(
             model,

@@ -22,6 +22,7 @@ from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, d
 from gitreg.adapters.forge.ssh import fingerprint
 from gitreg.adapters.forge.statements import canonical, seal, unseal
 from gitreg.core.ports import (
+    BRANCH_PREFIX,
     ChangeRequest,
     NewRequest,
     RefUpdate,
@@ -114,7 +115,7 @@ class LocalForge:
         return ref
 
     def merge(self, request: ChangeRequest, commit: str, base: str) -> None:
-        """Moves the target from ``base`` to ``commit``, marks the request merged and deletes its branch, all or none.
+        """Moves the target from ``base`` to ``commit``, marks the request merged, deletes gitreg's branch: all or none.
 
         Raises:
             LostRace: the target, the branch or the request is not what it was when ``request`` was read.
@@ -125,7 +126,7 @@ class LocalForge:
         self._end(request, landing, self._filing(replace(record, state=MERGED, merged_as=commit), old))
 
     def close(self, request: ChangeRequest) -> None:
-        """Ends a request without merging and deletes its branch. Raises as ``merge`` does."""
+        """Ends a request without merging and deletes its branch if gitreg made it. Raises as ``merge`` does."""
         old, record = self._unchanged(request)
         self._end(request, self._filing(replace(record, state=CLOSED), old))
 
@@ -162,8 +163,10 @@ class LocalForge:
         self._repository.fetch()
 
     def _end(self, request: ChangeRequest, *updates: RefUpdate) -> None:
+        """Files the end of a request. Its branch goes with it if gitreg made it; a person's own is theirs to delete."""
         branch = RefUpdate(_branch_ref(request.branch), request.head, None)
-        self._repository.update([*updates, branch] if request.head else updates)
+        is_ours = request.head is not None and request.branch.startswith(BRANCH_PREFIX)
+        self._repository.update([*updates, branch] if is_ours else updates)
 
     def _filing(self, record: Record, old: str | None) -> RefUpdate:
         return RefUpdate(_request_ref(record.number), old, self._repository.write_blob(encode(record)))

@@ -113,20 +113,19 @@ def _push_failure(done: Done, remote: str) -> GitregError:
     said = _remote_words(done.stderr)
     if _MOVED.search(summary) and not _HOPELESS.search(said):
         return LostRace(f"{ref} moved at {remote} meanwhile", _AGAIN)
-    return Refused(f"{remote} refused {ref}: {redact(said) or summary}", f"it says: {summary}")
+    return Refused(f"{remote} refused {ref}: {said or redact(summary)}", f"it says: {redact(summary)}")
 
 
 def _not_even_tried(stderr: str, remote: str) -> GitregError:
     if re.search(r"permission to .* denied|error: 403|not allowed to push|denied to", stderr, re.IGNORECASE):
-        return Refused(f"{remote} does not let you push: {redact(_remote_words(stderr))}".rstrip(": "))
+        return Refused(f"{remote} does not let you push: {_remote_words(stderr)}".rstrip(": "))
     return failure(stderr, remote)
 
 
 def _remote_words(stderr: str) -> str:
     """What the other side printed, in one line."""
-    words = (
-        line.removeprefix("remote:").strip() for line in stderr.splitlines() if line.startswith("remote:")
-    )
+    lines = redact(stderr).splitlines()
+    words = (line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:"))
     return "; ".join(word for word in words if word)
 
 

@@ -11,11 +11,9 @@ from gitreg.core.codec.edit import edit_yaml
 from gitreg.core.codec.load import InvalidManifest, load_manifest
 from gitreg.core.codec.yaml import dump_yaml
 from gitreg.core.manifest import API_VERSION
+from gitreg.core.ports import BRANCH_PREFIX
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import GitregError, NotFound, UsageError
-
-#: Every branch of a change request begins so.
-BRANCH_PREFIX = "gitreg/"
 
 
 class NothingToDo(GitregError):
@@ -66,12 +64,20 @@ def demand_model(snapshot: Snapshot, model: str) -> None:
 def new_file(kind: str, body: Mapping[str, object]) -> bytes:
     """The text of a new manifest; keys without a value are left out."""
     said = {key: value for key, value in body.items() if value not in (None, {}, (), [])}
-    return dump_yaml({"apiVersion": API_VERSION, "kind": kind} | said).encode()
+    return dumped({"apiVersion": API_VERSION, "kind": kind} | said)
+
+
+def dumped(value: object) -> bytes:
+    """The text of a manifest. Raises UsageError for what YAML cannot say (NaN, infinities)."""
+    try:
+        return dump_yaml(value).encode()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def written(snapshot: Snapshot, path: str, whole: Mapping[str, object], keys: tuple[str, ...]) -> bytes:
     """A manifest after an edit: the old text with ``keys`` set from ``whole``, or ``whole`` where there is none."""
     blob = snapshot.blob(path)
     if blob is None:
-        return dump_yaml(dict(whole)).encode()
+        return dumped(dict(whole))
     return edit_yaml(blob.data, {(key,): whole[key] for key in keys})

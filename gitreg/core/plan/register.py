@@ -8,7 +8,6 @@ from datetime import datetime
 from itertools import islice
 
 from gitreg.core.codec.dvcfile import dump_dvc
-from gitreg.core.codec.yaml import dump_yaml
 from gitreg.core.manifest import (
     INTEGER_SCHEME,
     Artifact,
@@ -16,7 +15,7 @@ from gitreg.core.manifest import (
     ModelVersion,
 )
 from gitreg.core.names import Version, fold, is_semver, model_name_problem
-from gitreg.core.plan.plan import NothingToDo, Plan, checked, new_file
+from gitreg.core.plan.plan import NothingToDo, Plan, checked, dumped, new_file
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot, highest
 from gitreg.errors import NotFound, Refused, UsageError
@@ -187,7 +186,7 @@ def _version_files(
         copied_from=asked.copied_from,
     )
     files: dict[str, bytes | None] = {
-        snapshot.layout.version(model, version): dump_yaml(record.as_yaml()).encode(),
+        snapshot.layout.version(model, version): dumped(record.as_yaml()),
         snapshot.layout.version(model, version, f"{asked.artifact.path}.dvc"): dump_dvc(asked.pointer),
     }
     if asked.description or asked.tags or asked.card:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ from gitreg.core.verify.rule import Judged
 
 T = TypeVar("T")
 
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 #: How many characters of a value are shown where several stand in a line.
 CELL = 60
 
@@ -46,7 +48,8 @@ def change_lines(judged: Judged) -> list[str]:
 def _line(judged: Judged, change: Change) -> Iterator[str]:
     match change:
         case ModelCreated(model):
-            yield f"makes the model {escape(model)}"
+            facts = _model_facts(readable(lambda: judged.head.model(model)))
+            yield f"makes the model {escape(model)}" + (f": {values_line(facts)}" if facts else "")
         case ModelEdited(model):
             yield f"edits {escape(model)}: {_edited(_model_entries(judged, model))}"
         case NotesEdited(model, version):
@@ -158,12 +161,15 @@ def differences(found: Sequence[Entry], most: int = 8) -> str:
 
 
 def _change(entry: Entry) -> str:
-    key, one, other = (
-        escape(text, CELL) for text in (entry.key, show_plain(entry.one), show_plain(entry.other))
-    )
+    key, one, other = escape(entry.key, CELL), _value(entry.one), _value(entry.other)
     if entry.status is Status.ADDED:
         return f"{key} added ({other})"
     return f"{key} removed ({one})" if entry.status is Status.REMOVED else f"{key} {one} → {other}"
+
+
+def _value(value: object) -> str:
+    text = show_plain(value)
+    return escape(short_digest(text) if _DIGEST.match(text) else text, CELL)
 
 
 def values_line(values: Mapping[str, object], most: int = 20) -> str:

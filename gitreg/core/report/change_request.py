@@ -6,8 +6,18 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from gitreg.core.compare import Comparison, Metric, Side, Trend, changed, compare
-from gitreg.core.delta import Transition, VersionRegistered
+from gitreg.core.compare import (
+    Comparison,
+    Metric,
+    Side,
+    Status,
+    Trend,
+    changed,
+    compare,
+    notes_entries,
+    source_values,
+)
+from gitreg.core.delta import StageChanged, Transition, VersionRegistered
 from gitreg.core.findings import Finding, Outcome, sort_findings
 from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import NONE, Version
@@ -24,8 +34,8 @@ MOST_CHARACTERS = 60_000
 MOST_ROWS = 30
 MOST_VERSIONS = 5
 
-_TRENDS = {Trend.BETTER: "▲ better", Trend.WORSE: "▼ worse", Trend.SAME: "="}
-_BOXES = {None: "[x]", Outcome.FAIL: "[ ] **missing:**", Outcome.UNDECIDED: "[ ] **unknown:**"}
+_TRENDS = {Trend.BETTER: "▲ better", Trend.WORSE: "▼ worse"}
+_BOXES = {None: "[x]", Outcome.FAIL: "[ ] **not met:**", Outcome.UNDECIDED: "[ ] **unknown:**"}
 _OUTCOMES = {Outcome.FAIL: "", Outcome.UNDECIDED: "**undecided:** ", Outcome.WARNING: "warning: "}
 
 
@@ -38,7 +48,7 @@ def change_request_body(judged: Judged, findings: Iterable[Finding] | None = Non
     Args:
         findings: what verify says of it, to be listed too.
     """
-    entering = [m for m in judged.transitions if m.target != NONE and not m.displaced]
+    entering = [move for move in judged.transitions if not move.displaced and _is_up(judged, move)]
     sections = [
         *_moves(judged),
         *(section for move in entering[:MOST_VERSIONS] for section in _against_holder(judged, move)),
@@ -49,6 +59,15 @@ def change_request_body(judged: Judged, findings: Iterable[Finding] | None = Non
         _closer(judged, entering),
     ]
     return fit(sections, MOST_CHARACTERS)
+
+
+def _is_up(judged: Judged, move: Transition) -> bool:
+    """Whether a version enters a stage to serve there: restored by a rollback, or not sent to where versions retire."""
+    if move.rollback:
+        return move.target == move.rollback
+    left = judged.policy.stage(move.source, move.model)
+    retired = move.source != NONE and left is not None and move.target == left.replaced
+    return move.target != NONE and not retired
 
 
 def _headed(title: str, lines: Sequence[str]) -> list[str]:
@@ -71,7 +90,12 @@ def _moves(judged: Judged) -> Iterator[list[str]]:
     yield _headed("What moves", table(headers, rows, MOST_ROWS))
     pins = {(move.model, move.pin) for move in moves}
     named = [f"{name_of(model, pin.version)} is {escape(pin.digest)}" for model, pin in sorted(pins, key=str)]
-    yield bullets(named, MOST_ROWS)
+    emptied = [
+        f"{escape(change.stage)} of {escape(change.model)} then holds no version"
+        for change in judged.delta.of(StageChanged)
+        if change.left and change.new is not None and not change.new.versions
+    ]
+    yield bullets([*named, *emptied], MOST_ROWS)
 
 
 def _move(move: Transition, record: ModelVersion | None) -> list[str]:
@@ -94,7 +118,11 @@ def _against_holder(judged: Judged, move: Transition) -> Iterator[list[str]]:
     if holder is None:
         yield _headed(
             f"{name} for {stage}",
-            ["Nothing to compare with: the stage holds no version.", "", *_facts(candidate)],
+            [
+                "Nothing to compare with: the stage holds no version.",
+                "",
+                *bullets(_facts(candidate), MOST_ROWS),
+            ],
         )
         return
     found = compare(Side(move.model, holder), Side(move.model, candidate), judged.policy.direction)
@@ -117,6 +145,8 @@ def _metrics(found: Comparison) -> list[str]:
 
 def _metric(metric: Metric) -> list[str]:
     numbers = ["" if number is None else show_number(number) for number in (metric.other, metric.one)]
+    if metric.status is Status.SAME:
+        return [escape(metric.key, CELL), *numbers, "", "", "="]
     difference = [show_change(metric.difference), show_percent(metric.percent)]
     return [escape(metric.key, CELL), *numbers, *difference, _TRENDS[metric.trend] if metric.trend else ""]
 
@@ -147,13 +177,21 @@ def _checklist(items: Sequence[ChecklistItem]) -> list[str]:
 def _registrations(judged: Judged) -> Iterator[list[str]]:
     added = judged.delta.of(VersionRegistered)
     for each in added[:MOST_VERSIONS]:
-        record = _record(judged, each.model, each.version)
         verb = "Copies" if each.copied else "Registers"
-        lines = _facts(record) if record else ["Its record cannot be read."]
-        yield _headed(f"{verb} {name_of(each.model, each.version)}", lines)
+        yield _headed(
+            f"{verb} {name_of(each.model, each.version)}", bullets(_registration(judged, each), MOST_ROWS)
+        )
     if len(added) > MOST_VERSIONS:
         rest = [f"{each.model}/{each.version}" for each in added[MOST_VERSIONS:]]
         yield [f"… and registers {listed(rest, MOST_ROWS)}"]
+
+
+def _registration(judged: Judged, added: VersionRegistered) -> list[str]:
+    record = _record(judged, added.model, added.version)
+    notes = readable(lambda: judged.head.notes(added.model, added.version))
+    said = {entry.key: entry.other for entry in notes_entries(None, notes)}
+    facts = _facts(record) if record else ["its record cannot be read"]
+    return [*facts, *([f"notes: {values_line(said)}"] if said else [])]
 
 
 def _facts(record: ModelVersion) -> list[str]:
@@ -170,11 +208,17 @@ def _facts(record: ModelVersion) -> list[str]:
         lines.append(
             f"copied from {name_of(origin.model, origin.version)} of the registry {escape(origin.registry)}"
         )
-    parts = {"metrics": record.metrics, "params": record.params, "environment": record.environment}
+    source = source_values(record.source)
+    parts = {"metrics": record.metrics, "params": record.params, "source": source}
     lines += [f"{name}: {values_line(values)}" for name, values in parts.items() if values]
-    lines += [f"{name}: {values_line({name: value})}" for name, value in record.source.items()]
-    lines.append(f"signature: {listed(record.signature) if record.signature else 'none'}")
-    return bullets(lines, MOST_ROWS)
+    lines += [f"environment: {listed(_environment(record), 20)}"] if record.environment else []
+    return [*lines, f"signature: {listed(record.signature) if record.signature else 'none'}"]
+
+
+def _environment(record: ModelVersion) -> list[str]:
+    lines = record.environment.get("requirements")
+    python = [f"python {record.environment['python']}"] if "python" in record.environment else []
+    return [*python, *(str(line) for line in (lines if isinstance(lines, list) else []))]
 
 
 # Findings, and where to look next
@@ -207,9 +251,7 @@ def _closer(judged: Judged, entering: Sequence[Transition]) -> list[str]:
 
 def _undo(judged: Judged, move: Transition) -> str:
     """A rollback of the stage that the move is about, if that held something before; else a demotion."""
-    left = judged.policy.stage(move.source, move.model)
-    goes_down = move.target == NONE or (move.source != NONE and left and move.target == left.replaced)
-    stage = move.rollback or (move.source if goes_down else move.target)
+    stage = move.rollback or (move.target if _is_up(judged, move) else move.source)
     before = readable(lambda: judged.base.stage(move.model, stage))
     if before is None or not before.versions:
         return _command("demote", f"{move.model}/{move.pin.version}")

@@ -15,12 +15,12 @@ from gitreg.core.report.text import printable
 
 #: What a code span cannot hold (its fence, a table's border), and what means something to a forge in raw text.
 _RISKY = re.compile(
-    r"[`|@#]|[!$%~&]\w|\bGH-\d|\*\*\*|\[[a-z]+[ _-][a-z]+\]|(?:clos|fix|resolv|implement)\w*:?\s|^\s|\s\Z|^\Z",
+    r"[`|@#]|\bGH-\d|\*\*\*|\[[a-z]+[ _-][a-z]+\]|(?:clos|fix|resolv|implement)\w*:?\s|^\s|\s\Z|^\Z",
     re.IGNORECASE,
 )
 #: What could mean something in running text, rendered or raw.
 _ACTIVE = re.compile(
-    r"[`|@#\\<>&*\[\]!~$^{}]|(?<!\w)_|_(?!\w)|-(?=\d)|:(?=\S)|%(?=\w)|(?<=www)\.", re.IGNORECASE
+    r"[`|@#\\<>&*\[\]!~$^{}]|(?<![^\W_])_|_(?![^\W_])|-(?=\d)|:(?=\S)|%(?=\w)|(?<=www)\.", re.IGNORECASE
 )
 
 

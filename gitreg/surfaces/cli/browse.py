@@ -137,7 +137,8 @@ def history(
 ) -> None:
     """Say what happened, newest first: in the registry, or to one model (also under its former names).
 
-    JSON: a list of time, commit, author (name, email), kind, model, what, request (the change request's number).
+    JSON: a list of time, commit, author (name, email), mergedBy (the same; null if the author landed it), kind, model,
+    what, request (the change request's number).
 
     \b
     Examples:
@@ -159,7 +160,7 @@ def _events_table(events: list[Event]) -> str:
     rows = [
         [
             f"{event.time:%Y-%m-%d %H:%M:%S}",
-            event.author.name,
+            _who(event),
             event.kind,
             event.model,
             event.what,
@@ -169,3 +170,10 @@ def _events_table(events: list[Event]) -> str:
         for event in events
     ]
     return table(["time (UTC)", "who", "kind", "model", "what", "commit", "change"], rows)
+
+
+def _who(event: Event) -> str:
+    merged_by = event.merged_by
+    if merged_by is None or merged_by == event.author:
+        return event.author.name
+    return f"{event.author.name}, merged by {merged_by.name}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitreg.surfaces.cli.check import report
-from gitreg.surfaces.cli.landing import show_outcome
+from gitreg.surfaces.cli.landing import show_outcome, show_request
 from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
 
 if TYPE_CHECKING:
@@ -22,7 +22,26 @@ NUMBER = click.argument("number", metavar="CHANGE")
 
 @click.group()
 def change() -> None:
-    """List, read, approve, refresh, merge and close change requests."""
+    """Open, list, read, approve, refresh, merge and close change requests."""
+
+
+@change.command("open")
+@click.argument("branch")
+@KEY
+@REMOTE
+@formatted("json")
+@click.pass_obj
+def open_change(session: Session, branch: str, key: str | None, remote: str | None, format: str) -> None:
+    """Open a change request for a branch that you made by hand, such as an edit of policy.yaml.
+
+    \b
+    Example:
+      git switch -c stricter && $EDITOR policy.yaml && git commit -a && gitreg change open stricter
+    """
+    from gitreg.flows.change import open_branch
+
+    request, findings = open_branch(session.workspace(key=key, remote=remote), branch)
+    show_request(request, "opened", findings, format)
 
 
 @change.command("list")
@@ -191,7 +210,7 @@ def merge(session: Session, number: str, key: str | None, remote: str | None, fo
 @NUMBER
 @click.pass_obj
 def close(session: Session, number: str) -> None:
-    """End a change request without merging it; its branch is deleted.
+    """End a change request without merging it; a branch that gitreg made is deleted.
 
     \b
     Example:

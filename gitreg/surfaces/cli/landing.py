@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gitreg.surfaces.cli.session import emit
 
 if TYPE_CHECKING:
+    from gitreg.core.findings import Finding
     from gitreg.core.plan.plan import Plan
+    from gitreg.core.ports import ChangeRequest
     from gitreg.core.snapshot import Snapshot
     from gitreg.flows.land import Landed, Preview, Proposed
     from gitreg.flows.workspace import Workspace
@@ -44,29 +46,34 @@ def show_outcome(outcome: Landed | Proposed | Preview, format: str) -> None:
 def _show_preview(outcome: Preview, format: str) -> None:
     data = {"dryRun": True, "title": outcome.plan.title, "branch": outcome.plan.branch}
     data |= {"diff": outcome.diff, "body": outcome.body}
-    emit(format, data, f"# {outcome.plan.title}\n\n{outcome.diff}\n{outcome.body}")
+    emit(format, data, f"# {outcome.plan.title}\n\n{outcome.diff.rstrip()}\n\n{outcome.body}")
 
 
 def _show_proposed(outcome: Proposed, format: str) -> None:
+    show_request(outcome.request, outcome.how, outcome.findings, format)
+
+
+def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], format: str) -> None:
+    """Prints an open change request and what it still needs; ``how`` is ``opened``, ``adopted`` or ``renewed``."""
     from gitreg.core.findings import Outcome
     from gitreg.core.report.text import printable
 
-    request = outcome.request
     data = {
         "landed": False,
         "title": request.title,
         "request": request.id,
         "branch": request.branch,
         "head": request.head,
-        "how": outcome.how,
+        "how": how,
         "url": request.url,
-        "findings": [
-            {"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in outcome.findings
-        ],
+        "findings": [{"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in findings],
     }
-    verb = {"opened": "opened", "adopted": "is open already", "renewed": "planned again"}[outcome.how]
-    lines = [f"Change #{request.id} {verb}: {printable(request.title)}", f"  branch  {request.branch}"]
-    missing = [finding for finding in outcome.findings if finding.outcome is not Outcome.WARNING]
+    verb = {"opened": "opened", "adopted": "is open already", "renewed": "planned again"}[how]
+    lines = [
+        f"Change #{request.id} {verb}: {printable(request.title)}",
+        f"  branch  {printable(request.branch)}",
+    ]
+    missing = [finding for finding in findings if finding.outcome is not Outcome.WARNING]
     lines += [f"  needs   {printable(finding.message)}" for finding in missing]
     lines.append(f"  next    gitreg change {'show' if missing else 'merge'} {request.id}")
     emit(format, data, "\n".join(lines))
