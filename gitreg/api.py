@@ -130,7 +130,9 @@ class Registry:
         spelled = self.snapshot.find_model(name)
         model = self.snapshot.model(spelled)
         assert model is not None, "find_model found it"
-        stages = self.snapshot.stages(spelled)
+        files = self.snapshot.stages(spelled)
+        order = [name for name in self.snapshot.policy().stage_names if name in files]
+        stages = {name: files[name] for name in [*order, *(name for name in files if name not in order)]}
         return ModelSummary(
             model=model,
             latest=self.snapshot.latest(spelled),

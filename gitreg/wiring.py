@@ -61,16 +61,20 @@ def open_registry(options: Options) -> Opened:
     place, _, folder = options.registry.partition("#")
     base = os.path.join(options.directory, place)
     if os.path.exists(base):
-        repository, root = _discovered(base)
+        repository, root = _discovered(base, named=True)
         return _opened(repository, folder or root, None)
     return _cloned(place, folder, options)
 
 
-def _discovered(start: str) -> tuple[GitRepository, str | None]:
+def _discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str | None]:
+    """The repository around a folder. A bare one is its own hub, even if it was cloned from another."""
     if not os.path.isdir(start):
         raise ConfigError(f"there is no folder {start!r}", "check -C and -R")
-    found = discover(start)
-    return GitRepository.open(found.repository), found.prefix
+    found = discover(start, named=named)
+    repository = GitRepository.open(found.repository)
+    if repository.top is None:
+        repository = GitRepository.open(found.repository, alone=True)
+    return repository, found.prefix
 
 
 def _cloned(url: str, folder: str, options: Options) -> Opened:
@@ -242,14 +246,14 @@ def data_folder(name: str) -> Path:
 
 def create_repository(directory: str, branch: str) -> tuple[GitRepository, str]:
     """The repository around a folder (made if need be), and the folder's path in it; ``git init`` if there is none."""
-    from git import Repo
+    from gitreg.adapters.git.run import run
 
     path = Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     try:
         top = discover(path).repository
     except ConfigError:
-        Repo.init(path, initial_branch=branch).close()
+        run(["init", "--quiet", f"--initial-branch={branch}"], path)
         top = path.resolve()
     repository = GitRepository.open(top, alone=True)
     if repository.top is None:

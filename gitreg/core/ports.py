@@ -344,7 +344,7 @@ class Forge(Protocol):
         ...
 
     def merge(self, request: ChangeRequest, commit: str, base: str) -> None:
-        """Moves the target from ``base`` to ``commit``, ends the request and deletes its branch if gitreg made it: all or none."""
+        """Moves the target from ``base`` to ``commit`` and ends the request, with gitreg's branch: all or none."""
         ...
 
     def close(self, request: ChangeRequest) -> None:

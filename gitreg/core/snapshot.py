@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
@@ -254,6 +253,8 @@ class Snapshot:
 
     def evidence_digests(self, model: str, version: Version) -> list[str]:
         """``sha256:…`` of every file in the evidence folder, retractions too; what an approval is bound to."""
+        import hashlib
+
         folder = self.layout.version(model, version, "evidence")
         blobs = (self.tree.read(f"{folder}/{name}") for name in self.tree.list(folder))
         return sorted(f"sha256:{hashlib.sha256(blob.data).hexdigest()}" for blob in blobs if blob)

@@ -14,13 +14,15 @@ from gitreg.core.verify.approvals import (
     APPROVE,
     REVOKE,
     approval_statement,
+    author_of,
     evidence_digests,
     opening_statement,
 )
 from gitreg.core.verify.engine import evaluate
-from gitreg.errors import ConfigError, LostRace, NotFound, Refused
+from gitreg.core.verify.rule import Judged
+from gitreg.errors import ConfigError, NotFound, Refused
 from gitreg.flows.land import Proposed, propose, rejected, retried
-from gitreg.flows.verify import Verdict, candidate_of, judge, planned, verify, write_candidate
+from gitreg.flows.verify import Verdict, candidate_of, judge, verify, write_candidate
 from gitreg.flows.workspace import Workspace
 
 #: How long an approval holds where nothing shorter is asked for.
@@ -47,6 +49,11 @@ def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Findin
     """
     ws.repository.fetch()
     base, head = ws.tip(), ws.repository.resolve(f"refs/heads/{branch}")
+    old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
+    if old_head is not None and ws.repository.merge_base(old_head, head) != old_head:
+        raise Refused(
+            f"the branch {branch!r} lacks commits that somebody pushed to it", "git pull brings them"
+        )
     found = candidate_of(ws, base, head)
     id = change_id((*found.changes, *found.conflicts))
     if not found.changes and not found.conflicts:
@@ -62,9 +69,9 @@ def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Findin
         target=ws.branch,
         head=head,
         change_id=id,
-        statement=opening_statement(judged.evidence.registry, ws.target, id, now),
+        statement=opening_statement(judged.evidence.registry, judged.evidence.target, id, now),
     )
-    request = ws.forge.open(new, ws.signer, ws.repository.hub_ref(f"refs/heads/{branch}"), now)
+    request = ws.forge.open(new, ws.signer, old_head, now)
     return request, tuple(evaluate(replace(judged, evidence=replace(judged.evidence, author=request.author))))
 
 
@@ -72,27 +79,42 @@ def verify_request(ws: Workspace, id: str) -> Verdict:
     """Judges an open change request against the registry's branch as it is now."""
     ws.repository.fetch()
     request = _open(ws, id)
-    return verify(ws, ws.tip(), _head(request))
+    return replace(verify(ws, ws.tip(), _head(request)), request=request)
 
 
 def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, revoke: bool = False) -> str:
     """Signs and files an approval (or its revocation) of exactly what a change request does now.
 
-    Returns the ref of the statement. Raises ConfigError if there is no SSH key to sign with, NotFound, Refused.
+    Returns the ref of the statement.
+
+    Raises:
+        ConfigError: there is no SSH key to sign with.
+        NotFound: no such request.
+        Refused: it would not count: the policy does not know the key, or it is the author's.
     """
     signer = _demand_signer(ws)
     ws.repository.fetch()
     request = _open(ws, id)
     judged, _ = judge(ws, ws.tip(), candidate_of(ws, ws.tip(), _head(request)))
-    if judged.policy.person_with_key(signer.public_key) is None:
-        raise Refused(
-            "your SSH key is nobody's in policy.yaml, so your approval would not count",
-            "ask the rules owners to add it to people, or choose another with --key",
-        )
+    _demand_heard(judged, request, signer, revoke)
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     now = ws.clock()
     body = approval_statement(judged.evidence, digests, now, now + valid_for, REVOKE if revoke else APPROVE)
     return ws.forge.state(judged.evidence.change_id, body, signer, now)
+
+
+def _demand_heard(judged: Judged, request: ChangeRequest, signer: Signer, revoke: bool) -> None:
+    person = judged.policy.person_with_key(signer.public_key)
+    if person is None:
+        raise Refused(
+            "your SSH key is nobody's in policy.yaml, so your approval would not count",
+            "ask the rules owners to add it to people, or choose another with --key",
+        )
+    if person.id == author_of(judged.evidence, judged.policy) and not revoke:
+        raise Refused(
+            f"change #{request.id} is your own change, so your approval would not count",
+            "ask somebody else to approve it",
+        )
 
 
 def merge(ws: Workspace, id: str) -> Merged:
@@ -137,9 +159,12 @@ def _refresh(ws: Workspace, id: str) -> Proposed:
     base_commit, base = ws.current()
     ancestor = ws.repository.merge_base(base_commit, head)
     if ancestor is None:
-        raise LostRace(f"change #{request.id} has no history in common with the registry's branch")
+        raise Refused(
+            f"change #{request.id} has no history in common with {ws.branch}",
+            "close it, and make the change again",
+        )
     plan = replan(ws.snapshot(ancestor), ws.snapshot(head), base, ws.clock())
-    return propose(ws, base_commit, plan, planned(ws, base, plan.edits), request.branch, renewed=request)
+    return propose(ws, base_commit, plan, request.branch, renewed=request)
 
 
 def close(ws: Workspace, id: str) -> ChangeRequest:
@@ -154,6 +179,11 @@ def _open(ws: Workspace, id: str) -> ChangeRequest:
     request = ws.forge.request(id)
     if request.state != "open":
         raise Refused(f"change #{request.id} is {request.state}", "gitreg change list shows the open ones")
+    if request.target != ws.branch:
+        raise Refused(
+            f"change #{request.id} asks to be merged into {request.target!r}, not into {ws.branch}",
+            "close it, and make the change again",
+        )
     return request
 
 

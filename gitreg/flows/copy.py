@@ -11,7 +11,7 @@ from gitreg.core.ports import DvcPointer
 from gitreg.core.resolve import resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
-from gitreg.flows.land import Landed, Preview, Proposed, land, preview
+from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.workspace import Workspace
 
 
@@ -43,7 +43,7 @@ def copy(
         return preview(target, lambda base: plan_register(base, asked))
     target.repository.fetch()
     _, base = target.current()
-    plan_register(base, asked)
+    demand_landable(target, base, plan_register(base, asked), direct)
     if target is not source:
         store = source.open_store(snapshot)
         store.copy_to(target.open_store(base), pointer, found.record.artifact.digest, target.progress)

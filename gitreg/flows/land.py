@@ -7,21 +7,20 @@ point leaves the old state or the new one. A lost race is fetched, planned again
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from gitreg.core.codec.load import InvalidManifest, load_value
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.manifest import Registry
 from gitreg.core.plan.plan import Plan
-from gitreg.core.ports import FILE, ChangeRequest, Entry, NewRequest, RefUpdate
+from gitreg.core.ports import FILE, Blob, ChangeRequest, Entry, NewRequest, RefUpdate
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import Candidate, change_id
 from gitreg.core.verify.approvals import opening_statement
 from gitreg.core.verify.engine import evaluate
-from gitreg.core.verify.rule import Judged
 from gitreg.errors import LostRace, Refused, Undecided
 from gitreg.flows.verify import candidate_of, judge, planned
 from gitreg.flows.workspace import Workspace
@@ -109,25 +108,35 @@ def preview(ws: Workspace, make_plan: Planner) -> Preview:
     return Preview(plan, edits_diff(base, plan.edits), change_request_body(judged))
 
 
+def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, direct: bool | None) -> None:
+    """Raises Refused where a plan cannot land for sure; to be asked before anything costly is done for it."""
+    if not _goes_directly(base, direct):
+        return
+    _demand_direct(base, [plan.kind])
+    obstacle = ws.repository.followable(ws.branch)
+    if obstacle is not None:
+        raise Refused(obstacle, "commit, stash or move them away first")
+
+
+def _goes_directly(base: Snapshot, direct: bool | None) -> bool:
+    return base.registry().enforcement == "solo" if direct is None else direct
+
+
 def _land(ws: Workspace, make_plan: Planner, direct: bool | None) -> Landed | Proposed:
     base_commit, base = ws.current()
     plan = make_plan(base)
-    found = planned(ws, base, plan.edits)
-    registry = base.registry()
-    if registry.enforcement == "solo" if direct is None else direct:
-        return _land_directly(ws, base_commit, base, plan, found, registry)
-    return propose(ws, base_commit, plan, found, plan.branch)
+    if _goes_directly(base, direct):
+        return _land_directly(ws, base_commit, base, plan)
+    return propose(ws, base_commit, plan, plan.branch)
 
 
-def _land_directly(
-    ws: Workspace, base_commit: str, base: Snapshot, plan: Plan, found: Candidate, registry: Registry
-) -> Landed:
+def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) -> Landed:
+    commit, found = _committed(ws, base_commit, plan)
     judged, _ = judge(ws, base_commit, found)
-    _demand_direct(base, registry, judged)
+    _demand_direct(base, judged.kinds)
     findings = tuple(evaluate(judged))
     if any(finding.outcome is not Outcome.WARNING for finding in findings):
         raise rejected(plan.title, findings)
-    commit = _commit(ws, base_commit, plan.title, plan.edits)
     ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
     return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
 
@@ -142,13 +151,13 @@ def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:
     )
 
 
-def _demand_direct(base: Snapshot, registry: Registry, judged: Judged) -> None:
-    if registry.enforcement not in {"solo", "hook"}:
+def _demand_direct(base: Snapshot, kinds: Sequence[str]) -> None:
+    if base.registry().enforcement not in {"solo", "hook"}:
         raise Refused(
             "nothing enforces the rules on this registry's branch, so nothing may land on it directly",
             "leave --direct out to open a change request",
         )
-    barred = [kind for kind in judged.kinds if not base.policy().allows_direct(kind)]
+    barred = [kind for kind in kinds if not base.policy().allows_direct(kind)]
     if barred:
         raise Refused(
             f"policy.yaml does not list {barred[0]!r} as direct",
@@ -160,7 +169,6 @@ def propose(
     ws: Workspace,
     base_commit: str,
     plan: Plan,
-    found: Candidate,
     branch: str,
     renewed: ChangeRequest | None = None,
 ) -> Proposed:
@@ -169,19 +177,16 @@ def propose(
     Args:
         renewed: the request that the plan takes the place of (a refresh).
     """
-    judged, _ = judge(ws, base_commit, found)
-    id = change_id(found.changes)
     open_already = renewed or _open_request(ws, branch)
     old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
-    if (
-        open_already is not None
-        and open_already.change_id == id
-        and _still_asks(ws, base_commit, old_head, id)
-    ):
-        return Proposed(plan, open_already, "adopted", tuple(evaluate(judged)))
+    if open_already is not None and old_head is not None:
+        found = candidate_of(ws, base_commit, old_head)
+        if _asks_the_same(ws.snapshot(base_commit), plan, found, open_already):
+            return Proposed(plan, open_already, "adopted", tuple(evaluate(judge(ws, base_commit, found)[0])))
     _demand_own_branch(ws, base_commit, old_head, branch)
-    head = _commit(ws, base_commit, plan.title, plan.edits)
-    now = ws.clock()
+    head, found = _committed(ws, base_commit, plan)
+    judged, _ = judge(ws, base_commit, found)
+    id, now = judged.evidence.change_id, ws.clock()
     new = NewRequest(
         title=plan.title,
         body=change_request_body(judged),
@@ -189,7 +194,7 @@ def propose(
         target=ws.branch,
         head=head,
         change_id=id,
-        statement=opening_statement(judged.evidence.registry, ws.target, id, now),
+        statement=opening_statement(judged.evidence.registry, judged.evidence.target, id, now),
     )
     request = ws.forge.open(new, ws.signer, old_head, now)
     proposed = replace(judged, evidence=replace(judged.evidence, author=request.author))
@@ -200,12 +205,32 @@ def _open_request(ws: Workspace, branch: str) -> ChangeRequest | None:
     return next((request for request in ws.forge.requests() if request.branch == branch), None)
 
 
-def _still_asks(ws: Workspace, base_commit: str, head: str | None, id: str) -> bool:
-    """Whether a branch, laid over the current base, is exactly this change."""
-    if head is None:
+#: What a plan says of the moment and the person that made it. Whoever asks for the same later asks for the same.
+_WHEN_AND_WHO = frozenset({"created_at", "created_by", "deleted_at", "renamed_at"})
+
+
+def _asks_the_same(base: Snapshot, plan: Plan, found: Candidate, request: ChangeRequest) -> bool:
+    """Whether a request's branch, laid over the current base, is what its author signed, and does what the plan does."""
+    if found.conflicts or change_id(found.changes) != request.change_id:
         return False
-    found = candidate_of(ws, base_commit, head)
-    return not found.conflicts and change_id(found.changes) == id
+    there = {change.path: change.new for change in found.changes}
+    return there.keys() == plan.edits.keys() and all(
+        _says_the_same(base.layout.place(path).kind, data, found.tree.read(path))
+        for path, data in plan.edits.items()
+    )
+
+
+def _says_the_same(kind: str | None, data: bytes | None, there: Blob | None) -> bool:
+    if data is None or there is None or kind is None:
+        return data == (there.data if there else None)
+    try:
+        return _lasting(load_value(kind, data, "")) == _lasting(load_value(kind, there.data, ""))
+    except InvalidManifest:  # somebody else's; what is planned here can be read
+        return False
+
+
+def _lasting(value: object) -> object:
+    return {key: value[key] for key in value.keys() - _WHEN_AND_WHO} if isinstance(value, dict) else value
 
 
 def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch: str) -> None:
@@ -218,6 +243,12 @@ def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch
             f"the branch {branch!r} holds commits that gitreg did not make",
             "merge or close its change request first",
         )
+
+
+def _committed(ws: Workspace, base_commit: str, plan: Plan) -> tuple[str, Candidate]:
+    """A plan as a commit that nothing names yet, and what it would make of the base: just that is judged and landed."""
+    commit = _commit(ws, base_commit, plan.title, plan.edits)
+    return commit, candidate_of(ws, base_commit, commit)
 
 
 def _commit(ws: Workspace, base_commit: str, title: str, edits: Mapping[str, bytes | None]) -> str:

@@ -12,7 +12,7 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import NewModel, Registration, plan_register
 from gitreg.core.ports import Payload
 from gitreg.core.snapshot import Snapshot
-from gitreg.flows.land import Landed, Preview, Proposed, land, preview
+from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.workspace import Workspace
 
 
@@ -51,7 +51,7 @@ def register(
     make_plan = _planner(ws, new, payload)
     if dry_run:
         return preview(ws, make_plan)
-    make_plan(base)
+    demand_landable(ws, base, make_plan(base), direct)
     store.upload(new.path, payload, ws.progress)
     return land(ws, make_plan, direct=direct)
 

@@ -15,7 +15,7 @@ import pytest
 
 from gitreg.core.manifest import Artifact
 from gitreg.core.plan.alias import plan_set_alias
-from gitreg.core.plan.annotate import plan_annotate
+from gitreg.core.plan.annotate import Edits, plan_annotate
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import NewModel, Registration, plan_register
@@ -113,7 +113,7 @@ def standard_story() -> Story:
         story.plan(plan_promote(story.snapshot(), "credit-risk", version, stage))
     story.plan(plan_set_alias(story.snapshot(), "credit-risk", "champion", 1))
     story.plan(plan_evidence(story.snapshot(), "credit-risk", 1, _evidence()))
-    deprecation = {("deprecated",): {"reason": "leaks the target", "use": 3}}
+    deprecation: Edits = {("deprecated",): {"reason": "leaks the target", "use": 3}}
     story.plan(plan_annotate(story.snapshot(), "credit-risk", 2, deprecation))
     churn = registration("churn", 11, version="1.2.0", create=NewModel(scheme="semver"))
     story.plan(plan_register(story.snapshot(), churn))
@@ -151,7 +151,7 @@ def _evidence() -> NewEvidence:
 
 def write(story: Story, folder: Path) -> Path:
     """A bare repository that holds the story."""
-    git(folder.parent, "init", "-q", "--bare", os.fspath(folder))
+    git(folder.parent, "init", "-q", "--bare", "--template=", os.fspath(folder))
     git(folder, "fast-import", "--quiet", stdin=b"".join(story.stream))
     git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
     return folder

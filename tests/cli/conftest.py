@@ -28,3 +28,9 @@ def registry_repo(template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     """The standard registry, to be read and written."""
     shutil.copytree(template, tmp_path / "registry.git")
     return Registry(tmp_path / "registry.git", capsys)
+
+
+@pytest.fixture
+def shared_repo(template: Path, capsys: pytest.CaptureFixture[str]) -> Registry:
+    """The standard registry itself: for what writes nothing."""
+    return Registry(template, capsys)

@@ -22,16 +22,16 @@ def columns(line: str) -> list[str]:
     return line.split()
 
 
-def test_list_shows_each_model_with_its_stages_and_aliases(registry_repo: Registry) -> None:
-    header, churn, credit_risk, japanese = registry_repo("list").out.splitlines()
+def test_list_shows_each_model_with_its_stages_and_aliases(shared_repo: Registry) -> None:
+    header, churn, credit_risk, japanese = shared_repo("list").out.splitlines()
     assert columns(header) == ["name", "latest", "staging", "production", "archived", "aliases"]
     assert columns(churn) == ["churn", "1.2.0"]
     assert columns(credit_risk) == ["credit-risk", "3", "2", "1", "champion=1"]
     assert columns(japanese) == ["売上予測モデル"]
 
 
-def test_list_as_json(registry_repo: Registry) -> None:
-    models = {each["name"]: each for each in registry_repo.json("list")}
+def test_list_as_json(shared_repo: Registry) -> None:
+    models = {each["name"]: each for each in shared_repo.json("list")}
     assert models["credit-risk"] == {
         "name": "credit-risk",
         "title": "Credit risk",
@@ -67,11 +67,9 @@ def test_nothing_to_list_is_no_error(empty: Registry) -> None:
         assert empty(*args, "--format", "json").json == []
 
 
-def test_show_of_a_version_says_everything(registry_repo: Registry) -> None:
-    lines = [
-        " ".join(line.split()) for line in registry_repo("show", "credit-risk@champion").out.splitlines()
-    ]
-    tip = git(registry_repo.folder, "rev-parse", "main")
+def test_show_of_a_version_says_everything(shared_repo: Registry) -> None:
+    lines = [" ".join(line.split()) for line in shared_repo("show", "credit-risk@champion").out.splitlines()]
+    tip = git(shared_repo.folder, "rev-parse", "main")
     for expected in (
         "credit-risk/1",
         "stage production",
@@ -96,8 +94,8 @@ def test_show_of_a_version_says_everything(registry_repo: Registry) -> None:
         assert expected in lines, expected
 
 
-def test_show_of_a_version_as_json(registry_repo: Registry) -> None:
-    found = registry_repo.json("show", "models:/credit-risk/production")
+def test_show_of_a_version_as_json(shared_repo: Registry) -> None:
+    found = shared_repo.json("show", "models:/credit-risk/production")
     assert (found["model"], found["version"], found["stage"]) == ("credit-risk", 1, "production")
     assert found["artifact"]["digest"] == digest_of(1)
     assert found["aliases"] == ["champion"]
@@ -105,7 +103,7 @@ def test_show_of_a_version_as_json(registry_repo: Registry) -> None:
     assert found["deprecated"] is None
     assert found["reference"] == "credit-risk/production"
     assert found["path"] == "models/credit-risk/versions/1/model.onnx"
-    assert found["commit"] == git(registry_repo.folder, "rev-parse", "main")
+    assert found["commit"] == git(shared_repo.folder, "rev-parse", "main")
     assert found["description"].endswith("\x1b[31mcoloured\x1b[0m line.")
     assert found["evidence"] == [
         {
@@ -120,32 +118,32 @@ def test_show_of_a_version_as_json(registry_repo: Registry) -> None:
     ]
 
 
-def test_what_a_manifest_holds_cannot_command_the_terminal(registry_repo: Registry) -> None:
+def test_what_a_manifest_holds_cannot_command_the_terminal(shared_repo: Registry) -> None:
     for args in (["show", "credit-risk/1"], ["version", "compare", "credit-risk/1", "credit-risk/3"]):
-        out = registry_repo(*args).out
+        out = shared_repo(*args).out
         assert "\x1b" not in out
         assert "\\x1b[31mcoloured" in out
 
 
-def test_show_of_a_deprecated_version_warns(registry_repo: Registry) -> None:
-    result = registry_repo("show", "credit-risk/2")
+def test_show_of_a_deprecated_version_warns(shared_repo: Registry) -> None:
+    result = shared_repo("show", "credit-risk/2")
     assert "deprecated  leaks the target; use 3" in result.out
     assert "warning: credit-risk/2 is deprecated" in result.err
 
 
-def test_show_of_a_model_lists_its_versions(registry_repo: Registry) -> None:
-    out = registry_repo("show", "Credit-Risk").out
+def test_show_of_a_model_lists_its_versions(shared_repo: Registry) -> None:
+    out = shared_repo("show", "Credit-Risk").out
     assert out.startswith("credit-risk\n")
     assert "owners      risk-team" in out
     assert [line.split()[0] for line in out.splitlines()[-3:]] == ["3", "2", "1"]
-    assert "no versions" in registry_repo("show", "売上予測モデル").out
+    assert "no versions" in shared_repo("show", "売上予測モデル").out
 
 
-def test_show_of_a_model_as_json(registry_repo: Registry) -> None:
-    found = registry_repo.json("show", "credit-risk")
-    listed = next(each for each in registry_repo.json("list") if each["name"] == "credit-risk")
-    versions = registry_repo.json("version", "list", "credit-risk")
-    commit = git(registry_repo.folder, "rev-parse", "main")
+def test_show_of_a_model_as_json(shared_repo: Registry) -> None:
+    found = shared_repo.json("show", "credit-risk")
+    listed = next(each for each in shared_repo.json("list") if each["name"] == "credit-risk")
+    versions = shared_repo.json("version", "list", "credit-risk")
+    commit = git(shared_repo.folder, "rev-parse", "main")
     assert found == listed | {"versions": versions[::-1], "commit": commit}
 
 
@@ -161,15 +159,15 @@ def test_show_of_a_model_as_json(registry_repo: Registry) -> None:
         ("\udcff", 2, "REF|MODEL: '\\udcff' is not UTF-8 text"),
     ],
 )
-def test_show_of_something_missing(registry_repo: Registry, target: str, code: int, said: str) -> None:
-    assert said in registry_repo.refuses("show", target, code=code)
+def test_show_of_something_missing(shared_repo: Registry, target: str, code: int, said: str) -> None:
+    assert said in shared_repo.refuses("show", target, code=code)
 
 
-def test_reading_another_revision_and_another_time(registry_repo: Registry) -> None:
-    assert registry_repo.json("list", "--rev", "main~9")[0]["latest"] == 2
-    earlier = registry_repo.json("show", "credit-risk", "--at", "2026-11-20T15:30:00Z")
+def test_reading_another_revision_and_another_time(shared_repo: Registry) -> None:
+    assert shared_repo.json("list", "--rev", "main~9")[0]["latest"] == 2
+    earlier = shared_repo.json("show", "credit-risk", "--at", "2026-11-20T15:30:00Z")
     assert earlier["stages"] == {"production": [1]}
-    assert earlier["commit"] == git(registry_repo.folder, "rev-parse", "main~6")
+    assert earlier["commit"] == git(shared_repo.folder, "rev-parse", "main~6")
 
 
 def test_reading_the_working_tree(registry_repo: Registry, tmp_path: Path) -> None:
@@ -184,13 +182,13 @@ def test_reading_the_working_tree(registry_repo: Registry, tmp_path: Path) -> No
     assert "has no history" in work.refuses("history", "--worktree", code=2)
 
 
-def test_search_finds_versions(registry_repo: Registry) -> None:
-    out = registry_repo("search", "metrics.roc_auc > 0.915 AND tags.team = 'risk'").out
+def test_search_finds_versions(shared_repo: Registry) -> None:
+    out = shared_repo("search", "metrics.roc_auc > 0.915 AND tags.team = 'risk'").out
     assert [line.split()[0] for line in out.splitlines()] == ["version", "credit-risk/3", "credit-risk/2"]
 
 
-def test_search_as_json(registry_repo: Registry) -> None:
-    assert registry_repo.json("search", "stage = 'production'") == [
+def test_search_as_json(shared_repo: Registry) -> None:
+    assert shared_repo.json("search", "stage = 'production'") == [
         {
             "model": "credit-risk",
             "version": 1,
@@ -206,16 +204,16 @@ def test_search_as_json(registry_repo: Registry) -> None:
     ]
 
 
-def test_a_malformed_filter_is_a_usage_error(registry_repo: Registry) -> None:
-    assert "'nosuch'" in registry_repo.refuses("search", "nosuch = 1", code=2)
+def test_a_malformed_filter_is_a_usage_error(shared_repo: Registry) -> None:
+    assert "'nosuch'" in shared_repo.refuses("search", "nosuch = 1", code=2)
 
 
-def test_history_is_newest_first(registry_repo: Registry) -> None:
-    events = registry_repo.json("history", "--limit", "0")
+def test_history_is_newest_first(shared_repo: Registry) -> None:
+    events = shared_repo.json("history", "--limit", "0")
     assert len(events) == 14
     assert events[0] == {
         "time": "2026-11-20T21:00:00Z",
-        "commit": git(registry_repo.folder, "rev-parse", "main"),
+        "commit": git(shared_repo.folder, "rev-parse", "main"),
         "author": {"name": "Alice", "email": "alice@example.com"},
         "mergedBy": None,
         "kind": "register",
@@ -227,19 +225,19 @@ def test_history_is_newest_first(registry_repo: Registry) -> None:
     assert [event["time"] for event in events] == sorted((event["time"] for event in events), reverse=True)
 
 
-def test_history_of_one_model(registry_repo: Registry) -> None:
-    header, newest, *rest = registry_repo("history", "credit-risk").out.splitlines()
+def test_history_of_one_model(shared_repo: Registry) -> None:
+    header, newest, *rest = shared_repo("history", "credit-risk").out.splitlines()
     assert header.split() == ["time", "(UTC)", "who", "kind", "model", "what", "commit", "change"]
     assert newest.startswith("2026-11-20 19:00:00  Alice  annotate")
     assert "version 1: staging → production" in "\n".join(rest)
     assert all("credit-risk" in line for line in rest)
 
 
-def test_history_is_limited_and_says_so(registry_repo: Registry) -> None:
-    result = registry_repo("history", "--limit", "2", "--format", "json")
+def test_history_is_limited_and_says_so(shared_repo: Registry) -> None:
+    result = shared_repo("history", "--limit", "2", "--format", "json")
     assert len(result.json) == 2
     assert result.err == "Only the newest 2 are shown; --limit 0 shows all.\n"
-    assert registry_repo("history", "--limit", "14").err == ""
+    assert shared_repo("history", "--limit", "14").err == ""
 
 
 def test_history_names_the_change_request_and_who_merged_it(
@@ -265,8 +263,8 @@ def test_a_registry_in_a_folder_is_found_there(tmp_path: Path, capsys: pytest.Ca
     assert registry.json("list")[0]["name"] == "inner"
 
 
-def test_the_command_line_runs_as_a_process(registry_repo: Registry) -> None:
-    command = [sys.executable, "-m", "gitreg", "-R", os.fspath(registry_repo.folder)]
+def test_the_command_line_runs_as_a_process(shared_repo: Registry) -> None:
+    command = [sys.executable, "-m", "gitreg", "-R", os.fspath(shared_repo.folder)]
     listed = subprocess.run([*command, "list"], capture_output=True, encoding="utf-8", check=False)
     assert listed.returncode == 0
     assert "売上予測モデル" in listed.stdout

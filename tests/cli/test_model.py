@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli_kit import Registry, git
+from cli_kit import RULES, Registry, Story, git, write
 
 from gitreg.core.codec.yaml import load_yaml
 
@@ -37,8 +37,8 @@ def test_new_opens_a_change_request(registry_repo: Registry, tmp_path: Path) -> 
 def test_the_same_again_adopts_the_request(registry_repo: Registry) -> None:
     first = registry_repo.json("model", "new", "fraud")
     again = registry_repo.json("model", "new", "fraud")
-    assert (first["request"], first["adopted"]) == ("1", False)
-    assert (again["request"], again["adopted"]) == ("1", True)
+    assert (first["request"], first["how"]) == ("1", "opened")
+    assert (again["request"], again["how"]) == ("1", "adopted")
 
 
 def test_a_dry_run_writes_nothing(registry_repo: Registry) -> None:
@@ -78,11 +78,11 @@ def test_edit_keeps_comments(registry_repo: Registry, tmp_path: Path) -> None:
     assert proposed.endswith("\ntitle: Churn")
 
 
-def test_an_edit_that_changes_nothing_is_done(registry_repo: Registry) -> None:
-    before = registry_repo.refs()
-    result = registry_repo("model", "edit", "credit-risk", "--title", "Credit risk", "--remove-tag", "x")
+def test_an_edit_that_changes_nothing_is_done(shared_repo: Registry) -> None:
+    before = shared_repo.refs()
+    result = shared_repo("model", "edit", "credit-risk", "--title", "Credit risk", "--remove-tag", "x")
     assert (result.out, result.err) == ("", "gitreg: models/credit-risk/model.yaml says so already\n")
-    assert registry_repo.refs() == before
+    assert shared_repo.refs() == before
 
 
 def test_numbering_changes_only_while_there_are_no_versions(registry_repo: Registry) -> None:
@@ -113,11 +113,11 @@ def test_delete_leaves_a_tombstone(registry_repo: Registry) -> None:
     assert registry_repo.proposed(MODEL) is None
 
 
-def test_list_and_show_are_those_of_the_top(registry_repo: Registry) -> None:
-    assert registry_repo("model", "list").out == registry_repo("list").out
+def test_list_and_show_are_those_of_the_top(shared_repo: Registry) -> None:
+    assert shared_repo("model", "list").out == shared_repo("list").out
     for options in ([], ["--format", "json"]):
-        shown = registry_repo("model", "show", "credit-risk", *options)
-        assert shown.out == registry_repo("show", "credit-risk", *options).out
+        shown = shared_repo("model", "show", "credit-risk", *options)
+        assert shown.out == shared_repo("show", "credit-risk", *options).out
 
 
 @pytest.mark.parametrize(
@@ -144,10 +144,25 @@ def test_list_and_show_are_those_of_the_top(registry_repo: Registry) -> None:
         (["show", "nosuch"], 1, "no model is called 'nosuch'"),
     ],
 )
-def test_bad_input_is_refused(registry_repo: Registry, args: list[str], code: int, said: str) -> None:
-    assert said in registry_repo.refuses("model", *args, code=code)
+def test_bad_input_is_refused(shared_repo: Registry, args: list[str], code: int, said: str) -> None:
+    assert said in shared_repo.refuses("model", *args, code=code)
 
 
-def test_landing_directly_is_refused_where_nothing_enforces_the_rules(registry_repo: Registry) -> None:
-    said = registry_repo.refuses("model", "edit", "churn", "--title", "Churn", "--direct", code=1)
+def test_landing_directly_is_refused_where_nothing_enforces_the_rules(shared_repo: Registry) -> None:
+    said = shared_repo.refuses("model", "edit", "churn", "--title", "Churn", "--direct", code=1)
     assert "nothing enforces the rules" in said
+
+
+def test_one_person_s_registry_lands_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story()
+    rules = RULES | {
+        "gitreg.yaml": RULES["gitreg.yaml"] + "enforcement: solo\n",
+        "policy.yaml": RULES["policy.yaml"] + "direct: [all]\n",
+    }
+    story.edit({path: text.encode() for path, text in rules.items()}, "Begin the registry")
+    solo = Registry(write(story, tmp_path / "solo.git"), capsys)
+    assert solo("model", "new", "fraud").out.startswith("New model fraud: landed as ")
+    assert solo.json("list")[0]["name"] == "fraud"
+    assert "gitreg/requests" not in solo.refs()
+    out = solo("model", "edit", "fraud", "--title", "Fraud", "--request").out
+    assert out.startswith("Change #1 opened: Edit fraud\n")

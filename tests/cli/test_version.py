@@ -20,35 +20,35 @@ def notes(registry: Registry, version: int) -> dict[str, Any]:
     return found
 
 
-def test_list_shows_the_newest_first(registry_repo: Registry) -> None:
-    header, *lines = registry_repo("version", "list", "Credit-Risk").out.splitlines()
+def test_list_shows_the_newest_first(shared_repo: Registry) -> None:
+    header, *lines = shared_repo("version", "list", "Credit-Risk").out.splitlines()
     assert header.split()[:3] == ["version", "stage", "aliases"]
     assert [line.split()[:2] for line in lines] == [["3", "none"], ["2", "staging"], ["1", "production"]]
     assert lines[1].endswith("deprecated")
 
 
-def test_list_as_json(registry_repo: Registry) -> None:
-    found = registry_repo.json("version", "list", "credit-risk")
+def test_list_as_json(shared_repo: Registry) -> None:
+    found = shared_repo.json("version", "list", "credit-risk")
     assert [each["version"] for each in found] == [3, 2, 1]
-    shown = registry_repo.json("show", "credit-risk/2")
+    shown = shared_repo.json("show", "credit-risk/2")
     assert found[1] == {key: shown[key] for key in found[1]}
     assert found[1]["deprecated"] == {"reason": "leaks the target", "use": 3}
 
 
-def test_a_model_without_versions(registry_repo: Registry) -> None:
-    result = registry_repo("version", "list", "売上予測モデル")
+def test_a_model_without_versions(shared_repo: Registry) -> None:
+    result = shared_repo("version", "list", "売上予測モデル")
     assert (result.out, result.err) == ("", "No versions yet: gitreg register adds one.\n")
 
 
-def test_show_is_that_of_the_top(registry_repo: Registry) -> None:
+def test_show_is_that_of_the_top(shared_repo: Registry) -> None:
     for options in ([], ["--format", "json"]):
-        shown = registry_repo("version", "show", "credit-risk/1", *options)
-        assert shown.out == registry_repo("show", "credit-risk/1", *options).out
-    assert "is not a reference" in registry_repo.refuses("version", "show", "credit-risk", code=2)
+        shown = shared_repo("version", "show", "credit-risk/1", *options)
+        assert shown.out == shared_repo("show", "credit-risk/1", *options).out
+    assert "is not a reference" in shared_repo.refuses("version", "show", "credit-risk", code=2)
 
 
-def test_compare_says_what_became_better(registry_repo: Registry) -> None:
-    out = registry_repo("version", "compare", "credit-risk/production", "credit-risk/latest").out
+def test_compare_says_what_became_better(shared_repo: Registry) -> None:
+    out = shared_repo("version", "compare", "credit-risk/production", "credit-risk/latest").out
     lines = [" ".join(line.split()) for line in out.splitlines()]
     assert lines[0] == "credit-risk/1 → credit-risk/3"
     assert "~ roc_auc 0.91 0.93 +0.02 +2.20% better" in lines
@@ -56,10 +56,10 @@ def test_compare_says_what_became_better(registry_repo: Registry) -> None:
     assert "~ n_estimators 100 300" in lines
 
 
-def test_compare_as_json(registry_repo: Registry) -> None:
-    found = registry_repo.json("version", "compare", "credit-risk/1", "churn/1.2.0")
+def test_compare_as_json(shared_repo: Registry) -> None:
+    found = shared_repo.json("version", "compare", "credit-risk/1", "churn/1.2.0")
     assert (found["one"], found["other"]) == ("credit-risk/1", "churn/1.2.0")
-    assert found["commit"] == git(registry_repo.folder, "rev-parse", "main")
+    assert found["commit"] == git(shared_repo.folder, "rev-parse", "main")
     assert {metric["key"]: metric["status"] for metric in found["metrics"]} == {
         "roc_auc": "removed",
         "latency": "removed",
@@ -145,12 +145,12 @@ def test_a_dry_run_writes_nothing(registry_repo: Registry) -> None:
         ["note", "credit-risk/1", "--card", "intended_use=Decision support."],
     ],
 )
-def test_what_is_so_already_is_done(registry_repo: Registry, args: list[str]) -> None:
-    before = registry_repo.refs()
-    result = registry_repo("version", *args)
+def test_what_is_so_already_is_done(shared_repo: Registry, args: list[str]) -> None:
+    before = shared_repo.refs()
+    result = shared_repo("version", *args)
     assert result.out == ""
     assert result.err.endswith("notes.yaml says so already\n")
-    assert registry_repo.refs() == before
+    assert shared_repo.refs() == before
 
 
 @pytest.mark.parametrize(
@@ -191,5 +191,5 @@ def test_what_is_so_already_is_done(registry_repo: Registry, args: list[str]) ->
         (["list", "nosuch"], 1, "no model is called 'nosuch'"),
     ],
 )
-def test_bad_input_is_refused(registry_repo: Registry, args: list[str], code: int, said: str) -> None:
-    assert said in registry_repo.refuses("version", *args, code=code)
+def test_bad_input_is_refused(shared_repo: Registry, args: list[str], code: int, said: str) -> None:
+    assert said in shared_repo.refuses("version", *args, code=code)

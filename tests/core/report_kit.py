@@ -17,7 +17,7 @@ from gitreg.core.plan.register import NewModel, Registration, plan_register
 from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import MemoryTree, edited
+from gitreg.core.tree import MemoryTree, files_below
 from gitreg.core.verify.rule import Judged
 from tests.registry_kit import World, judged
 
@@ -68,7 +68,15 @@ def digest(number: int) -> str:
 
 def after(snapshot: Snapshot, plan: Plan) -> Snapshot:
     """The registry once a plan has landed."""
-    return snapshot.with_tree(edited(snapshot.tree, plan.edits))
+    return laid(snapshot, plan.edits)
+
+
+def laid(snapshot: Snapshot, edits: Mapping[str, bytes | None]) -> Snapshot:
+    """The registry with some files written or removed, in a tree of its own: overlays upon overlays are slow."""
+    files = {path: snapshot.tree.blob(entry.oid) for path, entry in files_below(snapshot.tree, "")} | dict(
+        edits
+    )
+    return snapshot.with_tree(MemoryTree({path: data for path, data in files.items() if data is not None}))
 
 
 def registration(model: str, number: int, **said: Any) -> Registration:

@@ -20,7 +20,6 @@ from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.ports import Identity
 from gitreg.core.report.change_request import MOST_CHARACTERS, change_request_body
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import edited
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Unknown
 from tests.core.report_kit import (
@@ -33,6 +32,7 @@ from tests.core.report_kit import (
     credit_risk,
     digest,
     empty,
+    laid,
     register,
     with_evidence,
 )
@@ -155,7 +155,7 @@ class TestRegistration:
             head = register(head, "credit-risk", number)
         text = body(head, schemas)
         assert text.count("### Registers") == 5
-        assert "… and registers `credit-risk/10`, `credit-risk/11`" in text
+        assert "… and registers `credit-risk/8`, `credit-risk/9`" in text
 
 
 def retraction() -> tuple[Snapshot, Snapshot]:
@@ -164,7 +164,7 @@ def retraction() -> tuple[Snapshot, Snapshot]:
 
 
 def files(edits: dict[str, bytes | None], base: Snapshot = BASE) -> Snapshot:
-    return base.with_tree(edited(base.tree, edits))
+    return laid(base, edits)
 
 
 RECORD = "models/credit-risk/versions/3/version.yaml"

@@ -190,7 +190,9 @@ class Registry(RuleBasedStateMachine):
         data=st.data(),
         seed=st.integers(1, 60),
         version=st.sampled_from([None, None, None, "1.0.0", "1.1.0-rc.1", "1.1.0-RC.1", "2.0.0", "one"]),
-        create=st.sampled_from([None, NewModel(), NewModel(), NewModel(scheme="semver", tags={"team": "risk"})]),
+        create=st.sampled_from(
+            [None, NewModel(), NewModel(), NewModel(scheme="semver", tags={"team": "risk"})]
+        ),
         is_copy=st.booleans(),
         again=st.booleans(),
         card=st.booleans(),

@@ -276,6 +276,12 @@ class Desk:
         self.opened.append(ws)
         return ws
 
+    def now_on(self, branch: str = "main") -> Snapshot:
+        """The registry as it is on a branch of the origin."""
+        ws = self("dan")
+        ws.repository.fetch()
+        return ws.snapshot(git(self.origin, "rev-parse", branch))
+
     def close(self) -> None:
         for ws in self.opened:
             ws.repository.close()  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ Where there is a remote ``origin``, it is the hub, and its refs are known as of 
 as ``refs/remotes/origin/X``, its ``refs/gitreg/*`` under their own names. Else this repository is the hub itself.
 
 To open, to ask for a branch and to read files costs the one process of :class:`ObjectReader` and no import beyond
-the standard library.
+the standard library; what only writing needs (``checkout``, ``trees``) is imported when something is written.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from gitreg.adapters.git import checkout, refs, trees
+from gitreg.adapters.git import refs
 from gitreg.adapters.git.commits import parse_commit
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
@@ -89,6 +89,8 @@ class GitRepository(Repository):
 
     def head_branch(self) -> str | None:
         """The short name of the branch that is checked out, possibly unborn; None if HEAD is detached."""
+        from gitreg.adapters.git import checkout
+
         return checkout.checked_out_branch(self._place)
 
     @cached_property
@@ -278,6 +280,8 @@ class GitRepository(Repository):
 
     def write_tree(self, base: str, changes: Mapping[str, Entry | None]) -> str:
         """See :class:`gitreg.core.ports.Repository`, and :func:`gitreg.adapters.git.trees.write_tree`."""
+        from gitreg.adapters.git import trees
+
         return trees.write_tree(self.reader, self._folder, base, changes)
 
     def write_commit(
@@ -321,6 +325,8 @@ class GitRepository(Repository):
 
     def _demand_undisturbed(self, update: RefUpdate) -> None:
         """``followable`` asks without knowing what is to come; here it is known which files would be in the way."""
+        from gitreg.adapters.git import checkout
+
         branch = update.ref.removeprefix(_BRANCHES)
         if not update.ref.startswith(_BRANCHES) or self._ref(update.ref) != update.old:
             return
@@ -342,6 +348,8 @@ class GitRepository(Repository):
         What moves at ``origin`` disturbs no checkout here. Where this repository is the hub, a move of a branch that
         is checked out anywhere would, unless that checkout is clean.
         """
+        from gitreg.adapters.git import checkout
+
         if self.has_origin:
             return None
         base = self._ref(_BRANCHES + branch) or self._empty_tree()
@@ -354,11 +362,15 @@ class GitRepository(Repository):
         With an ``origin`` it is the checkout that the repository was opened in that follows, and only by a
         fast-forward; without, it is every clean checkout of the branch, as ``update`` has moved the branch itself.
         """
+        from gitreg.adapters.git import checkout
+
         find = checkout.own_checkouts if self.has_origin else checkout.all_checkouts
         followed = [self._follow_in(folder, branch, old, new) for folder in find(self._place, branch)]
         return bool(followed) and all(followed)
 
     def _follow_in(self, folder: Path, branch: str, old: str | None, new: str) -> bool:
+        from gitreg.adapters.git import checkout
+
         ref = _BRANCHES + branch
         here = self._ref(ref)
         if here not in {None, old, new} and not self._is_ancestor(here, new):
@@ -371,6 +383,8 @@ class GitRepository(Repository):
         return here == new or self._advance(folder, RefUpdate(ref, here, new), base)
 
     def _advance(self, folder: Path, update: RefUpdate, base: str) -> bool:
+        from gitreg.adapters.git import checkout
+
         try:
             refs.move_here(self._folder, [update])
         except GitregError:  # somebody moved the branch this very moment

@@ -203,6 +203,8 @@ def _refuse_decoration(event: Any) -> None:
 def _key(event: Any) -> str:
     if type(event) is not yaml.ScalarEvent:
         _refuse(event, "a key must be plain text", "write each key as text")
+    if event.value == "<<" and event.implicit[0]:
+        _refuse(event, "the merge key << is not allowed", "write the values out")
     key = _scalar(event)
     if not isinstance(key, str):
         _refuse(event, f"the key {event.value!r} is not text", f'write "{event.value}"')

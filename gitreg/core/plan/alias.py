@@ -38,7 +38,7 @@ def plan_clear_alias(snapshot: Snapshot, model: str, alias: str) -> Plan:
     """Makes an alias name nothing. Raises NotFound if it names nothing already."""
     old = snapshot.alias(model, alias)
     if old is None or old.pin is None:
-        raise NotFound(f"{model!r} has no alias {alias!r}", "gitreg alias list shows all")
+        raise NotFound(f"{model!r} has no alias {alias!r}", f"gitreg alias list {model} shows all")
     return _point(snapshot, model, alias, None, f"Clear {model}@{old.alias}")
 
 

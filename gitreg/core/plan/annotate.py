@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Mapping
 
 from gitreg.core.codec.edit import REMOVE, edit_yaml
+from gitreg.core.codec.yaml import load_yaml
+from gitreg.core.decode import Fields, anything
 from gitreg.core.names import Version
 from gitreg.core.plan.plan import NothingToDo, Plan, checked, new_file
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import Refused
+from gitreg.errors import Refused, UsageError
 
 #: New values by key path; ``REMOVE`` takes a key away.
 Edits = Mapping[tuple[str, ...], object]
@@ -38,12 +40,28 @@ def _plan(snapshot: Snapshot, path: str, edits: Edits, title: str, fresh: bytes 
     blob = snapshot.blob(path)
     old = blob.data if blob else fresh
     assert old is not None, "the caller found the model"
-    new = edit_yaml(old, edits)
+    new = _edited(old, edits, path)
     if new == old:
         raise NothingToDo(f"{path} says so already")
     start = blob.oid if blob else None
     intent = (path, start, hashlib.sha256(new).hexdigest())
     return checked(snapshot, Plan("annotate", title, intent, {path: new}))
+
+
+#: What says which file this is, and so agrees with its place.
+_FIXED = ("apiVersion", "kind", "name", "model", "version")
+
+
+def _edited(old: bytes, edits: Edits, path: str) -> bytes:
+    try:
+        new = edit_yaml(old, edits)
+        before, after = (Fields(load_yaml(text), ()) for text in (old, new))
+    except ValueError as error:
+        raise UsageError(f"{path} cannot say so: {error}") from None
+    for key in _FIXED:
+        if before.maybe(key, anything, None) != after.maybe(key, anything, None):
+            raise UsageError(f"{key} of {path} cannot be edited", "it says the same as the file's path")
+    return new
 
 
 __all__ = ["REMOVE", "Edits", "plan_annotate", "plan_edit_model"]

@@ -68,19 +68,21 @@ def _allowed(judged: Judged, move: Transition, subject: str) -> ChecklistItem:
     settings = judged.policy.stage(move.target, move.model)
     if settings is None:
         return ChecklistItem(subject, rule, f"{text}, a stage that policy does not have", Outcome.FAIL)
+    barred = settings.sources is not None and move.source not in settings.sources
     if settings.sources is not None:
         text += f", which takes versions from {', '.join(settings.sources) or 'nowhere'}"
-    barred = settings.sources is not None and move.source not in settings.sources
-    return ChecklistItem(
-        subject, rule, text, Outcome.FAIL if barred or _gives_way_wrongly(judged, move) else None
-    )
+    should = _should_go_to(judged, move)
+    if should:
+        text += f", though policy sends what gives way to {should}"
+    return ChecklistItem(subject, rule, text, Outcome.FAIL if barred or should else None)
 
 
-def _gives_way_wrongly(judged: Judged, move: Transition) -> bool:
-    """Whether a version leaves every stage to make room, where policy sends such versions to a stage."""
+def _should_go_to(judged: Judged, move: Transition) -> str | None:
+    """Where policy sends a version that makes room, if it leaves every stage instead; else None."""
     settings = judged.policy.stage(move.source, move.model)
     entering = any(m.target == move.source and m.model == move.model for m in judged.transitions)
-    return move.target == NONE and entering and settings is not None and settings.replaced != NONE
+    wrong = move.target == NONE and entering and settings is not None and settings.replaced != NONE
+    return settings.replaced if wrong and settings else None
 
 
 def _judge(judged: Judged, move: Transition, record: ModelVersion, gate: Gate) -> tuple[str, GateResult]:

@@ -28,7 +28,7 @@ def list_models(session: Session, format: str, rev: str | None, at: str | None, 
     \b
     Examples:
       gitreg list
-      gitreg list --at 2026-11-20 --format json
+      gitreg model list --at 2026-11-20 --format json
     """
     from gitreg.surfaces.cli.views import models_table
 

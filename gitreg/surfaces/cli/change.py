@@ -10,6 +10,7 @@ import click
 from gitreg.surfaces.cli.check import report
 from gitreg.surfaces.cli.landing import show_outcome, show_request
 from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
+from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
     from gitreg.core.ports import ChangeRequest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 KEY = click.option(
     "--key", metavar="FILE", help="The SSH key to sign with (GITREG_SSH_KEY; default: git's signing key)."
 )
-NUMBER = click.argument("number", metavar="CHANGE")
+NUMBER = click.argument("number", metavar="CHANGE", type=TEXT)
 
 
 @click.group()
@@ -26,7 +27,7 @@ def change() -> None:
 
 
 @change.command("open")
-@click.argument("branch")
+@click.argument("branch", type=TEXT)
 @KEY
 @REMOTE
 @formatted("json")
@@ -120,6 +121,7 @@ def show(session: Session, number: str, remote: str | None, format: str) -> None
     default="30d",
     show_default=True,
     help="How long it holds: 12h, 14d…",
+    type=TEXT,
 )
 @click.option("--revoke", is_flag=True, help="Take your approval back.")
 @formatted("json")

@@ -9,7 +9,7 @@ import click
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import land_or_preview
 from gitreg.surfaces.cli.session import Session, emit, formatted, landing, reading
-from gitreg.surfaces.cli.values import TEXT, data_set, metrics_file, numbers, sound
+from gitreg.surfaces.cli.values import TEXT, data_set, metrics_file, numbers
 
 if TYPE_CHECKING:
     from gitreg.core.plan.plan import Plan
@@ -109,7 +109,7 @@ def add(
         found = resolve(snapshot, wanted)
         return plan_evidence(snapshot, found.model, found.record.version, asked)
 
-    land_or_preview(ws, sound(make_plan), direct, dry_run, format)
+    land_or_preview(ws, make_plan, direct, dry_run, format)
 
 
 @evidence.command()
@@ -146,4 +146,4 @@ def retract(
         found = resolve(snapshot, wanted)
         return plan_retract(snapshot, found.model, found.record.version, name, reason, by, now)
 
-    land_or_preview(ws, sound(make_plan), direct, dry_run, format)
+    land_or_preview(ws, make_plan, direct, dry_run, format)

@@ -7,18 +7,25 @@ import os
 import click
 
 from gitreg.surfaces.cli.session import Session, emit, formatted
+from gitreg.surfaces.cli.values import TEXT
 
 
 @click.command()
-@click.argument("directory", required=False, default=".")
-@click.option("--name", metavar="NAME", help="The registry's name (default: the folder's).")
+@click.argument("directory", required=False, default=".", type=TEXT)
+@click.option("--name", metavar="NAME", help="The registry's name (default: the folder's).", type=TEXT)
 @click.option(
-    "--branch", metavar="BRANCH", default="main", show_default=True, help="The branch whose content is live."
+    "--branch",
+    metavar="BRANCH",
+    default="main",
+    show_default=True,
+    help="The branch whose content is live.",
+    type=TEXT,
 )
 @click.option(
     "--remote",
     metavar="URL",
     help="Where DVC keeps the artifacts: s3://…, gs://…, ssh://… or a folder (default: a folder beside the registry).",
+    type=TEXT,
 )
 @click.option("--semver", is_flag=True, help="Versions are SemVer instead of 1, 2, 3….")
 @click.option(

@@ -81,7 +81,13 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("-C", "directory", metavar="DIR", default=".", help="Work as if gitreg was started in DIR.")
+@click.option(
+    "-C",
+    "directory",
+    metavar="DIR",
+    default=".",
+    help="Look for the registry from DIR (file arguments are still relative to here).",
+)
 @click.option(
     "-R",
     "registry",

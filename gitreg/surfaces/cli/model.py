@@ -10,7 +10,7 @@ from gitreg.errors import Refused, UsageError
 from gitreg.surfaces.cli import browse
 from gitreg.surfaces.cli.landing import land_or_preview
 from gitreg.surfaces.cli.session import F, Session, formatted, landing, reading
-from gitreg.surfaces.cli.values import TEXT, TEXT_OR_FILE, pairs, sound
+from gitreg.surfaces.cli.values import TEXT, TEXT_OR_FILE, pairs
 
 if TYPE_CHECKING:
     from gitreg.core.plan.plan import Plan
@@ -97,7 +97,7 @@ def new(
     )
     land_or_preview(
         session.workspace(key=key),
-        sound(lambda snapshot: plan_model(snapshot, name, asked)),
+        lambda snapshot: plan_model(snapshot, name, asked),
         direct,
         dry_run,
         format,
@@ -177,7 +177,7 @@ def edit(
     def make_plan(snapshot: Snapshot) -> Plan:
         return _plan_edit(snapshot, name, edits)
 
-    land_or_preview(session.workspace(key=key), sound(make_plan), direct, dry_run, format)
+    land_or_preview(session.workspace(key=key), make_plan, direct, dry_run, format)
 
 
 def _plan_edit(snapshot: Snapshot, name: str, edits: dict[tuple[str, ...], object]) -> Plan:
@@ -248,7 +248,7 @@ def delete(
     now = ws.clock()
     land_or_preview(
         ws,
-        sound(lambda snapshot: plan_delete_model(snapshot, snapshot.find_model(name), reason, now)),
+        lambda snapshot: plan_delete_model(snapshot, snapshot.find_model(name), reason, now),
         direct,
         dry_run,
         format,

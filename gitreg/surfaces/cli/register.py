@@ -8,6 +8,7 @@ import click
 
 from gitreg.surfaces.cli.landing import show_outcome
 from gitreg.surfaces.cli.session import REMOTE, Session, landing
+from gitreg.surfaces.cli.values import TEXT
 
 _BY_ENDING = {
     ".onnx": "onnx",
@@ -28,11 +29,15 @@ def artifact_format(path: str) -> str:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", type=TEXT)
 @click.argument("path", type=click.Path())
 @click.option("--create", is_flag=True, help="Make the model if there is none of this name.")
 @click.option(
-    "--version", "number", metavar="SEMVER", help="The new version's number, for models with SemVer versions."
+    "--version",
+    "number",
+    metavar="SEMVER",
+    help="The new version's number, for models with SemVer versions.",
+    type=TEXT,
 )
 @click.option("--semver", is_flag=True, help="With --create: the model has SemVer versions.")
 @click.option("--again", is_flag=True, help="Register bytes that are registered already once more.")
@@ -41,7 +46,9 @@ def artifact_format(path: str) -> str:
 @click.option("--metric", "metrics", multiple=True, metavar="K=N", help="A metric.")
 @click.option("--metrics", "metrics_file", metavar="FILE", help="Metrics from a JSON or YAML file.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag (editable later).")
-@click.option("--description", metavar="TEXT", help="What to know about this version (editable later).")
+@click.option(
+    "--description", metavar="TEXT", help="What to know about this version (editable later).", type=TEXT
+)
 @click.option(
     "--card",
     "card",
@@ -58,12 +65,15 @@ def artifact_format(path: str) -> str:
     "artifact",
     metavar="FORMAT",
     help="onnx, mlflow, joblib… (default: by the file's name).",
+    type=TEXT,
 )
-@click.option("--source-repo", metavar="URL", help="The repository of the training code.")
-@click.option("--source-commit", metavar="OID", help="The commit of the training code.")
-@click.option("--source-run-system", metavar="NAME", help="Where the run is recorded, such as mlflow.")
-@click.option("--source-run-id", metavar="ID", help="The run's id there.")
-@click.option("--source-run-url", metavar="URL", help="The run's page.")
+@click.option("--source-repo", metavar="URL", help="The repository of the training code.", type=TEXT)
+@click.option("--source-commit", metavar="OID", help="The commit of the training code.", type=TEXT)
+@click.option(
+    "--source-run-system", metavar="NAME", help="Where the run is recorded, such as mlflow.", type=TEXT
+)
+@click.option("--source-run-id", metavar="ID", help="The run's id there.", type=TEXT)
+@click.option("--source-run-url", metavar="URL", help="The run's page.", type=TEXT)
 @click.option(
     "--source-data", "data", multiple=True, metavar="NAME@DIGEST", help="A data set that was trained on."
 )
@@ -152,14 +162,21 @@ def _data_set(text: str) -> dict[str, str]:
 
 
 @click.command()
-@click.argument("reference", metavar="REF")
-@click.argument("model")
+@click.argument("reference", metavar="REF", type=TEXT)
+@click.argument("model", type=TEXT)
 @click.option(
-    "--to-registry", metavar="PATH|URL", help="Copy into another registry than the one that is read."
+    "--to-registry",
+    metavar="PATH|URL",
+    help="Copy into another registry than the one that is read.",
+    type=TEXT,
 )
 @click.option("--create", is_flag=True, help="Make the model if there is none of this name.")
 @click.option(
-    "--version", "number", metavar="SEMVER", help="The copy's number, for models with SemVer versions."
+    "--version",
+    "number",
+    metavar="SEMVER",
+    help="The copy's number, for models with SemVer versions.",
+    type=TEXT,
 )
 @REMOTE
 @landing

@@ -53,7 +53,12 @@ def resolve(
 @click.command()
 @click.argument("reference", metavar="REF")
 @click.option(
-    "-o", "--output", metavar="DIR", default=".", show_default=True, help="Where to put the artifact."
+    "-o",
+    "--output",
+    metavar="DIR",
+    default=".",
+    show_default=True,
+    help="Where to put the artifact.",
 )
 @REMOTE
 @formatted("json")

@@ -91,7 +91,9 @@ def emit(format: str, data: object, text: str) -> None:
     if format == "json":
         import json
 
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+        click.echo(
+            json.dumps(data, indent=2, default=str)
+        )  # in ASCII: no terminal obeys what a manifest says
     elif text:
         click.echo(text.removesuffix("\n"))
 

@@ -6,11 +6,12 @@ import click
 
 from gitreg.surfaces.cli.landing import land_or_preview
 from gitreg.surfaces.cli.session import REMOTE, Session, landing
+from gitreg.surfaces.cli.values import TEXT
 
 
 @click.command()
-@click.argument("reference", metavar="REF")
-@click.option("--to", "stage", metavar="STAGE", required=True, help="The stage to enter.")
+@click.argument("reference", metavar="REF", type=TEXT)
+@click.option("--to", "stage", metavar="STAGE", required=True, help="The stage to enter.", type=TEXT)
 @click.option(
     "--archive-existing/--keep",
     default=None,
@@ -54,9 +55,13 @@ def promote(
 
 
 @click.command()
-@click.argument("reference", metavar="REF")
+@click.argument("reference", metavar="REF", type=TEXT)
 @click.option(
-    "--to", "stage", metavar="STAGE", help="Where to (default: where policy sends versions of its stage)."
+    "--to",
+    "stage",
+    metavar="STAGE",
+    help="Where to (default: where policy sends versions of its stage).",
+    type=TEXT,
 )
 @landing
 @click.pass_obj
@@ -90,8 +95,8 @@ def demote(
 
 
 @click.command()
-@click.argument("model")
-@click.option("--stage", metavar="STAGE", required=True, help="The stage to restore.")
+@click.argument("model", type=TEXT)
+@click.option("--stage", metavar="STAGE", required=True, help="The stage to restore.", type=TEXT)
 @landing
 @click.pass_obj
 def rollback(

@@ -6,7 +6,7 @@ Everything that is not of the form asked for is a UsageError that names the opti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 import click
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     _TextType = click.ParamType[str]
     from gitreg.core.decode import Reader
     from gitreg.core.names import Version
-    from gitreg.core.plan.plan import Plan
-    from gitreg.core.snapshot import Snapshot
 else:
     _TextType = click.ParamType  # not generic before click 8.5
 
@@ -246,26 +244,6 @@ def _longest(param: click.Parameter | None) -> str:
 
 TEXT = Text()
 TEXT_OR_FILE = Text(from_file=True)
-
-
-def sound(make_plan: Callable[[Snapshot], Plan]) -> Callable[[Snapshot], Plan]:
-    """The same plans, each refused with a UsageError where a manifest in it would not be valid (a text too long…)."""
-
-    def checked(snapshot: Snapshot) -> Plan:
-        from gitreg.core.codec.load import InvalidManifest, load_manifest
-
-        plan = make_plan(snapshot)
-        for path, data in plan.edits.items():
-            kind = snapshot.layout.place(path).kind
-            try:
-                if data is not None and kind is not None:
-                    load_manifest(kind, data, path)
-            except InvalidManifest as error:
-                problem = f"{path} would not be valid: {error.problem}"
-                raise UsageError(problem, error.hint or "give another value") from None
-        return plan
-
-    return checked
 
 
 def _refuse(option: str, text: str, problem: str, hint: str | None = None) -> NoReturn:

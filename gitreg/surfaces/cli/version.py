@@ -10,7 +10,7 @@ from gitreg.errors import UsageError
 from gitreg.surfaces.cli import browse
 from gitreg.surfaces.cli.landing import land_or_preview
 from gitreg.surfaces.cli.session import Session, emit, formatted, landing, reading
-from gitreg.surfaces.cli.values import TEXT, pairs, sections, sound, text_file, version_number
+from gitreg.surfaces.cli.values import TEXT, pairs, sections, text_file, version_number
 
 if TYPE_CHECKING:
     from gitreg.api import Registry
@@ -246,7 +246,7 @@ def _annotate(
             _demand_other(snapshot, found, instead)
         return plan_annotate(snapshot, found.model, found.record.version, edits)
 
-    land_or_preview(session.workspace(key=key), sound(make_plan), direct, dry_run, format)
+    land_or_preview(session.workspace(key=key), make_plan, direct, dry_run, format)
 
 
 def _demand_other(snapshot: Snapshot, found: Resolution, instead: Version) -> None:
@@ -289,10 +289,8 @@ def delete(
     now = ws.clock()
     land_or_preview(
         ws,
-        sound(
-            lambda snapshot: plan_delete_version(
-                snapshot, snapshot.find_model(wanted.model), number, reason, now
-            )
+        lambda snapshot: plan_delete_version(
+            snapshot, snapshot.find_model(wanted.model), number, reason, now
         ),
         direct,
         dry_run,

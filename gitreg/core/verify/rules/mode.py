@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitreg.core.findings import Finding
-from gitreg.core.layout import Sort
+from gitreg.core.layout import Layout, Sort
 from gitreg.core.ports import EXECUTABLE, FILE, SUBMODULE, SYMLINK
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule, Scope, SnapshotRule
 
@@ -22,11 +22,10 @@ def check(scope: Scope) -> Iterator[Finding]:
 
 
 def check_rules_files(judged: Judged) -> Iterator[Finding]:
-    """Looks at the mode of every rules file in the registry's folder that changed."""
+    """Looks at the mode of every rules file of the registry's own that changed (workflows may run scripts)."""
+    own = Layout(judged.base.root, protected=())
     for raw in judged.delta.raw:
-        is_rules = judged.base.place(raw.path).sort is Sort.RULES
-        inside = raw.path.startswith(judged.base.layout.root)
-        if raw.new and raw.new.mode != FILE and is_rules and inside:
+        if raw.new and raw.new.mode != FILE and own.place(raw.path).sort is Sort.RULES:
             yield _finding(raw.path, raw.new.mode)
 
 

@@ -81,16 +81,18 @@ def _stages(policy: Policy) -> Iterator[tuple[Place, str]]:
 
 
 def _overrides(policy: Policy) -> Iterator[tuple[Place, str]]:
-    """Looks at what each stage becomes under each override."""
+    """Looks at what each stage becomes under each override, and tells what is wrong with it only then."""
+    plain = replace(policy, overrides=())
     for index, override in enumerate(policy.overrides):
-        everywhere = replace(policy, overrides=(Override(("*",), override.stages),))
+        overridden = replace(policy, overrides=(Override(("*",), override.stages),))
         for name in override.stages:
             where: Place = ("overrides", index, "stages", name)
-            settings = everywhere.stage(name, "")
-            if settings is None:
+            before, after = plain.stage(name, ""), overridden.stage(name, "")
+            if before is None or after is None:
                 yield where, f"there is no stage {name!r}"
-            else:
-                yield from _stage(policy, where, settings)
+                continue
+            known = list(_stage(policy, where, before))
+            yield from (problem for problem in _stage(policy, where, after) if problem not in known)
 
 
 def _stage(policy: Policy, where: Place, settings: StagePolicy) -> Iterator[tuple[Place, str]]:

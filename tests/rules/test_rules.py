@@ -1,0 +1,187 @@
+"""The rules, specified by example: README.md in this folder says how a case is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from registry_kit import World, base_files, files_in, shown, snapshot, verdict
+
+from gitreg.core.codec.schema import Schemas
+from gitreg.core.findings import Finding
+from gitreg.core.ports import ListedFile, Presence
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.verify.engine import validate
+from gitreg.core.verify.evidence import Contents, Unknown
+from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent.parent / "docs" / "rules.md"
+RULES = {each.rule for each in (*SNAPSHOT_RULES, *CHANGE_RULES)}
+OF_REGISTRIES = {each.rule.name for each in SNAPSHOT_RULES}
+CASES = sorted(path.parent for path in HERE.glob("*/*/*/case.yaml"))
+
+
+@dataclass(frozen=True)
+class State:
+    """The files of one side of a case, and the modes of those that are not plain files."""
+
+    files: Mapping[str, bytes]
+    modes: Mapping[str, str]
+
+    def snapshot(self) -> Snapshot:
+        return snapshot(self.files, self.modes)
+
+    def then(self, case: Path, side: str, said: Mapping[str, Any]) -> State:
+        """This state with what the case says of a side: what is moved, removed and replaced, then whole files."""
+        assert said.keys() <= {"move", "copy", "remove", "replace", "write", "mode"}, said.keys()
+        files = dict(self.files)
+        for old, new in said.get("move", {}).items():
+            files = {_moved(path, old, new): data for path, data in files.items()}
+        for old, new in said.get("copy", {}).items():
+            files |= {_moved(path, old, new): data for path, data in files.items() if _is_in(path, old)}
+        for gone in said.get("remove", []):
+            kept = {path: data for path, data in files.items() if not _is_in(path, gone)}
+            assert len(kept) < len(files), f"{gone} is not there to be removed"
+            files = kept
+        for path, texts in said.get("replace", {}).items():
+            files[path] = _replaced(files[path].decode(), texts).encode()
+        files |= {path: text.encode() for path, text in said.get("write", {}).items()}
+        files |= files_in(case / side)
+        return State(files, {**self.modes, **said.get("mode", {})})
+
+
+def _is_in(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
+
+
+def _moved(path: str, old: str, new: str) -> str:
+    return new + path.removeprefix(old) if _is_in(path, old) else path
+
+
+def _replaced(text: str, texts: Mapping[str, str]) -> str:
+    for old, new in texts.items():
+        assert text.count(old) == 1, f"{old!r} stands there {text.count(old)} times"
+        text = text.replace(old, new)
+    return text
+
+
+def _known(said: object) -> Any:
+    """``unknown: why`` is an answer that could not be had."""
+    unknown = isinstance(said, str) and said.startswith("unknown: ")
+    return Unknown(str(said).removeprefix("unknown: ")) if unknown else said
+
+
+def _presence(said: Any) -> Presence | Unknown:
+    known = _known(said)
+    if isinstance(known, Unknown):
+        return known
+    return Presence(tuple(known.get("missing", ())), tuple(known.get("corrupt", ())))
+
+
+def _contents(said: Any) -> Contents:
+    known = _known(said)
+    return tuple(ListedFile(**file) for file in known) if isinstance(known, list) else known
+
+
+def _world(said: Mapping[str, Any]) -> World:
+    found = {key: _known(value) for key, value in said.items()}
+    if isinstance(found.get("approvals"), list):
+        given = (each if isinstance(each, dict) else {"by": each} for each in found["approvals"])
+        found["approvals"] = tuple(given)
+    found["presence"] = {name: _presence(value) for name, value in said.get("presence", {}).items()}
+    found["contents"] = {name: _contents(value) for name, value in said.get("contents", {}).items()}
+    return World(**found)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One example: what a registry is (``head``), or what a change makes of one (``base``), and what comes of it."""
+
+    base: State
+    head: State
+    landed: State
+    world: World
+    is_registry: bool
+    expected: list[tuple[str, str, str, str]]
+
+
+def read(folder: Path) -> Case:
+    said = yaml.safe_load((folder / "case.yaml").read_text())
+    keys = {"because", "judge", "base", "head", "landed", "world", "expect"}
+    assert said.keys() <= keys, said.keys() - keys
+    assert said["because"].strip().endswith("."), "because is a sentence"
+    base = State(base_files(), {}).then(folder, "base", said.get("base", {}))
+    default = "registry" if folder.parent.parent.name in OF_REGISTRIES else "change"
+    return Case(
+        base,
+        base.then(folder, "head", said.get("head", {})),
+        base.then(folder, "landed", said.get("landed", {})),
+        _world(said.get("world", {})),
+        said.get("judge", default) == "registry",
+        [_expectation(each) for each in said.get("expect", [])],
+    )
+
+
+def _expectation(said: Mapping[str, str]) -> tuple[str, str, str, str]:
+    assert said.keys() <= {"rule", "at", "says", "outcome"}, said.keys()
+    return said["rule"], said.get("at", "-"), said["says"], said.get("outcome", "fail")
+
+
+def _agrees(finding: Finding, expected: tuple[str, str, str, str]) -> bool:
+    rule, at, says, outcome = expected
+    place = finding.location
+    where = "-" if place is None else f"{place.path}:{place.line}" if place.line else place.path
+    return (finding.rule, where, finding.outcome) == (rule, at, outcome) and says in finding.message
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda path: path.relative_to(HERE).as_posix())
+def test_a_case_has_exactly_the_findings_that_it_expects(folder: Path, schemas: Schemas) -> None:
+    case = read(folder)
+    base, head = case.base.snapshot(), case.head.snapshot()
+    if case.is_registry:
+        found = validate(head, schemas)
+        change = {finding.rule for finding in verdict(base, head, schemas, case.world)}
+        assert not found or change & {finding.rule for finding in found}, "a change that leads there is let pass"
+    else:
+        if not case.world.bootstrap:
+            assert shown(validate(base, schemas)) == [], "the base of a case is a valid registry"
+        found = verdict(case.landed.snapshot(), head, schemas, case.world, merge_base=base)
+    assert len(found) == len(case.expected), shown(found)
+    for finding, expected in zip(found, case.expected, strict=True):
+        assert _agrees(finding, expected), shown(found)
+
+
+def test_the_base_is_a_valid_registry(schemas: Schemas) -> None:
+    assert shown(validate(snapshot(base_files()), schemas)) == []
+
+
+def test_ids_and_names_of_rules_are_unique() -> None:
+    assert len({rule.id for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES, key=lambda r: r.id), ids=lambda rule: rule.name)
+def test_every_rule_has_cases_of_its_own(rule: Any) -> None:
+    cases = [path for path in CASES if path.parent.parent.name == rule.name]
+    assert any(path.parent.name == "pass" for path in cases)
+    failing = [read(path) for path in cases if path.parent.name == "fail"]
+    assert failing
+    assert all(rule.id in {expected[0] for expected in case.expected} for case in failing)
+
+
+def test_every_case_belongs_to_a_rule_and_passing_ones_expect_nothing() -> None:
+    assert {path.parent.parent.name for path in CASES} == {rule.name for rule in RULES}
+    assert {path.parent.name for path in CASES} == {"pass", "fail"}
+    assert not [path for path in CASES if path.parent.name == "pass" and read(path).expected]
+
+
+def test_every_rule_is_explained_and_nothing_else_is() -> None:
+    text = DOCS.read_text()
+    sections = re.findall(r'^<a id="(gr\d+)"></a>\n\n## (GR\d+) (\S+)\n', text, re.MULTILINE)
+    assert sections == [(r.id.lower(), r.id, r.name) for r in sorted(RULES, key=lambda r: r.id)]
+    assert len(re.findall(r"^## GR", text, re.MULTILINE)) == len(sections)
