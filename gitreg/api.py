@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,6 +21,7 @@ from gitreg.core.names import Version, parse_reference
 from gitreg.core.ports import Progress
 from gitreg.core.resolve import Resolution, resolve, resolve_all
 from gitreg.core.snapshot import Snapshot
+from gitreg.errors import UsageError
 from gitreg.wiring import Opened, Options, read_snapshot
 from gitreg.wiring import open_registry as _open
 from gitreg.wiring import workspace as _workspace
@@ -89,6 +91,8 @@ class ModelSummary:
 class Registry:
     """A registry at one commit. Everything is read from that commit; nothing is cached on disk.
 
+    Reading starts one ``git`` process, which :meth:`close` or the end of a ``with`` block ends.
+
     Errors are :class:`gitreg.errors.GitregError`: ``NotFound``, ``Refused``, ``Undecided`` and so on.
     """
 
@@ -99,6 +103,16 @@ class Registry:
         self._options = options
         self._progress = progress
         self.snapshot = snapshot
+
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the git process that reads for this registry, as the program's end does; a later read starts one."""
+        self._opened.repository.close()
 
     @property
     def commit(self) -> str | None:
@@ -169,12 +183,12 @@ class Registry:
         """Downloads an artifact into a directory (made if need be), verified byte for byte; returns its path.
 
         Raises as :meth:`resolve`, and Refused (something is there already; the bytes are not the record's), Undecided
-        (the remote does not answer).
+        (the remote does not answer), UsageError (the directory cannot be one). What fails leaves nothing behind.
         """
         from gitreg.flows.pull import pull
 
-        os.makedirs(directory, exist_ok=True)
-        return pull(self.workspace, self.snapshot, parse_reference(reference), os.fspath(directory))[1]
+        with _folder(os.fspath(directory)) as folder:
+            return pull(self.workspace, self.snapshot, parse_reference(reference), folder)[1]
 
     def history(self, name: str | None = None) -> Iterator[Event]:
         """What happened, newest first; of one model if it is named. Raises NotFound."""
@@ -190,6 +204,27 @@ class Registry:
         from gitreg.core.verify.engine import validate
 
         return validate(self.snapshot, self.workspace.schemas)
+
+
+@contextmanager
+def _folder(folder: str) -> Iterator[str]:
+    """A folder, made if need be; what was made for it goes again if the block fails."""
+    missing = []
+    place = os.path.abspath(folder)
+    while not os.path.lexists(place):
+        missing.append(place)
+        place = os.path.dirname(place)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{folder!r} is not a directory", "name another one") from None
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            for made in missing:
+                os.rmdir(made)
+        raise
 
 
 def open_registry(
@@ -211,8 +246,11 @@ def open_registry(
 
     Raises:
         ConfigError: no repository, no registry, or no such branch. NotFound: no such revision.
+        UsageError: ``worktree`` together with ``rev`` or ``at``.
         Undecided: a URL that does not answer.
     """
+    if worktree and (rev is not None or at is not None):
+        raise UsageError("the working tree has no other point in time", "leave --worktree out, or --rev and --at")
     chosen = options or Options(registry=os.fspath(path_or_url))
     opened = _open(chosen)
     if worktree:

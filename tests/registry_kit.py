@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -13,6 +13,7 @@ from gitreg.core.codec.schema import Schemas
 from gitreg.core.decode import show_time
 from gitreg.core.delta import Delta, VersionRegistered, delta
 from gitreg.core.findings import Finding
+from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import Policy
 from gitreg.core.ports import (
     FILE,
@@ -135,9 +136,8 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
     return replace(known, author=_opening(known, policy, world), statements=statements)
 
 
-def _by_name(head: Snapshot, pointers: Iterable[DvcPointer]) -> dict[DvcPointer, str]:
-    """Which version each pointer belongs to, as ``model/version``."""
-    wanted, found = set(pointers), {}
+def _artifacts(head: Snapshot) -> Iterator[tuple[str, ModelVersion, DvcPointer]]:
+    """Every version that can be read, as ``model/version``, with its record and pointer."""
     for model in head.models():
         for version in head.versions(model):
             try:
@@ -145,29 +145,31 @@ def _by_name(head: Snapshot, pointers: Iterable[DvcPointer]) -> dict[DvcPointer,
                 pointer = head.dvc_pointer(model, record) if record else None
             except InvalidManifest:
                 continue
-            if pointer in wanted and pointer is not None:
-                found[pointer] = f"{model}/{version}"
-    return found
+            if record is not None and pointer is not None:
+                yield f"{model}/{version}", record, pointer
 
 
 def _presence(head: Snapshot, required: Required, world: World) -> dict[DvcPointer, Presence | Unknown]:
-    names = _by_name(head, required.presence)
-    return {pointer: world.presence.get(name, Presence()) for pointer, name in names.items()}
+    told: dict[DvcPointer, Presence | Unknown] = dict.fromkeys(required.presence, Presence())
+    told |= {p: world.presence[name] for name, _, p in _artifacts(head) if name in world.presence}
+    return {pointer: told[pointer] for pointer in required.presence}
 
 
-def _contents(head: Snapshot, meaning: Delta, required: Required, world: World) -> dict[DvcPointer, Contents]:
-    names = _by_name(head, required.contents)
-    told: dict[DvcPointer, Contents] = {}
-    for added in meaning.of(VersionRegistered):
-        try:
-            record = head.record(added.model, added.version)
-        except InvalidManifest:
-            continue
-        for pointer, name in names.items():
-            if record is not None and name == f"{added.model}/{added.version}":
-                sha256 = record.artifact.digest.removeprefix("sha256:")
-                told[pointer] = world.contents.get(name, (ListedFile("", record.artifact.size, sha256),))
-    return told
+def _contents(
+    head: Snapshot, meaning: Delta, required: Required, world: World
+) -> dict[DvcPointer, Contents]:
+    new = {f"{added.model}/{added.version}" for added in meaning.of(VersionRegistered)}
+    found = {
+        pointer: world.contents.get(name, (_file(record),))
+        for name, record, pointer in _artifacts(head)
+        if name in new
+    }
+    return {pointer: found[pointer] for pointer in required.contents if pointer in found}
+
+
+def _file(record: ModelVersion) -> ListedFile:
+    """The one file that a record describes."""
+    return ListedFile("", record.artifact.size, record.artifact.digest.removeprefix("sha256:"))
 
 
 def _key(person: str | None, policy: Policy) -> str | None:
@@ -203,7 +205,7 @@ def _approval(
     body |= {name: show_time(value) if isinstance(value, datetime) else value for name, value in rest.items()}
     body = {name: value for name, value in body.items() if value is not None}
     signature = Signature(str(key or _key(str(by), policy)), not invalid, str(invalid) if invalid else None)
-    return Statement(body, signature, f"refs/gitreg/approvals/{known.change_id[:8]}/{by}")
+    return Statement(body, signature, f"refs/gitreg/approvals/@/{by}")
 
 
 def shown(findings: Iterable[Finding]) -> list[str]:

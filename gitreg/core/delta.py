@@ -374,7 +374,9 @@ def transitions(found: Delta, policy: Policy) -> list[Transition]:
 def _moves(model: str, changes: list[StageChanged], policy: Policy) -> Iterator[Transition]:
     left = {pin.version: (change.stage, pin) for change in changes for pin in change.left}
     entered = {pin.version: (change.stage, pin) for change in changes for pin in change.entered}
-    rolled_back = [change for change in changes if change.is_rollback]
+    rolled_back = [
+        change for change in changes if change.is_rollback and not _is_plain_promotion(change, left, policy)
+    ]
     pins = {version: pin for version, (_, pin) in (left | entered).items()}
     ends = {version: (_stage_in(left, version), _stage_in(entered, version)) for version in pins}
     filled = {target for source, target in ends.values() if not _gives_way(source, target, model, policy)}
@@ -386,6 +388,16 @@ def _moves(model: str, changes: list[StageChanged], policy: Policy) -> Iterator[
 
 def _stage_in(found: Mapping[Version, tuple[str, Pin]], version: Version) -> str:
     return found[version][0] if version in found else NONE
+
+
+def _is_plain_promotion(
+    change: StageChanged, left: Mapping[Version, tuple[str, Pin]], policy: Policy
+) -> bool:
+    """Whether an empty stage gets back what it held by a way that is open to every version anyhow."""
+    settings = policy.stage(change.stage, change.model)
+    sources = {left.get(pin.version, (NONE, pin))[0] for pin in change.entered}
+    is_open = settings is not None and (settings.sources is None or sources <= set(settings.sources))
+    return is_open and not change.left
 
 
 def _restores(

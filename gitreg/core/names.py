@@ -174,8 +174,12 @@ def parse_reference(text: str) -> Reference:
     model, at, alias = body.partition("@")
     selector = ""
     if not at:
-        model, _, selector = body.rpartition("/")
-    _demand_model_name(model, text)
+        model, slash, selector = body.rpartition("/")
+        if not slash:
+            raise _no_reference(text, "it names no version, stage or alias")
+    problem = model_name_problem(model) if model else "it names no model"
+    if problem:
+        raise _no_reference(text, problem)
     if at:
         return Reference(model, alias=_demand_pointer_name(alias, text))
     if selector.casefold() == "latest":
@@ -189,17 +193,12 @@ def parse_reference(text: str) -> Reference:
 _REFERENCE_HINT = "write NAME/3, NAME/latest, NAME/production or NAME@champion"
 
 
-def _demand_model_name(name: str, text: str) -> None:
-    problem = model_name_problem(name) if name else "it names no version, stage or alias"
-    if problem:
-        raise UsageError(f"{text!r} is not a reference: {problem}", _REFERENCE_HINT)
+def _no_reference(text: str, problem: str) -> UsageError:
+    return UsageError(f"{text!r} is not a reference: {problem}", _REFERENCE_HINT)
 
 
 def _demand_pointer_name(name: str, text: str) -> str:
     problem = pointer_name_problem(name)
     if problem:
-        raise UsageError(
-            f"{text!r} is not a reference: {name!r} is no version, stage or alias ({problem})",
-            _REFERENCE_HINT,
-        )
+        raise _no_reference(text, f"{name!r} is no version, stage or alias ({problem})")
     return name

@@ -198,9 +198,10 @@ class Policy:
 
     def stage(self, name: str, model: str) -> StagePolicy | None:
         """What holds for ``model`` in the stage ``name``; None if the policy has no such stage."""
-        raw = next((stage for stage in self.stages if stage["name"] == name), None)
+        implicit = {"name": NONE} if name == NONE else None
+        raw = next((stage for stage in self.stages if stage["name"] == name), implicit)
         if raw is None:
-            return StagePolicy(NONE) if name == NONE else None
+            return None
         return _stage(self._overridden(raw, name, model), ())
 
     def _overridden(self, raw: Mapping[str, object], name: str, model: str) -> Mapping[str, object]:

@@ -165,7 +165,8 @@ class Snapshot:
     def _suggestion(self, name: str) -> str:
         import difflib
 
-        close = difflib.get_close_matches(name, self.model_folders(), 1)
+        others = [folder for folder in self.model_folders() if folder != name]
+        close = difflib.get_close_matches(name, others, 1)
         return f"; did you mean {close[0]!r}?" if close else ""
 
     def scheme(self, model: str) -> str:

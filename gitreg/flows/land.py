@@ -210,7 +210,7 @@ _WHEN_AND_WHO = frozenset({"created_at", "created_by", "deleted_at", "renamed_at
 
 
 def _asks_the_same(base: Snapshot, plan: Plan, found: Candidate, request: ChangeRequest) -> bool:
-    """Whether a request's branch, laid over the current base, is what its author signed, and does what the plan does."""
+    """Whether a request's branch, laid over the current base, is what its author signed and what the plan does."""
     if found.conflicts or change_id(found.changes) != request.change_id:
         return False
     there = {change.path: change.new for change in found.changes}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.decode import DecodeError
 from gitreg.core.manifest import DECODERS
-from tests.core.test_schemas import DOCUMENTS, KINDS, example
+from tests.core.test_schemas import DOCUMENTS, KINDS, example, subschemas
 
 Path = tuple[str | int, ...]
 #: What a change leaves out.
@@ -236,6 +236,14 @@ def _near(form: dict[str, Any], what: str) -> Iterator[int]:
     for bound, step in (("min", -1), ("max", 1)):
         if bound + what in form:
             yield from (number for number in (form[bound + what], form[bound + what] + step) if number >= -1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_examples_reach_every_part_of_their_schema(kind: str) -> None:
+    """That what follows is not blind to some of it."""
+    reached = {id(form) for path in paths(example(kind)) for form in forms(kind, path)}
+    parts = subschemas(DOCUMENTS[kind.lower()], indirect=False)
+    assert [part for part in parts if "$ref" not in part and id(part) not in reached] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

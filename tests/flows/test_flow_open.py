@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flow_kit import MAIN, Desk, blocking, git
+from flow_kit import MAIN, Desk, blocking, git, message
 from gitreg.errors import GitregError, NotFound, Refused, UsageError
 from gitreg.flows.change import approve, merge, open_branch, refresh
 
@@ -68,9 +68,9 @@ def test_commits_of_others_are_never_overwritten(desk: Desk) -> None:
     branch_off(desk, "# one\n")
     open_branch(desk("dan"), "stricter")
     theirs = desk.commit({"README.md": "from Bo\n"}, person="bo", branch="stricter")
-    with desk.unchanged(), pytest.raises(Refused, match="git pull") as error:
+    with desk.unchanged(), pytest.raises(Refused, match="lacks commits") as error:
         open_branch(desk("dan"), "stricter")
-    assert error.value.hint
+    assert "git pull" in message(error)
     assert desk.refs()["refs/heads/stricter"] == theirs
 
 

@@ -75,7 +75,8 @@ def _team_policy(new: NewRegistry) -> str:
 apiVersion: gitreg/v1
 kind: Policy
 
-# The people whose approvals count. keys are SSH public keys (cat ~/.ssh/id_ed25519.pub).
+# The people whose approvals count. keys are SSH public keys (cat ~/.ssh/id_ed25519.pub). Nobody approves their own
+# change: while you are alone, commit changes of this file with plain git, and let nothing need an approval yet.
 people:
   - {_person(new)}
 

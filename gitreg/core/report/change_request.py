@@ -132,7 +132,7 @@ def _against_holder(judged: Judged, move: Transition) -> Iterator[list[str]]:
 
 def _holder(judged: Judged, move: Transition) -> ModelVersion | None:
     """Whom the metric gates compare with."""
-    pin = readable(lambda: metric_gate._holder(judged.base, move))
+    pin = readable(lambda: metric_gate.holder_of(judged.base, move))
     return readable(lambda: judged.base.record(move.model, pin.version)) if pin else None
 
 

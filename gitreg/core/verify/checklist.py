@@ -102,8 +102,8 @@ def _soak(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistI
     soak = settings.soak if settings else None
     if soak is None or move.rollback:
         return
-    found = next(soak_rule._soak(judged, move, soak), None)
-    text = found.message if found else f"has been in {soak.stage} for {soak_rule._shown(soak.period)}"
+    found = next(soak_rule.judge_soak(judged, move, soak), None)
+    text = found.message if found else f"has been in {soak.stage} for {soak_rule.show_period(soak.period)}"
     yield ChecklistItem(subject, soak_rule.RULE.id, text, found.outcome if found else None)
 
 

@@ -68,6 +68,13 @@ def list_changes(session: Session, every: bool, format: str) -> None:
     emit(format, [_facts(request) for request in requests], text)
 
 
+def _lines(text: str) -> str:
+    """A stored text, which anybody who can push may have written, fit for a terminal."""
+    from gitreg.core.report.text import printable
+
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
 def _facts(request: ChangeRequest) -> dict[str, object]:
     return {
         "id": request.id,
@@ -104,7 +111,7 @@ def show(session: Session, number: str, remote: str | None, format: str) -> None
     request = ws.forge.request(number)
     title = f"Change #{request.id} ({request.state}): {printable(request.title)}"
     if request.state != "open" or request.head is None:
-        emit(format, _facts(request) | {"body": request.body}, f"{title}\n\n{request.body}")
+        emit(format, _facts(request) | {"body": request.body}, f"{title}\n\n{_lines(request.body)}")
         return
     verdict = verify(ws, ws.tip(), request.head)
     body = change_request_body(verdict.judged, verdict.findings)

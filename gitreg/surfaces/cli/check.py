@@ -109,5 +109,7 @@ def report(findings: Sequence[Finding], checked: str, format: str, facts: dict[s
     elif format == "github":
         click.echo(findings_github(findings).removesuffix("\n"))
     else:
-        click.echo(findings_sarif(findings))
+        from gitreg import __version__
+
+        click.echo(findings_sarif(findings, version=__version__))
     return exit_code(findings)

@@ -95,5 +95,7 @@ def _welcome(new: object, place: str, commit: str) -> str:
         lines.append(
             "  note         no SSH key found: add yours to people in policy.yaml, to sign and to approve"
         )
+    if not new.solo:
+        lines.append("  note         nobody approves their own change: add a second person to policy.yaml")
     lines.append(f"Next: gitreg -C {place} register my-model model.onnx --create --metric accuracy=0.9")
     return "\n".join(lines)

@@ -30,7 +30,7 @@ def resolve(
     Examples:
       gitreg resolve credit-risk/production
       gitreg resolve credit-risk@champion --format json
-      eval "$(gitreg resolve credit-risk/production --format env)"
+      facts=$(gitreg resolve credit-risk/production --format env) && eval "$facts"
     """
     registry = session.read(rev, at, worktree)
     found = registry.resolve_all(reference) if every else [registry.resolve(reference)]

@@ -86,7 +86,7 @@ def _against_holder(
 ) -> GateResult:
     bounds = [f"{sign} {bound:g}" for sign, bound in (("≥", gate.min), ("≤", gate.max)) if bound is not None]
     passed = f"{gate.metric} is {value:g}" + (f" ({', '.join(bounds)})" if bounds else "")
-    holder = _holder(judged.base, move)
+    holder = holder_of(judged.base, move)
     allowed = gate.worse_than_holder_by_at_most
     if holder is None or allowed is None:
         return GateResult(passed, None, location)
@@ -104,7 +104,7 @@ def _against_holder(
     return GateResult(f"{passed}; version {holder.version} has {theirs:g}", None, location)
 
 
-def _holder(base: Snapshot, move: Transition) -> Pin | None:
+def holder_of(base: Snapshot, move: Transition) -> Pin | None:
     """Whom to compare with: the stage's holder, or the one before where the stage is empty."""
     assignment = base.stage(move.model, move.target)
     if assignment is None:

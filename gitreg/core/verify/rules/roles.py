@@ -12,9 +12,15 @@ RULE = Rule("GR308", "roles", "The author has a role that may propose such a cha
 
 
 def check(judged: Judged) -> Iterator[Finding]:
-    """Looks up the author's roles, where the author is known. (Approvals deal with an author who is not.)"""
+    """Looks up the author's roles. A policy that has roles cannot judge a change of an unknown author."""
+    if judged.bootstrap or not judged.policy.roles or not judged.kinds:
+        return
     author = author_of(judged.evidence, judged.policy)
-    if author is None or not judged.policy.roles:
+    if author is None:
+        yield RULE.undecided(
+            "who proposes this change is not known, so neither is whether they may",
+            fix="open the change request with an SSH key that policy.yaml lists",
+        )
         return
     for kind in judged.kinds:
         if not judged.policy.may_propose(author, kind):

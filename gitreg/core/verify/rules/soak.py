@@ -19,23 +19,28 @@ def check(judged: Judged) -> Iterator[Finding]:
     for move in judged.transitions:
         settings = judged.policy.stage(move.target, move.model)
         if settings and settings.soak and not move.displaced and not move.rollback:
-            yield from _soak(judged, move, settings.soak)
+            yield from judge_soak(judged, move, settings.soak)
 
 
-def _soak(judged: Judged, move: Transition, soak: Soak) -> Iterator[Finding]:
+def judge_soak(judged: Judged, move: Transition, soak: Soak) -> Iterator[Finding]:
+    """Looks up the answer for one move; nothing is a pass."""
     assignment = judged.base.stage(move.model, soak.stage)
     held = {pin.version for pin in assignment.versions} if assignment else set()
-    what = f"{move.model}/{move.pin.version} has not been in {soak.stage} for {_shown(soak.period)}"
+    what = f"{move.model}/{move.pin.version} has not been in {soak.stage} for {show_period(soak.period)}"
     answer = judged.evidence.soaks.get(
         SoakQuestion(move.model, soak.stage, soak.period), Unknown("nobody looked")
     )
     if move.pin.version not in held or answer is False:
         yield RULE.finding(what, judged.at_stage(move), "wait, then verify again")
     elif isinstance(answer, Unknown):
-        yield RULE.undecided(f"whether {what} could not be found out: {answer.why}", judged.at_stage(move))
+        yield RULE.undecided(
+            f"how long {move.model}/{move.pin.version} has been in {soak.stage} could not be found out: {answer.why}",
+            judged.at_stage(move),
+        )
 
 
-def _shown(period: timedelta) -> str:
+def show_period(period: timedelta) -> str:
+    """A duration in its largest whole unit."""
     minutes = int(period.total_seconds() // 60)
     for size, name in ((1440, "day"), (60, "hour"), (1, "minute")):
         if minutes % size == 0:
