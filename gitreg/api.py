@@ -250,7 +250,9 @@ def open_registry(
         Undecided: a URL that does not answer.
     """
     if worktree and (rev is not None or at is not None):
-        raise UsageError("the working tree has no other point in time", "leave --worktree out, or --rev and --at")
+        raise UsageError(
+            "the working tree has no other point in time", "leave --worktree out, or --rev and --at"
+        )
     chosen = options or Options(registry=os.fspath(path_or_url))
     opened = _open(chosen)
     if worktree:

@@ -21,6 +21,8 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import Candidate, change_id
 from gitreg.core.verify.approvals import opening_statement
 from gitreg.core.verify.engine import evaluate
+from gitreg.core.verify.rule import Judged
+from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import LostRace, Refused, Undecided
 from gitreg.flows.verify import candidate_of, judge, planned
 from gitreg.flows.workspace import Workspace
@@ -104,7 +106,7 @@ def preview(ws: Workspace, make_plan: Planner) -> Preview:
     ws.repository.fetch()
     base_commit, base = ws.current()
     plan = make_plan(base)
-    judged, _ = judge(ws, base_commit, planned(ws, base, plan.edits))
+    judged, _ = judge(ws, base_commit, planned(ws, base, plan.edits), artifacts=False)
     return Preview(plan, edits_diff(base, plan.edits), change_request_body(judged))
 
 
@@ -182,10 +184,11 @@ def propose(
     if open_already is not None and old_head is not None:
         found = candidate_of(ws, base_commit, old_head)
         if _asks_the_same(ws.snapshot(base_commit), plan, found, open_already):
-            return Proposed(plan, open_already, "adopted", tuple(evaluate(judge(ws, base_commit, found)[0])))
+            judged, _ = judge(ws, base_commit, found, artifacts=False)
+            return Proposed(plan, open_already, "adopted", _needs(judged))
     _demand_own_branch(ws, base_commit, old_head, branch)
     head, found = _committed(ws, base_commit, plan)
-    judged, _ = judge(ws, base_commit, found)
+    judged, _ = judge(ws, base_commit, found, artifacts=False)
     id, now = judged.evidence.change_id, ws.clock()
     new = NewRequest(
         title=plan.title,
@@ -198,7 +201,12 @@ def propose(
     )
     request = ws.forge.open(new, ws.signer, old_head, now)
     proposed = replace(judged, evidence=replace(judged.evidence, author=request.author))
-    return Proposed(plan, request, "renewed" if open_already else "opened", tuple(evaluate(proposed)))
+    return Proposed(plan, request, "renewed" if open_already else "opened", _needs(proposed))
+
+
+def _needs(judged: Judged) -> tuple[Finding, ...]:
+    """What a request still needs. To read its artifacts back from the remote is left to who verifies it."""
+    return tuple(finding for finding in evaluate(judged) if finding.rule != ARTIFACTS.rule.id)
 
 
 def _open_request(ws: Workspace, branch: str) -> ChangeRequest | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from gitreg.core.delta import Delta, delta
+from gitreg.core.delta import delta
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.ports import Blob, ChangeRequest, DvcPointer, Entry, Presence, Statement
@@ -17,6 +17,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import (
     Contents,
     Evidence,
+    Required,
     SoakQuestion,
     Unknown,
     required_evidence,
@@ -65,8 +66,10 @@ def planned(ws: Workspace, base: Snapshot, edits: Mapping[str, bytes | None]) ->
     return Candidate(tree, tuple(raw_changes(base.tree, tree)))
 
 
-def judge(ws: Workspace, base_commit: str, found: Candidate) -> tuple[Judged, ChangeRequest | None]:
-    """Everything that the rules look at, with the evidence gathered."""
+def judge(
+    ws: Workspace, base_commit: str, found: Candidate, *, artifacts: bool = True
+) -> tuple[Judged, ChangeRequest | None]:
+    """Everything that the rules look at, with the evidence gathered; ``artifacts``: that on the remote, too."""
     base = ws.snapshot(base_commit)
     head = base.with_tree(found.tree)
     bootstrap = base.blob(base.layout.path("gitreg.yaml")) is None
@@ -76,7 +79,11 @@ def judge(ws: Workspace, base_commit: str, found: Candidate) -> tuple[Judged, Ch
     id = change_id((*found.changes, *found.conflicts))
     request = _request_of(ws, id)
     author = request.author if request else None
-    evidence = _gather(ws, base_commit, base, head, meaning, id, author, bootstrap)
+    rules = head if bootstrap else base
+    required = required_evidence(base, head, meaning, rules.policy())
+    if not artifacts:
+        required = replace(required, contents=(), presence=())
+    evidence = _gather(ws, base_commit, rules, required, id, author)
     return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
 
 
@@ -87,17 +94,8 @@ def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
 
 
 def _gather(
-    ws: Workspace,
-    base_commit: str,
-    base: Snapshot,
-    head: Snapshot,
-    meaning: Delta,
-    id: str,
-    author: Statement | None,
-    bootstrap: bool,
+    ws: Workspace, base_commit: str, rules: Snapshot, required: Required, id: str, author: Statement | None
 ) -> Evidence:
-    rules = head if bootstrap else base
-    required = required_evidence(base, head, meaning, rules.policy())
     policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
     return Evidence(
         now=ws.clock(),
@@ -109,7 +107,7 @@ def _gather(
         statements=_statements(ws, id) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
-        soaks={question: _soak(ws, base_commit, base, question) for question in required.soaks},
+        soaks={question: _soak(ws, base_commit, rules, question) for question in required.soaks},
     )
 
 

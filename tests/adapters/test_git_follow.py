@@ -288,7 +288,7 @@ def test_a_branch_moved_this_very_moment_takes_the_files_back(
             git(work, "update-ref", MAIN, other)
             return done
 
-        monkeypatch.setattr("gitreg.adapters.git.repository.checkout.switch", switch_and_lose)
+        monkeypatch.setattr("gitreg.adapters.git.checkout.switch", switch_and_lose)
         assert not repository.follow("main", update.old, update.new or "")
     assert git(work, "rev-parse", "HEAD") == other
     assert (work / "a").read_text() == "1"

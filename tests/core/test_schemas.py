@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -183,6 +185,12 @@ def changed(kind: str, *path: Any, to: Any) -> Any:
         inner = inner[part]
     inner[path[-1]] = to
     return value
+
+
+def test_jsonschema_is_imported_late() -> None:
+    """A resolve or a promotion reads manifests without paying for it."""
+    code = "import sys, gitreg.core.codec.schema; sys.exit({'jsonschema', 'referencing'} & sys.modules.keys() != set())"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 class TestSentences:

@@ -153,7 +153,7 @@ class Rejected:
 def approvals_given(
     evidence: Evidence, digests: list[str], policy: Policy
 ) -> tuple[list[Approval], list[Rejected]]:
-    """The newest approval of each person that counts, and every statement that does not, with the reason."""
+    """The newest approval of each person that counts; of all others every statement, and why it does not count."""
     if isinstance(evidence.statements, Unknown):
         return [], []
     author = author_of(evidence, policy)
@@ -170,7 +170,7 @@ def approvals_given(
             rejected.append(Rejected(person or "somebody unknown", why or "it is not dated", statement.ref))
         elif person not in counted or counted[person].issued < issued:
             counted[person] = Approval(person, issued)
-    return list(counted.values()), rejected
+    return list(counted.values()), [each for each in rejected if each.who not in counted]
 
 
 def _signer(statement: Statement, policy: Policy) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
@@ -97,11 +98,16 @@ def _against_holder(
             f"{gate.metric} is {value:g}, but the holder, version {holder.version}, has none to compare with"
         )
         return GateResult(why, Outcome.UNDECIDED, location)
-    worse_by = theirs - value if gate.direction == "higher" else value - theirs
+    worse_by = _minus(theirs, value) if gate.direction == "higher" else _minus(value, theirs)
     compared = f"{gate.metric} is {value:g}; the holder, version {holder.version}, has {theirs:g}"
-    if worse_by > allowed:
+    if worse_by > Decimal(str(allowed)):
         return GateResult(f"{compared}, and at most {allowed:g} worse is allowed", Outcome.FAIL, location)
     return GateResult(f"{passed}; version {holder.version} has {theirs:g}", None, location)
+
+
+def _minus(one: float, other: float) -> Decimal:
+    """The difference as people write it: in binary, 0.945 - 0.94 is more than 0.005."""
+    return Decimal(str(one)) - Decimal(str(other))
 
 
 def holder_of(base: Snapshot, move: Transition) -> Pin | None:
