@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,7 @@ from typing import TYPE_CHECKING
 
 from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
-from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE
-from gitreg.core.manifest import Registry
+from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
 from gitreg.core.ports import ArtifactStore, Forge, Progress, Repository, Signer, Tree
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, NotFound, UsageError
@@ -57,19 +57,26 @@ def open_registry(options: Options) -> Opened:
         ConfigError: no repository, or no registry in it. Undecided: a URL that does not answer, never seen before.
     """
     if options.registry is None:
-        return _opened(*_discovered(options.directory), None)
+        return _opened(*_discovered(options.directory))
     place, _, folder = options.registry.partition("#")
     base = os.path.join(options.directory, place)
-    if os.path.exists(base):
-        repository, root = _discovered(base, named=True)
-        return _opened(repository, folder or root, None)
-    return _cloned(place, folder, options)
+    if _is_address(place) and not os.path.exists(base):
+        return _cloned(place, folder, options)
+    if not options.registry or not os.path.isdir(base):
+        raise ConfigError(f"there is no folder {place!r}", "-R takes a folder, a bare repository or a URL")
+    repository, root = _discovered(base, named=True)
+    return _opened(repository, folder or root)
+
+
+def _is_address(place: str) -> bool:
+    """Whether git takes it for the address of another machine: https://git-scm.com/docs/git-clone#_git_urls."""
+    return ":" in place.partition("/")[0]
 
 
 def _discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str | None]:
     """The repository around a folder. A bare one is its own hub, even if it was cloned from another."""
     if not os.path.isdir(start):
-        raise ConfigError(f"there is no folder {start!r}", "check -C and -R")
+        raise ConfigError(f"there is no folder {start!r}", "check -C")
     found = discover(start, named=named)
     repository = GitRepository.open(found.repository)
     if repository.top is None:
@@ -86,62 +93,57 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     clone = open_url(url, os.path.join(cache, "clones"))
     if clone.warning:
         options.warn(clone.warning)
-    return _opened(clone.repository, folder or None, None)
+    return _opened(clone.repository, folder or None)
 
 
-def _opened(repository: GitRepository, root: str | None, branch: str | None) -> Opened:
-    commit = _first_look(repository)
-    tree = repository.tree(commit)
-    found = _find_root(tree) if root is None else root
-    return Opened(repository, found, branch or _registry_in(tree, found, commit).branch)
-
-
-def _first_look(repository: GitRepository) -> str:
-    """A commit whose ``gitreg.yaml`` says which branch is the registry's: HEAD's, or that of a usual branch."""
-    for ref in ("HEAD", "refs/remotes/origin/HEAD"):
-        try:
-            return repository.resolve(ref)
-        except (NotFound, ConfigError):
-            continue
-    for branch in ("main", "master"):
-        commit = repository.hub_ref(f"refs/heads/{branch}")
-        if commit is not None:
-            return commit
+def _opened(repository: GitRepository, root: str | None) -> Opened:
+    commit = None
+    for commit in _looks(repository):
+        tree = repository.tree(commit)
+        found = _find_root(tree) if root is None else root
+        if found is not None and tree.read(Layout(found).path(REGISTRY_FILE)) is not None:
+            return Opened(repository, found, Snapshot(tree, found, commit).registry().branch)
+    if commit is None:
+        place = os.fspath(repository.top or repository.git_dir)
+        raise ConfigError(f"{place!r} has no commits yet", "gitreg init makes the first one")
     raise ConfigError(
-        f"{os.fspath(repository.top or repository.git_dir)!r} has no commits yet",
-        "gitreg init makes the first one",
+        f"no registry here: no {Layout(root or '').path(REGISTRY_FILE)} is committed",
+        "run gitreg init, or name one with -C or -R",
     )
 
 
-def _find_root(tree: Tree) -> str:
+def _looks(repository: GitRepository) -> Iterator[str]:
+    """Commits whose ``gitreg.yaml`` may say which branch is the registry's, those to be trusted most first.
+
+    What is checked out comes last: it may be a change that is being judged, which does not choose its judge.
+    """
+    named = ("refs/remotes/origin/HEAD",) if repository.top else ("HEAD", "refs/remotes/origin/HEAD")
+    usual = (repository.hub_ref(f"refs/heads/{branch}") for branch in ("main", "master"))
+    for ref in named:
+        with suppress(NotFound, ConfigError):
+            yield repository.resolve(ref)
+    yield from filter(None, usual)
+    with suppress(NotFound, ConfigError):
+        yield repository.resolve("HEAD")
+
+
+def _find_root(tree: Tree) -> str | None:
     """The registry's folder, where nobody named it: the root, or the one top folder that is a registry."""
     if tree.read(REGISTRY_FILE) is not None:
         return ""
     folders = [name for name in tree.list("") if tree.read(f"{name}/{REGISTRY_FILE}") is not None]
-    if len(folders) == 1:
-        return folders[0]
-    if folders:
+    if len(folders) > 1:
         raise UsageError(
             f"the repository holds several registries: {', '.join(sorted(folders))}",
             "go into one with -C, or name it with -R REPOSITORY#FOLDER",
         )
-    raise ConfigError(
-        "no registry here: no gitreg.yaml is committed", "run gitreg init, or name one with -C or -R"
-    )
-
-
-def _registry_in(tree: Tree, root: str, commit: str) -> Registry:
-    return Snapshot(tree, root, commit).registry()
+    return folders[0] if folders else None
 
 
 def select_commit(opened: Opened, rev: str | None = None, at: datetime | None = None) -> str:
     """The commit that ``--rev`` and ``--at`` choose: by default the registry's branch as last fetched."""
     repository = opened.repository
-    tip = repository.resolve(rev) if rev is not None else repository.hub_ref(f"refs/heads/{opened.branch}")
-    if tip is None:
-        raise ConfigError(
-            f"the branch {opened.branch!r} has no commits here", "git fetch origin may bring it"
-        )
+    tip = repository.resolve(rev) if rev is not None else published_tip(repository, opened.root, opened.branch)
     return tip if at is None else repository.at_time(tip, at)
 
 

@@ -155,9 +155,7 @@ def _presence(head: Snapshot, required: Required, world: World) -> dict[DvcPoint
     return {pointer: told[pointer] for pointer in required.presence}
 
 
-def _contents(
-    head: Snapshot, meaning: Delta, required: Required, world: World
-) -> dict[DvcPointer, Contents]:
+def _contents(head: Snapshot, meaning: Delta, required: Required, world: World) -> dict[DvcPointer, Contents]:
     new = {f"{added.model}/{added.version}" for added in meaning.of(VersionRegistered)}
     found = {
         pointer: world.contents.get(name, (_file(record),))

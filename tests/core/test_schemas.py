@@ -414,11 +414,11 @@ class TestTeamSchemas:
             ({"$defs": {"a": {"$id": "urn:x"}}}, ("$defs", "a"), "$id is not supported below the root"),
             ({"items": {"$dynamicRef": "#x"}}, ("items",), "$dynamicRef"),
             ({"unevaluatedProperties": False}, (), "unevaluatedProperties"),
-            ({"pattern": "(a"}, (), "has no ')'"),
-            ({"pattern": r"(a)\1"}, (), "not supported in a pattern"),
+            ({"pattern": "(a"}, (), "missing )"),
+            ({"pattern": r"(a)\1"}, (), "invalid escape sequence"),
             ({"pattern": "a" * (MAX_LENGTH + 1)}, (), "longer than"),
-            ({"patternProperties": {"(?=a)": True}}, (), "look-around"),
-            ({"pattern": "(a{999}){999}"}, (), "too many"),
+            ({"patternProperties": {"(?=a)": True}}, (), "invalid perl operator"),
+            ({"pattern": "(a{999}){999}"}, (), "invalid repetition size"),
         ],
     )
     def test_are_refused_where_they_cannot_be_used(self, schema: Any, where: Any, part: str) -> None:

@@ -80,7 +80,9 @@ stages:
   - {name: archived, from: [none, staging, production]}
 aliases: [{name: champion, stage: production, protected: true}]
 """
-DVC_CONFIG = "[core]\n    remote = storage\n    analytics = false\n['remote \"storage\"']\n    url = ../../artifacts\n"
+DVC_CONFIG = (
+    "[core]\n    remote = storage\n    analytics = false\n['remote \"storage\"']\n    url = ../../artifacts\n"
+)
 SOLO_POLICY = """\
 apiVersion: gitreg/v1
 kind: Policy
@@ -179,7 +181,18 @@ def story(policy: str, registry: str = REGISTRY) -> list[tuple[str, Mapping[str,
 def make_keys(folder: Path) -> dict[str, str]:
     """An SSH key for each person in ``folder``; the public halves."""
     for person in (*PEOPLE, "mallory"):
-        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", person, "-f", os.fspath(folder / person)]
+        command = [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-C",
+            person,
+            "-f",
+            os.fspath(folder / person),
+        ]
         subprocess.run(command, check=True)
     return {person: (folder / f"{person}.pub").read_text().strip() for person in (*PEOPLE, "mallory")}
 
@@ -331,11 +344,17 @@ class Desk:
             return None
         return git(self.root / folder, "show", f"{rev}:{path}")
 
-    def commit(self, edits: Mapping[str, bytes | str | None], person: str = "dan", branch: str = "main") -> str:
+    def commit(
+        self, edits: Mapping[str, bytes | str | None], person: str = "dan", branch: str = "main"
+    ) -> str:
         """Somebody edits files by hand and pushes them to a branch of the origin."""
         folder = self.root / person
         git(folder, "fetch", "-q", "origin")
-        start = f"origin/{branch}" if git(folder, "ls-remote", "origin", f"refs/heads/{branch}") else "origin/main"
+        start = (
+            f"origin/{branch}"
+            if git(folder, "ls-remote", "origin", f"refs/heads/{branch}")
+            else "origin/main"
+        )
         scratch = self.root / f"scratch-{len(list(self.root.glob('scratch-*')))}"
         git(folder, "worktree", "add", "-q", "--detach", os.fspath(scratch), start)
         for path, content in edits.items():

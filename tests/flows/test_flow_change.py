@@ -37,7 +37,9 @@ def request_(desk: Desk) -> Proposed:
 
 def why_not(desk: Desk, id: str = "1") -> list[str]:
     """What verify says of a request's approvals, warnings too."""
-    return [finding.message for finding in verify_request(desk("dan"), id).findings if finding.rule == "GR401"]
+    return [
+        finding.message for finding in verify_request(desk("dan"), id).findings if finding.rule == "GR401"
+    ]
 
 
 def merged(desk: Desk, id: str = "1") -> str:
@@ -284,7 +286,11 @@ def test_refreshed_approved_and_merged(desk: Desk, request_: Proposed) -> None:
     approve(desk("alice"), "1")
     merged(desk)
     snapshot = desk.now_on()
-    assert [snapshot.stage_of("credit-risk", number) for number in (1, 2, 3)] == ["archived", "production", "staging"]
+    assert [snapshot.stage_of("credit-risk", number) for number in (1, 2, 3)] == [
+        "archived",
+        "production",
+        "staging",
+    ]
 
 
 def test_refresh_of_what_is_not_overtaken_keeps_it(desk: Desk, request_: Proposed) -> None:

@@ -58,9 +58,7 @@ def test_another_registry(desk: Desk, solo: Desk) -> None:
 
 
 def test_another_registry_twice_is_one_request(desk: Desk, solo: Desk) -> None:
-    found = [
-        copy(solo("solo"), CHAMPION, desk("dan"), "bought-in", create=NewModel()) for _ in range(2)
-    ]
+    found = [copy(solo("solo"), CHAMPION, desk("dan"), "bought-in", create=NewModel()) for _ in range(2)]
     assert [one.how for one in found if isinstance(one, Proposed)] == ["opened", "adopted"]
 
 
@@ -84,7 +82,9 @@ def test_dry_run(desk: Desk, solo: Desk) -> None:
     assert "copied_from" in found.diff
 
 
-@pytest.mark.parametrize("reference", ["nosuch/1", "credit-risk/9", "credit-risk@nosuch", "credit-risk/nosuch"])
+@pytest.mark.parametrize(
+    "reference", ["nosuch/1", "credit-risk/9", "credit-risk@nosuch", "credit-risk/nosuch"]
+)
 def test_nothing_to_copy(desk: Desk, solo: Desk, reference: str) -> None:
     with desk.unchanged(), pytest.raises(NotFound):
         copy(solo("solo"), parse_reference(reference), desk("dan"), "bought-in", create=NewModel())

@@ -121,7 +121,10 @@ def test_commits_that_change_nothing_here_are_left_out(desk: Desk) -> None:
 
 def test_one_model(solo: Desk) -> None:
     register(solo("solo"), new_version(solo.payload(), "churn", create=NewModel()))
-    assert lines(told(solo, "churn")) == ["register churn: created the model", "register churn: registered version 1"]
+    assert lines(told(solo, "churn")) == [
+        "register churn: created the model",
+        "register churn: registered version 1",
+    ]
     assert len(told(solo, "credit-risk")) == 8
     with pytest.raises(NotFound, match="nosuch"):
         told(solo, "nosuch")
@@ -231,7 +234,9 @@ def test_rename_asked_for_twice_is_one_request(desk: Desk) -> None:
 def test_what_a_pointer_names_is_not_deleted(solo: Desk) -> None:
     for version, problem in ((1, "is in production"), (2, "is in staging")):
         with solo.unchanged("solo"), pytest.raises(Refused, match=problem):
-            landed(solo("solo"), lambda s, v=version: plan_delete_version(s, "credit-risk", v, None, solo.now))
+            landed(
+                solo("solo"), lambda s, v=version: plan_delete_version(s, "credit-risk", v, None, solo.now)
+            )
     landed(solo("solo"), lambda s: plan_set_alias(s, "credit-risk", "mine", 3))
     with solo.unchanged("solo"), pytest.raises(Refused, match="@mine names version 3"):
         landed(solo("solo"), lambda s: plan_delete_version(s, "credit-risk", 3, None, solo.now))

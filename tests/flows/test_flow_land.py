@@ -122,7 +122,11 @@ def test_request_is_opened(desk: Desk) -> None:
     before = desk.refs()
     found = proposed(desk("dan"), promote(3, "staging"))
     after = desk.refs()
-    assert (found.how, found.request.id, found.request.title) == ("opened", "1", "Promote credit-risk/3 to staging")
+    assert (found.how, found.request.id, found.request.title) == (
+        "opened",
+        "1",
+        "Promote credit-risk/3 to staging",
+    )
     assert after.keys() - before.keys() == {f"refs/heads/{found.plan.branch}", "refs/gitreg/requests/1"}
     assert after[MAIN] == before[MAIN]
     assert git(desk.origin, "rev-parse", f"{found.request.head}^") == before[MAIN]

@@ -47,7 +47,9 @@ def test_nothing_new(desk: Desk) -> None:
         open_branch(desk("dan"), "same")
 
 
-@pytest.mark.parametrize("branch", ["nosuch", "", "-x", "a b", "../heads/x", "stricter~1", "stricter^{commit}"])
+@pytest.mark.parametrize(
+    "branch", ["nosuch", "", "-x", "a b", "../heads/x", "stricter~1", "stricter^{commit}"]
+)
 def test_no_such_branch(desk: Desk, branch: str) -> None:
     branch_off(desk, "# one\n")
     branch_off(desk, "# two\n")

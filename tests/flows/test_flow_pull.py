@@ -30,7 +30,12 @@ def object_of(desk: Desk, number: int) -> Path:
 
 @pytest.mark.parametrize(
     ("reference", "number"),
-    [("credit-risk/3", 3), ("credit-risk/latest", 3), ("credit-risk/production", 1), ("credit-risk@champion", 1)],
+    [
+        ("credit-risk/3", 3),
+        ("credit-risk/latest", 3),
+        ("credit-risk/production", 1),
+        ("credit-risk@champion", 1),
+    ],
 )
 def test_every_reference(solo: Desk, tmp_path: Path, reference: str, number: int) -> None:
     place = pulled(solo, reference, tmp_path)
@@ -47,7 +52,9 @@ def test_directory(solo: Desk, tmp_path: Path) -> None:
     (folder / "empty").write_bytes(b"")
     register(solo("solo"), new_version(os.fspath(folder)))
     place = pulled(solo, "credit-risk/4", tmp_path)
-    found = {path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(place).as_posix(): path.read_bytes() for path in place.rglob("*") if path.is_file()
+    }
     assert found == {"a.bin": b"a" * 10, "deep/er/売上.bin": b"b" * 20, "empty": b""}
 
 
@@ -91,8 +98,13 @@ def test_wrong_object_of_the_right_name_and_size(solo: Desk, tmp_path: Path) -> 
     """The record's sha256 decides, whatever the .dvc file says."""
     other = registration("credit-risk", 2)
     pointer = solo.root / "solo/models/credit-risk/versions/3/model.onnx.dvc"
-    pointer.write_text(pointer.read_text().replace(registration("credit-risk", 3).pointer.md5, other.pointer.md5))
-    with open_registry(solo.root / "solo", worktree=True) as registry, pytest.raises(Refused, match="has the digest"):
+    pointer.write_text(
+        pointer.read_text().replace(registration("credit-risk", 3).pointer.md5, other.pointer.md5)
+    )
+    with (
+        open_registry(solo.root / "solo", worktree=True) as registry,
+        pytest.raises(Refused, match="has the digest"),
+    ):
         registry.pull("credit-risk/3", tmp_path)
     assert not (tmp_path / "model.onnx").exists()
 
@@ -121,7 +133,10 @@ def test_remote_that_is_not_there(solo: Desk, tmp_path: Path) -> None:
 
 def test_version_without_its_pointer(solo: Desk, tmp_path: Path) -> None:
     (solo.root / "solo/models/credit-risk/versions/3/model.onnx.dvc").unlink()
-    with open_registry(solo.root / "solo", worktree=True) as registry, pytest.raises(Refused, match="no .dvc file"):
+    with (
+        open_registry(solo.root / "solo", worktree=True) as registry,
+        pytest.raises(Refused, match="no .dvc file"),
+    ):
         registry.pull("credit-risk/3", tmp_path)
 
 

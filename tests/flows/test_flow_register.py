@@ -65,7 +65,10 @@ def test_directory(solo: Desk) -> None:
 
 def test_same_bytes_are_adopted(solo: Desk) -> None:
     assert registered(solo, b"same\n") == 4
-    with solo.unchanged("solo"), pytest.raises(NothingToDo, match="credit-risk/4 already has these bytes") as error:
+    with (
+        solo.unchanged("solo"),
+        pytest.raises(NothingToDo, match="credit-risk/4 already has these bytes") as error,
+    ):
         registered(solo, b"same\n")
     assert error.value.exit_code == 0
     assert "--again" in message(error)

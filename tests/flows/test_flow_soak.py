@@ -41,7 +41,10 @@ def attempt(desk: Desk, version: int = 3) -> str:
 
 def test_too_early(soaking: Desk) -> None:
     soaking.later(hours=23, minutes=59)
-    with soaking.unchanged("solo"), pytest.raises(Rejected, match="has not been in staging for 1 day") as error:
+    with (
+        soaking.unchanged("solo"),
+        pytest.raises(Rejected, match="has not been in staging for 1 day") as error,
+    ):
         land(soaking("solo"), promote(3, "production"))
     assert "wait" in message(error)
 

@@ -147,7 +147,9 @@ def test_a_case_has_exactly_the_findings_that_it_expects(folder: Path, schemas: 
     if case.is_registry:
         found = validate(head, schemas)
         change = {finding.rule for finding in verdict(base, head, schemas, case.world)}
-        assert not found or change & {finding.rule for finding in found}, "a change that leads there is let pass"
+        assert not found or change & {finding.rule for finding in found}, (
+            "a change that leads there is let pass"
+        )
     else:
         if not case.world.bootstrap:
             assert shown(validate(base, schemas)) == [], "the base of a case is a valid registry"

@@ -114,7 +114,7 @@ def _rename(judged: Judged, renamed: ModelRenamed) -> Iterator[Finding]:
     for file in sorted(before.keys() | after.keys()):
         if file not in before or file not in after or not _carried(judged, before[file], after[file]):
             yield RULE.finding(
-                "a rename carries every file over, and changes no more than the name", f"{redirect} ({file})"
+                f"{file}: a rename carries every file over, and changes no more than the name", redirect
             )
 
 
