@@ -143,8 +143,18 @@ def _find_root(tree: Tree) -> str | None:
 def select_commit(opened: Opened, rev: str | None = None, at: datetime | None = None) -> str:
     """The commit that ``--rev`` and ``--at`` choose: by default the registry's branch as last fetched."""
     repository = opened.repository
-    tip = repository.resolve(rev) if rev is not None else published_tip(repository, opened.root, opened.branch)
+    tip = repository.resolve(rev) if rev is not None else _published(opened)
     return tip if at is None else repository.at_time(tip, at)
+
+
+def _published(opened: Opened) -> str:
+    repository = opened.repository
+    tip = repository.hub_ref(f"refs/heads/{opened.branch}")
+    if tip is None or repository.tree(tip).read(Layout(opened.root).path(REGISTRY_FILE)) is None:
+        from gitreg.flows.workspace import unpublished
+
+        raise unpublished(opened.branch)
+    return tip
 
 
 def read_snapshot(opened: Opened, rev: str | None = None, at: datetime | None = None) -> Snapshot:

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from gitreg.core.digest import artifact_digest
 from gitreg.core.manifest import Artifact
 from gitreg.core.plan.plan import Plan
-from gitreg.core.plan.register import NewModel, Registration, plan_register
+from gitreg.core.plan.register import Details, Registration, plan_register
 from gitreg.core.ports import Payload
 from gitreg.core.snapshot import Snapshot
 from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class NewVersion:
-    """What a person says of a version that they register; see :class:`Registration`."""
+@dataclass(frozen=True)
+class NewVersion(Details):
+    """A version to register: the file or directory at ``path``, of an artifact format, with what is said of it.
+
+    ``again`` registers bytes that are registered already.
+    """
 
     model: str
     path: str
     format: str
-    version: str | None = None
-    create: NewModel | None = None
     again: bool = False
-    source: Mapping[str, object] = field(default_factory=dict)
-    params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    signature: Mapping[str, object] = field(default_factory=dict)
-    environment: Mapping[str, object] = field(default_factory=dict)
-    description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    card: Mapping[str, str] = field(default_factory=dict)
 
 
 def register(
@@ -69,16 +62,7 @@ def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snap
         pointer=payload.pointer,
         created_by=ws.identity,
         created_at=ws.clock(),
-        version=new.version,
-        create=new.create,
         nonce=secrets.token_hex(8) if new.again else None,
-        source=new.source,
-        params=new.params,
-        metrics=new.metrics,
-        signature=new.signature,
-        environment=new.environment,
-        description=new.description,
-        tags=new.tags,
-        card=new.card,
+        **new.details(),
     )
     return lambda snapshot: plan_register(snapshot, registration)

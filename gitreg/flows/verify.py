@@ -96,11 +96,12 @@ def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
 def _gather(
     ws: Workspace, base_commit: str, rules: Snapshot, required: Required, id: str, author: Statement | None
 ) -> Evidence:
+    registry = rules.registry()
     policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
     return Evidence(
         now=ws.clock(),
-        target=ws.target,
-        registry=rules.registry().id,
+        target=f"refs/heads/{registry.branch}",
+        registry=registry.id,
         change_id=id,
         policy_blob=policy.oid if policy else "",
         author=author,

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from gitreg.core.codec.schema import Schemas
+from gitreg.core.layout import REGISTRY_FILE
 from gitreg.core.manifest import Registry
 from gitreg.core.ports import ArtifactStore, Forge, Identity, Progress, ProgressTask, Repository, Signer, Tree
 from gitreg.core.snapshot import Snapshot
@@ -80,7 +81,7 @@ class Workspace:
         """The newest known commit of the registry's branch. Raises ConfigError if it has none."""
         commit = self.repository.hub_ref(self.target)
         if commit is None:
-            raise ConfigError(f"the branch {self.branch!r} has no commits", "gitreg init makes the first one")
+            raise unpublished(self.branch)
         return commit
 
     def snapshot(self, commit: str) -> Snapshot:
@@ -91,9 +92,19 @@ class Workspace:
         """The registry's branch as last fetched: its commit, and the registry there, known to be one."""
         commit = self.tip()
         snapshot = self.snapshot(commit)
+        if snapshot.blob(snapshot.layout.path(REGISTRY_FILE)) is None:
+            raise unpublished(self.branch)
         snapshot.registry()
         return commit, snapshot
 
     def registry(self) -> Registry:
         """``gitreg.yaml`` on the registry's branch."""
         return self.current()[1].registry()
+
+
+def unpublished(branch: str) -> ConfigError:
+    """The error of a registry that is known here, but not to the hub."""
+    return ConfigError(
+        f"no registry on the branch {branch!r}, as far as is known here",
+        f"git fetch origin may bring it; git push origin {branch} publishes what is only here",
+    )

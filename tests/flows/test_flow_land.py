@@ -264,7 +264,7 @@ def test_two_clones_register_at_once(desk: Desk) -> None:
     with ThreadPoolExecutor(3) as pool:
         found = list(pool.map(lambda pair: register(*pair, direct=True), zip(works, news, strict=True)))
     assert sorted(one.plan.title for one in found) == [f"Register credit-risk/{n}" for n in (4, 5, 6)]
-    snapshot = works[0].snapshot(desk.refs()[MAIN])
+    snapshot = desk.now_on()
     records = [snapshot.demand_record("credit-risk", number) for number in (4, 5, 6)]
     assert len({record.artifact.digest for record in records}) == 3
 

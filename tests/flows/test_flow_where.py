@@ -334,7 +334,7 @@ def test_registry_that_was_not_pushed_yet(desk: Desk) -> None:
     git(desk.root / "dan", "config", "remote.origin.url", os.fspath(empty))
     git(desk.root / "dan", "update-ref", "-d", "refs/remotes/origin/main")
     for act in (lambda: holds(desk.root / "dan"), lambda: proposed(desk("dan"), promote(3, "staging"))):
-        with pytest.raises(ConfigError, match="'main' has no commits") as error:
+        with pytest.raises(ConfigError, match="no registry on the branch 'main'") as error:
             act()
         assert "git push origin main" in message(error)
 

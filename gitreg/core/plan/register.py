@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 from gitreg.core.codec.dvcfile import dump_dvc
 from gitreg.core.manifest import (
@@ -36,22 +37,15 @@ class NewModel:
     scheme: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """Everything that a new version's record and notes say.
+@dataclass(frozen=True, kw_only=True)
+class Details:
+    """What a person says of a new version.
 
-    ``version`` is asked for by SemVer models alone; ``create`` makes the model if there is none; ``nonce`` (from
-    ``--again``) registers bytes that are registered already.
+    ``version`` is asked for by SemVer models alone; ``create`` makes the model if there is none.
     """
 
-    model: str
-    artifact: Artifact
-    pointer: DvcPointer
-    created_by: Identity
-    created_at: datetime
     version: str | None = None
     create: NewModel | None = None
-    nonce: str | None = None
     source: Mapping[str, object] = field(default_factory=dict)
     params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -60,6 +54,25 @@ class Registration:
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     card: Mapping[str, str] = field(default_factory=dict)
+
+    def details(self) -> dict[str, Any]:
+        """These fields alone, by name."""
+        return {each.name: getattr(self, each.name) for each in fields(Details)}
+
+
+@dataclass(frozen=True)
+class Registration(Details):
+    """Everything that a new version's record and notes say.
+
+    ``nonce`` (from ``--again``) registers bytes that are registered already.
+    """
+
+    model: str
+    artifact: Artifact
+    pointer: DvcPointer
+    created_by: Identity
+    created_at: datetime
+    nonce: str | None = None
     copied_from: CopiedFrom | None = None
 
 

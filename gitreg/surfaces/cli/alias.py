@@ -8,7 +8,7 @@ import click
 
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.session import Landing, Reading, Session, emit, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def alias() -> None:
 @reading
 @click.pass_obj
 def list_aliases(
-    session: Session, model: str, format: str, rev: str | None, at: str | None, worktree: bool
+    session: Session,
+    model: str,
+    format: str,
+    when: Reading,
 ) -> None:
     """List the aliases of a model.
 
@@ -49,7 +52,7 @@ def list_aliases(
     """
     from gitreg.core.report.tables import table
 
-    snapshot = session.read(rev, at, worktree).snapshot
+    snapshot = session.read(when).snapshot
     rows = _aliases(snapshot, snapshot.find_model(model))
     if not rows and format == "text":
         click.echo("No aliases yet: gitreg alias set MODEL ALIAS VERSION makes one.", err=True)
@@ -87,10 +90,7 @@ def set_alias(
     model: str,
     name: str,
     target: str,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Make an alias name a version: by its number, by latest or a stage, or by any reference to the same model.
 
@@ -114,7 +114,7 @@ def set_alias(
             )
         return plan_set_alias(snapshot, owner, name, found.record.version)
 
-    land_or_preview(session.workspace(key=key), make_plan, direct, dry_run, format)
+    land_or_preview(session.workspace(key=how.key), make_plan, how)
 
 
 @alias.command()
@@ -123,7 +123,10 @@ def set_alias(
 @landing
 @click.pass_obj
 def delete(
-    session: Session, model: str, name: str, direct: bool | None, dry_run: bool, key: str | None, format: str
+    session: Session,
+    model: str,
+    name: str,
+    how: Landing,
 ) -> None:
     """Make an alias name nothing. Its file stays, so that the next change to it is seen as one.
 
@@ -134,9 +137,7 @@ def delete(
     from gitreg.core.plan.alias import plan_clear_alias
 
     land_or_preview(
-        session.workspace(key=key),
+        session.workspace(key=how.key),
         lambda snapshot: plan_clear_alias(snapshot, snapshot.find_model(model), name),
-        direct,
-        dry_run,
-        format,
+        how,
     )

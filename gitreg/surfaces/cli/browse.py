@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import Session, emit, formatted, reading, warn
+from gitreg.surfaces.cli.session import Reading, Session, emit, formatted, reading, warn
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 @formatted("json")
 @reading
 @click.pass_obj
-def list_models(session: Session, format: str, rev: str | None, at: str | None, worktree: bool) -> None:
+def list_models(
+    session: Session,
+    format: str,
+    when: Reading,
+) -> None:
     """List the models: the newest version of each, what stands in which stage, and the aliases.
 
     JSON: a list of name, title, description, owners, task, tags, latest, stages (versions by stage), aliases (version
@@ -32,7 +36,7 @@ def list_models(session: Session, format: str, rev: str | None, at: str | None, 
     """
     from gitreg.surfaces.cli.views import models_table
 
-    registry = session.read(rev, at, worktree)
+    registry = session.read(when)
     models = registry.models()
     if not models and format == "text":
         click.echo("No models yet: gitreg register MODEL PATH --create makes the first.", err=True)
@@ -45,7 +49,12 @@ def list_models(session: Session, format: str, rev: str | None, at: str | None, 
 @formatted("json")
 @reading
 @click.pass_obj
-def show(session: Session, target: str, format: str, rev: str | None, at: str | None, worktree: bool) -> None:
+def show(
+    session: Session,
+    target: str,
+    format: str,
+    when: Reading,
+) -> None:
     """Show everything about a version, or about a model when only its name is given.
 
     JSON of a version: the keys of its record (artifact, params, metrics, signature, environment, source…), then stage,
@@ -58,7 +67,7 @@ def show(session: Session, target: str, format: str, rev: str | None, at: str | 
       gitreg show credit-risk/production
       gitreg show credit-risk@champion --format json
     """
-    registry = session.read(rev, at, worktree)
+    registry = session.read(when)
     if set("/@") & set(target.removeprefix("models:/")):
         show_version(registry, target, format)
     else:
@@ -91,7 +100,10 @@ def show_version(registry: Registry, reference: str, format: str) -> None:
 @reading
 @click.pass_obj
 def search(
-    session: Session, filter: str, format: str, rev: str | None, at: str | None, worktree: bool
+    session: Session,
+    filter: str,
+    format: str,
+    when: Reading,
 ) -> None:
     """Find versions by what is said of them, in the manner of SQL's WHERE.
 
@@ -107,7 +119,7 @@ def search(
     """
     from gitreg.surfaces.cli.views import hit_json, hits_table
 
-    hits = list(session.read(rev, at, worktree).search(filter))
+    hits = list(session.read(when).search(filter))
     if not hits and format == "text":
         click.echo("No version matches.", err=True)
     emit(format, [hit_json(hit) for hit in hits], hits_table(hits) if hits else "")
@@ -131,9 +143,7 @@ def history(
     model: str | None,
     limit: int,
     format: str,
-    rev: str | None,
-    at: str | None,
-    worktree: bool,
+    when: Reading,
 ) -> None:
     """Say what happened, newest first: in the registry, or to one model (also under its former names).
 
@@ -145,7 +155,7 @@ def history(
       gitreg history
       gitreg history credit-risk --limit 0 --format json
     """
-    events = session.read(rev, at, worktree).history(model)
+    events = session.read(when).history(model)
     found = list(islice(events, limit or None))
     if limit and next(events, None) is not None:
         click.echo(f"Only the newest {limit} are shown; --limit 0 shows all.", err=True)

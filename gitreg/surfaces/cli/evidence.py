@@ -8,7 +8,7 @@ import click
 
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.session import Landing, Reading, Session, emit, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT, data_set, metrics_file, numbers
 
 if TYPE_CHECKING:
@@ -36,7 +36,10 @@ def evidence() -> None:
 @reading
 @click.pass_obj
 def list_evidence(
-    session: Session, reference: str, format: str, rev: str | None, at: str | None, worktree: bool
+    session: Session,
+    reference: str,
+    format: str,
+    when: Reading,
 ) -> None:
     """List the evidence of a version that was not retracted.
 
@@ -48,7 +51,7 @@ def list_evidence(
     """
     from gitreg.surfaces.cli.views import evidence_json, evidence_table
 
-    registry = session.read(rev, at, worktree)
+    registry = session.read(when)
     found = registry.resolve(reference)
     listed = registry.snapshot.evidence(found.model, found.record.version)
     if not listed and format == "text":
@@ -80,10 +83,7 @@ def add(
     metrics: tuple[str, ...],
     dataset: str,
     source: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Add evidence to a version. It is never edited; what was wrong is retracted.
 
@@ -102,14 +102,14 @@ def add(
     if not measured:
         raise UsageError("there are no metrics", "give --metrics FILE or --metric K=N")
     data_name, data_digest = data_set(dataset, "--dataset")
-    ws = session.workspace(key=key)
+    ws = session.workspace(key=how.key)
     asked = NewEvidence(name, data_name, data_digest, measured, ws.identity, ws.clock(), source)
 
     def make_plan(snapshot: Snapshot) -> Plan:
         found = resolve(snapshot, wanted)
         return plan_evidence(snapshot, found.model, found.record.version, asked)
 
-    land_or_preview(ws, make_plan, direct, dry_run, format)
+    land_or_preview(ws, make_plan, how)
 
 
 @evidence.command()
@@ -123,10 +123,7 @@ def retract(
     reference: str,
     name: str,
     reason: str,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Say that evidence does not count any more. It stays readable, with the reason beside it.
 
@@ -139,11 +136,11 @@ def retract(
     from gitreg.core.resolve import resolve
 
     wanted = parse_reference(reference)
-    ws = session.workspace(key=key)
+    ws = session.workspace(key=how.key)
     by, now = ws.identity, ws.clock()
 
     def make_plan(snapshot: Snapshot) -> Plan:
         found = resolve(snapshot, wanted)
         return plan_retract(snapshot, found.model, found.record.version, name, reason, by, now)
 
-    land_or_preview(ws, make_plan, direct, dry_run, format)
+    land_or_preview(ws, make_plan, how)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from gitreg.surfaces.cli.session import emit
+from gitreg.surfaces.cli.session import Landing, emit
 
 if TYPE_CHECKING:
     from gitreg.core.findings import Finding
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from gitreg.flows.workspace import Workspace
 
 
-def land_or_preview(
-    ws: Workspace, make_plan: Callable[[Snapshot], Plan], direct: bool | None, dry_run: bool, format: str
-) -> None:
+def land_or_preview(ws: Workspace, make_plan: Callable[[Snapshot], Plan], how: Landing) -> None:
     """Lands a plan, or with ``--dry-run`` shows it, and prints the outcome."""
     from gitreg.flows.land import land, preview
 
-    show_outcome(preview(ws, make_plan) if dry_run else land(ws, make_plan, direct=direct), format)
+    outcome = preview(ws, make_plan) if how.dry_run else land(ws, make_plan, direct=how.direct)
+    show_outcome(outcome, how.format)
 
 
 def show_outcome(outcome: Landed | Proposed | Preview, format: str) -> None:

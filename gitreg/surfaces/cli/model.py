@@ -9,7 +9,7 @@ import click
 from gitreg.errors import Refused, UsageError
 from gitreg.surfaces.cli import browse
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import F, Session, formatted, landing, reading
+from gitreg.surfaces.cli.session import F, Landing, Reading, Session, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT, TEXT_OR_FILE, pairs
 
 if TYPE_CHECKING:
@@ -73,10 +73,7 @@ def new(
     task: str | None,
     semver: bool,
     scheme: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Make a model that has no versions yet. (gitreg register --create makes one along with its first version.)
 
@@ -96,11 +93,9 @@ def new(
         scheme=_scheme(scheme, semver),
     )
     land_or_preview(
-        session.workspace(key=key),
+        session.workspace(key=how.key),
         lambda snapshot: plan_model(snapshot, name, asked),
-        direct,
-        dry_run,
-        format,
+        how,
     )
 
 
@@ -115,14 +110,19 @@ def _scheme(scheme: str | None, semver: bool) -> str | None:
 @formatted("json")
 @reading
 @click.pass_obj
-def show(session: Session, name: str, format: str, rev: str | None, at: str | None, worktree: bool) -> None:
+def show(
+    session: Session,
+    name: str,
+    format: str,
+    when: Reading,
+) -> None:
     """Show a model and its versions, as gitreg show MODEL does.
 
     \b
     Example:
       gitreg model show credit-risk
     """
-    browse.show_model(session.read(rev, at, worktree), name, format)
+    browse.show_model(session.read(when), name, format)
 
 
 @model.command()
@@ -142,10 +142,7 @@ def edit(
     semver: bool,
     scheme: str | None,
     removed: tuple[str, ...],
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Change what a model's manifest says; comments in it stay.
 
@@ -177,7 +174,7 @@ def edit(
     def make_plan(snapshot: Snapshot) -> Plan:
         return _plan_edit(snapshot, name, edits)
 
-    land_or_preview(session.workspace(key=key), make_plan, direct, dry_run, format)
+    land_or_preview(session.workspace(key=how.key), make_plan, how)
 
 
 def _plan_edit(snapshot: Snapshot, name: str, edits: dict[tuple[str, ...], object]) -> Plan:
@@ -199,7 +196,10 @@ def _plan_edit(snapshot: Snapshot, name: str, edits: dict[tuple[str, ...], objec
 @landing
 @click.pass_obj
 def rename(
-    session: Session, name: str, to: str, direct: bool | None, dry_run: bool, key: str | None, format: str
+    session: Session,
+    name: str,
+    to: str,
+    how: Landing,
 ) -> None:
     """Give a model another name. References by the old one keep working.
 
@@ -209,14 +209,12 @@ def rename(
     """
     from gitreg.core.plan.rename import plan_rename
 
-    ws = session.workspace(key=key)
+    ws = session.workspace(key=how.key)
     now = ws.clock()
     land_or_preview(
         ws,
         lambda snapshot: plan_rename(snapshot, snapshot.find_model(name), to, now),
-        direct,
-        dry_run,
-        format,
+        how,
     )
 
 
@@ -229,10 +227,7 @@ def delete(
     session: Session,
     name: str,
     reason: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Delete a model with all its versions. Their numbers stay taken, and git keeps what was.
 
@@ -244,12 +239,10 @@ def delete(
     """
     from gitreg.core.plan.delete import plan_delete_model
 
-    ws = session.workspace(key=key)
+    ws = session.workspace(key=how.key)
     now = ws.clock()
     land_or_preview(
         ws,
         lambda snapshot: plan_delete_model(snapshot, snapshot.find_model(name), reason, now),
-        direct,
-        dry_run,
-        format,
+        how,
     )

@@ -7,7 +7,7 @@ import os
 import click
 
 from gitreg.surfaces.cli.landing import show_outcome
-from gitreg.surfaces.cli.session import REMOTE, Session, landing
+from gitreg.surfaces.cli.session import REMOTE, Landing, Session, landing
 from gitreg.surfaces.cli.values import TEXT
 
 _BY_ENDING = {
@@ -107,10 +107,7 @@ def register(
     data: tuple[str, ...],
     ci: tuple[str, ...],
     remote: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Register a file or a directory as a new version of a model.
 
@@ -152,8 +149,8 @@ def register(
         tags=values.pairs(tags, "--tag"),
         card=values.sections(card, "--card"),
     )
-    ws = session.workspace(remote=remote, key=key)
-    show_outcome(run(ws, new, direct=direct, dry_run=dry_run), format)
+    ws = session.workspace(remote=remote, key=how.key)
+    show_outcome(run(ws, new, direct=how.direct, dry_run=how.dry_run), how.format)
 
 
 def _data_set(text: str) -> dict[str, str]:
@@ -189,10 +186,7 @@ def copy(
     create: bool,
     number: str | None,
     remote: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Register a version's bytes under another model, here or in another registry.
 
@@ -208,9 +202,12 @@ def copy(
     from gitreg.flows.copy import copy as run
 
     wanted = parse_reference(reference)
-    target = session.workspace(remote=remote, key=key, registry=to_registry)
+    target = session.workspace(remote=remote, key=how.key, registry=to_registry)
     source = session.workspace() if to_registry else target
     new = NewModel() if create else None
     show_outcome(
-        run(source, wanted, target, model, version=number, create=new, direct=direct, dry_run=dry_run), format
+        run(
+            source, wanted, target, model, version=number, create=new, direct=how.direct, dry_run=how.dry_run
+        ),
+        how.format,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted, reading, warn
+from gitreg.surfaces.cli.session import REMOTE, Reading, Session, emit, formatted, reading, warn
 
 
 @click.command()
@@ -18,9 +18,7 @@ def resolve(
     reference: str,
     every: bool,
     format: str,
-    rev: str | None,
-    at: str | None,
-    worktree: bool,
+    when: Reading,
 ) -> None:
     """Say which version a reference means.
 
@@ -32,7 +30,7 @@ def resolve(
       gitreg resolve credit-risk@champion --format json
       facts=$(gitreg resolve credit-risk/production --format env) && eval "$facts"
     """
-    registry = session.read(rev, at, worktree)
+    registry = session.read(when)
     found = registry.resolve_all(reference) if every else [registry.resolve(reference)]
     for warning in dict.fromkeys(w for each in found for w in each.warnings):
         warn(warning)
@@ -70,9 +68,7 @@ def pull(
     output: str,
     remote: str | None,
     format: str,
-    rev: str | None,
-    at: str | None,
-    worktree: bool,
+    when: Reading,
 ) -> None:
     """Download an artifact, verified byte for byte.
 
@@ -83,7 +79,7 @@ def pull(
       gitreg pull credit-risk/production -o /srv/models
       gitreg -R https://git.example.com/ml/registry.git pull credit-risk@champion -o . --remote s3://models/dvc
     """
-    registry = session.read(rev, at, worktree, remote)
+    registry = session.read(when, remote)
     found = registry.resolve(reference)
     for warning in found.warnings:
         warn(warning)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,6 +19,25 @@ if TYPE_CHECKING:
     from gitreg.wiring import Options
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which revision a reading command reads: ``--rev``, ``--at``, ``--worktree``."""
+
+    rev: str | None = None
+    at: str | None = None
+    worktree: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """How a writing command lands its plan, and prints what became of it; ``direct`` is None where nothing is said."""
+
+    direct: bool | None
+    dry_run: bool
+    key: str | None
+    format: str
 
 
 @dataclass
@@ -36,19 +56,17 @@ class Session:
 
         return Options(self.directory, registry or self.registry, remote, key, warn)
 
-    def read(
-        self,
-        rev: str | None = None,
-        at: str | None = None,
-        worktree: bool = False,
-        remote: str | None = None,
-    ) -> Registry:
+    def read(self, when: Reading, remote: str | None = None) -> Registry:
         """The registry at the commit that a reading command's options choose."""
         from gitreg.api import open_registry
 
-        moment = parse_time(at) if at else None
+        moment = parse_time(when.at) if when.at else None
         return open_registry(
-            options=self.options(remote=remote), rev=rev, at=moment, worktree=worktree, progress=progress()
+            options=self.options(remote=remote),
+            rev=when.rev,
+            at=moment,
+            worktree=when.worktree,
+            progress=progress(),
         )
 
     def workspace(
@@ -98,8 +116,14 @@ def emit(format: str, data: object, text: str) -> None:
         click.echo(text.removesuffix("\n"))
 
 
-def reading(command: F) -> F:
-    """Adds ``--rev``, ``--at`` and ``--worktree``."""
+def reading(command: F) -> Callable[..., Any]:
+    """Adds ``--rev``, ``--at`` and ``--worktree``, which the command gets as ``when``."""
+
+    @wraps(command)
+    def bundled(*args: Any, rev: str | None, at: str | None, worktree: bool, **others: Any) -> Any:
+        return command(*args, when=Reading(rev, at, worktree), **others)
+
+    decorated: Callable[..., Any] = bundled
     for option in (
         click.option("--worktree", is_flag=True, help="Read the files as they lie in the checkout."),
         click.option(
@@ -109,8 +133,8 @@ def reading(command: F) -> F:
             "--rev", metavar="REV", help="Read this commit, branch or tag instead of the registry's branch."
         ),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 def formatted(*formats: str) -> Callable[[F], F]:
@@ -124,8 +148,16 @@ def formatted(*formats: str) -> Callable[[F], F]:
     )
 
 
-def landing(command: F) -> F:
-    """Adds what every command that writes takes: ``--direct/--request``, ``--dry-run``, ``--key``, ``--format``."""
+def landing(command: F) -> Callable[..., Any]:
+    """Adds what every command that writes takes, which it gets as ``how``; see :class:`Landing`."""
+
+    @wraps(command)
+    def bundled(
+        *args: Any, direct: bool | None, dry_run: bool, key: str | None, format: str, **others: Any
+    ) -> Any:
+        return command(*args, how=Landing(direct, dry_run, key, format), **others)
+
+    decorated: Callable[..., Any] = bundled
     for option in (
         formatted("json"),
         click.option(
@@ -141,8 +173,8 @@ def landing(command: F) -> F:
             " unless the registry is for one person).",
         ),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 REMOTE = click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import REMOTE, Session, landing
+from gitreg.surfaces.cli.session import REMOTE, Landing, Session, landing
 from gitreg.surfaces.cli.values import TEXT
 
 
@@ -26,10 +26,7 @@ def promote(
     stage: str,
     archive_existing: bool | None,
     remote: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Ask for a version to enter a stage.
 
@@ -43,7 +40,7 @@ def promote(
     from gitreg.core.resolve import resolve
 
     wanted = parse_reference(reference)
-    ws = session.workspace(remote=remote, key=key)
+    ws = session.workspace(remote=remote, key=how.key)
 
     def make_plan(snapshot):  # type: ignore[no-untyped-def]
         found = resolve(snapshot, wanted)
@@ -51,7 +48,7 @@ def promote(
             snapshot, found.model, found.record.version, stage, archive_existing=archive_existing
         )
 
-    land_or_preview(ws, make_plan, direct, dry_run, format)
+    land_or_preview(ws, make_plan, how)
 
 
 @click.command()
@@ -69,10 +66,7 @@ def demote(
     session: Session,
     reference: str,
     stage: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Ask for a version to leave its stage.
 
@@ -91,7 +85,7 @@ def demote(
         found = resolve(snapshot, wanted)
         return plan_demote(snapshot, found.model, found.record.version, stage)
 
-    land_or_preview(session.workspace(key=key), make_plan, direct, dry_run, format)
+    land_or_preview(session.workspace(key=how.key), make_plan, how)
 
 
 @click.command()
@@ -100,7 +94,10 @@ def demote(
 @landing
 @click.pass_obj
 def rollback(
-    session: Session, model: str, stage: str, direct: bool | None, dry_run: bool, key: str | None, format: str
+    session: Session,
+    model: str,
+    stage: str,
+    how: Landing,
 ) -> None:
     """Ask for a stage to hold again what it held before its last change.
 
@@ -111,9 +108,7 @@ def rollback(
     from gitreg.core.plan.transition import plan_rollback
 
     land_or_preview(
-        session.workspace(key=key),
+        session.workspace(key=how.key),
         lambda snapshot: plan_rollback(snapshot, snapshot.find_model(model), stage),
-        direct,
-        dry_run,
-        format,
+        how,
     )

@@ -9,7 +9,7 @@ import click
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli import browse
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.session import Landing, Reading, Session, emit, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT, pairs, sections, text_file, version_number
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def version() -> None:
 @reading
 @click.pass_obj
 def list_versions(
-    session: Session, model: str, format: str, rev: str | None, at: str | None, worktree: bool
+    session: Session,
+    model: str,
+    format: str,
+    when: Reading,
 ) -> None:
     """List the versions of a model, newest first.
 
@@ -53,7 +56,7 @@ def list_versions(
     """
     from gitreg.surfaces.cli.views import versions_table
 
-    versions = session.read(rev, at, worktree).versions(model)[::-1]
+    versions = session.read(when).versions(model)[::-1]
     if not versions and format == "text":
         click.echo("No versions yet: gitreg register adds one.", err=True)
     emit(format, [each.as_json() for each in versions], versions_table(versions) if versions else "")
@@ -65,7 +68,10 @@ def list_versions(
 @reading
 @click.pass_obj
 def show(
-    session: Session, reference: str, format: str, rev: str | None, at: str | None, worktree: bool
+    session: Session,
+    reference: str,
+    format: str,
+    when: Reading,
 ) -> None:
     """Show everything about a version, as gitreg show REF does.
 
@@ -73,7 +79,7 @@ def show(
     Example:
       gitreg version show credit-risk/3
     """
-    browse.show_version(session.read(rev, at, worktree), reference, format)
+    browse.show_version(session.read(when), reference, format)
 
 
 @version.command()
@@ -83,7 +89,11 @@ def show(
 @reading
 @click.pass_obj
 def compare(
-    session: Session, one: str, other: str, format: str, rev: str | None, at: str | None, worktree: bool
+    session: Session,
+    one: str,
+    other: str,
+    format: str,
+    when: Reading,
 ) -> None:
     """Say how the second version differs from the first: metrics, params, signature, environment, source, notes.
 
@@ -100,7 +110,7 @@ def compare(
     from gitreg.core.compare import compare as run
     from gitreg.core.report.compare import compare_text
 
-    registry = session.read(rev, at, worktree)
+    registry = session.read(when)
     found = run(_side(registry, one), _side(registry, other), registry.snapshot.policy().direction)
     emit(format, found.as_json() | {"commit": registry.commit}, compare_text(found))
 
@@ -131,10 +141,7 @@ def note(
     description: str | None,
     description_file: str | None,
     card: tuple[str, ...],
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Describe a version, and fill in its model card. An empty text takes the old one away.
 
@@ -152,7 +159,7 @@ def note(
     said: dict[tuple[str, ...], str | None] = {("description",): description}
     said |= {("card", section): text for section, text in sections(card, "--card").items()}
     edits = {where: text or REMOVE for where, text in said.items() if text is not None}
-    _annotate(session, reference, edits, direct, dry_run, key, format)
+    _annotate(session, reference, edits, how)
 
 
 @version.command()
@@ -166,10 +173,7 @@ def tag(
     reference: str,
     tags: tuple[str, ...],
     removed: tuple[str, ...],
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Set tags of a version, and take others away.
 
@@ -181,9 +185,7 @@ def tag(
     from gitreg.core.plan.annotate import REMOVE
 
     edits: dict[tuple[str, ...], object] = {("tags", name): text for name, text in pairs(tags, "K=V").items()}
-    _annotate(
-        session, reference, edits | {("tags", name): REMOVE for name in removed}, direct, dry_run, key, format
-    )
+    _annotate(session, reference, edits | {("tags", name): REMOVE for name in removed}, how)
 
 
 @version.command()
@@ -199,10 +201,7 @@ def deprecate(
     reason: str | None,
     instead: str | None,
     undo: bool,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Warn everybody who resolves a version not to use it any more. It stays where it is.
 
@@ -218,17 +217,14 @@ def deprecate(
     use = version_number(instead, "--use") if instead is not None else None
     said = {"reason": reason} | ({} if use is None else {"use": use})
     edits: dict[tuple[str, ...], object] = {("deprecated",): REMOVE if undo else said}
-    _annotate(session, reference, edits, direct, dry_run, key, format, use)
+    _annotate(session, reference, edits, how, use)
 
 
 def _annotate(
     session: Session,
     reference: str,
     edits: Edits,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
     instead: Version | None = None,
 ) -> None:
     """Lands edits of a version's notes; ``instead`` is a version that they name."""
@@ -246,7 +242,7 @@ def _annotate(
             _demand_other(snapshot, found, instead)
         return plan_annotate(snapshot, found.model, found.record.version, edits)
 
-    land_or_preview(session.workspace(key=key), make_plan, direct, dry_run, format)
+    land_or_preview(session.workspace(key=how.key), make_plan, how)
 
 
 def _demand_other(snapshot: Snapshot, found: Resolution, instead: Version) -> None:
@@ -264,10 +260,7 @@ def delete(
     session: Session,
     reference: str,
     reason: str | None,
-    direct: bool | None,
-    dry_run: bool,
-    key: str | None,
-    format: str,
+    how: Landing,
 ) -> None:
     """Delete a version. Its number stays taken, and git keeps what was.
 
@@ -285,14 +278,12 @@ def delete(
     number = wanted.version
     if number is None:
         raise UsageError(f"{reference!r} does not name a version by its number", "write MODEL/3")
-    ws = session.workspace(key=key)
+    ws = session.workspace(key=how.key)
     now = ws.clock()
     land_or_preview(
         ws,
         lambda snapshot: plan_delete_version(
             snapshot, snapshot.find_model(wanted.model), number, reason, now
         ),
-        direct,
-        dry_run,
-        format,
+        how,
     )
