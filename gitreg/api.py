@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -22,7 +21,7 @@ from gitreg.core.ports import Progress
 from gitreg.core.resolve import Resolution, resolve, resolve_all
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import UsageError
-from gitreg.wiring import Opened, Options, read_snapshot
+from gitreg.wiring import Opened, Options, folder_made, read_snapshot
 from gitreg.wiring import open_registry as _open
 from gitreg.wiring import workspace as _workspace
 
@@ -187,7 +186,8 @@ class Registry:
         """
         from gitreg.flows.pull import pull
 
-        with _folder(os.fspath(directory)) as folder:
+        folder = os.fspath(directory)
+        with folder_made(folder):
             return pull(self.workspace, self.snapshot, parse_reference(reference), folder)[1]
 
     def history(self, name: str | None = None) -> Iterator[Event]:
@@ -204,27 +204,6 @@ class Registry:
         from gitreg.core.verify.engine import validate
 
         return validate(self.snapshot, self.workspace.schemas)
-
-
-@contextmanager
-def _folder(folder: str) -> Iterator[str]:
-    """A folder, made if need be; what was made for it goes again if the block fails."""
-    missing = []
-    place = os.path.abspath(folder)
-    while not os.path.lexists(place):
-        missing.append(place)
-        place = os.path.dirname(place)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"{folder!r} is not a directory", "name another one") from None
-    try:
-        yield folder
-    except BaseException:
-        with suppress(OSError):
-            for made in missing:
-                os.rmdir(made)
-        raise
 
 
 def open_registry(

@@ -51,6 +51,7 @@ class Snapshot:
         self.root = root
         self.commit = commit
         self._cache: ParseCache = {} if cache is None else cache
+        self._read: dict[tuple[str, str], Manifest | DvcPointer | None] = {}
         self.layout = Layout(root)
         self._registry: Registry | None = None
         self._policy: Policy | None = None
@@ -67,6 +68,11 @@ class Snapshot:
 
     def manifest(self, kind: str, path: str) -> Manifest | DvcPointer | None:
         """The manifest at ``path``; None if there is no such file. Raises InvalidManifest."""
+        if (kind, path) not in self._read:
+            self._read[kind, path] = self._parsed(kind, path)
+        return self._read[kind, path]
+
+    def _parsed(self, kind: str, path: str) -> Manifest | DvcPointer | None:
         blob = self.tree.read(path)
         if blob is None:
             return None
@@ -120,10 +126,11 @@ class Snapshot:
 
     def models(self) -> list[str]:
         """The names of the living models."""
-        return [name for name in self.model_folders() if self._has_model(name)]
+        return [name for name in self.model_folders() if "model.yaml" in self._files(name)]
 
-    def _has_model(self, name: str) -> bool:
-        return "model.yaml" in self.tree.list(self.layout.model(name, "").rstrip("/"))
+    def _files(self, name: str) -> Mapping[str, Entry]:
+        """What lies in a model's folder; empty if there is none."""
+        return self.tree.list(self.layout.model(name, "").rstrip("/"))
 
     def model(self, name: str) -> Model | None:
         """``model.yaml`` of exactly this name."""
@@ -140,9 +147,8 @@ class Snapshot:
 
     def spelling(self, name: str) -> str | None:
         """How the folder that ``name`` means is spelled: exactly so, or the same but for case; None if none is."""
-        for file in ("model.yaml", "redirect.yaml", "tombstone.yaml"):
-            if self.tree.read(self.layout.model(name, file)) is not None:
-                return name
+        if self._files(name):
+            return name
         folded = fold(name)
         return next((folder for folder in self.model_folders() if fold(folder) == folded), None)
 
@@ -156,7 +162,7 @@ class Snapshot:
         for _ in range(2):
             if found is None:
                 break
-            if self.tree.read(self.layout.model(found)) is not None:
+            if "model.yaml" in self._files(found):
                 return found
             redirect = self.redirect(found)
             found = redirect.to if redirect else None

@@ -23,6 +23,8 @@ from gitreg.errors import ConfigError, Undecided
 
 #: How many entries of folders are kept parsed, over all folders.
 KEPT_ENTRIES = 250_000
+#: How many paths of one tree git is asked for before folders are listed instead; to resolve a reference takes fewer.
+_PATIENCE = 12
 #: ``cat-file --batch-command -z`` came with 2.38.
 OLDEST_GIT = (2, 39)
 
@@ -275,6 +277,7 @@ class GitTree(Tree):
         self._oid = oid
         self._files: dict[str, str | None] = {}
         self._folders: dict[str, str | None] = {}
+        self._asked = 0
 
     def read(self, path: str) -> Blob | None:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided for an entry whose object is missing or corrupt."""
@@ -298,7 +301,7 @@ class GitTree(Tree):
         return found.data
 
     def _find_file(self, path: str) -> Blob | None:
-        question = self._question(path)
+        question = self._question(path) if self._is_patient() else None
         found = self._reader.read(question) if question is not None else None
         if found is not None:
             return Blob(found.oid, found.data) if found.type == "blob" else None
@@ -307,6 +310,13 @@ class GitTree(Tree):
         if entry is None or entry.mode in {FOLDER, SUBMODULE}:
             return None
         return Blob(entry.oid, self.blob(entry.oid))
+
+    def _is_patient(self) -> bool:
+        """Whether git is still asked for paths. It reads every folder on the way anew, which costs a millisecond
+        where one has ten thousand entries; whoever asks often is better served by folders listed once and kept.
+        """
+        self._asked += 1
+        return self._asked <= _PATIENCE
 
     def _question(self, path: str) -> str | None:
         """What to ask git for ``path``, from the nearest folder known; None if git might misread it."""
@@ -342,7 +352,7 @@ class GitTree(Tree):
         if not is_path(path):
             return None
         listed = self._reader.kept_listing(self._folders.get(path.rpartition("/")[0]) or "")
-        question = self._question(path) if listed is None else None
+        question = self._question(path) if listed is None and self._is_patient() else None
         found = self._reader.info(question) if question is not None else None
         if found is not None:
             return found.oid if found.type == "tree" else None

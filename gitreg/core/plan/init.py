@@ -153,15 +153,23 @@ def _dvc_config(remote: str) -> str:
     remote = storage
     analytics = false
 ['remote "storage"']
-    url = {remote}
+    url = {_quoted(remote)}
 """
+
+
+def _quoted(value: str) -> str:
+    """A value as ConfigObj reads it back, which takes a comma for a list and a hash for a comment."""
+    return f'"{value}"' if re.search(r"[,#']|^ | $", value) else value
 
 
 _GITIGNORE = """\
 # Artifacts lie beside their manifests after a pull, and are never committed: DVC keeps them.
-/models/*/versions/*/*
-!/models/*/versions/*/*.yaml
+# (?* and not *: DVC takes the latter for the folder itself, and would look for nothing in it.)
+/models/*/versions/*/?*
 !/models/*/versions/*/*.dvc
+!/models/*/versions/*/version.yaml
+!/models/*/versions/*/notes.yaml
+!/models/*/versions/*/tombstone.yaml
 !/models/*/versions/*/evidence/
 """
 _GITATTRIBUTES = """\

@@ -27,7 +27,7 @@ from gitreg.core.names import NONE
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
-from gitreg.core.plan.plan import Plan
+from gitreg.core.plan.plan import Plan, demand_model
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.snapshot import Snapshot, highest
@@ -40,12 +40,14 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
 
     Raises:
         Refused: the change is not one that gitreg makes in one step, or cannot be done any more.
+        NotFound: what it is about is not there any more.
+        NothingToDo: the base is already as the change would make it.
     """
     old_base.registry()
     found = delta(old_base, head, tuple(raw_changes(old_base.tree, head.tree)))
     registered = _registered(found)
     if registered is not None:
-        return _register(head, base, registered)
+        return _register(head, base, registered, ModelCreated(registered.model) in found.changes)
     if found.of(StageChanged) and _only(found, StageChanged):
         return _move(found, base)
     if len(found.changes) == 1:
@@ -69,9 +71,14 @@ def _registered(found: Delta) -> VersionRegistered | None:
     return one if set(found.changes) <= {one, ModelCreated(one.model), *evidence} else None
 
 
-def _register(head: Snapshot, base: Snapshot, change: VersionRegistered) -> Plan:
-    """The same files; an integer version takes the next free number."""
+def _register(head: Snapshot, base: Snapshot, change: VersionRegistered, creates: bool) -> Plan:
+    """The same files; an integer version takes the next free number.
+
+    Only a change that made the model makes it again: what was deleted or renamed meanwhile does not come back so.
+    """
     model, version = change.model, change.version
+    if not creates:
+        demand_model(base, model)
     taken = base.taken(model)
     number = version
     if version in taken:
@@ -88,8 +95,8 @@ def _register(head: Snapshot, base: Snapshot, change: VersionRegistered) -> Plan
         if number != version and path.endswith(".yaml"):
             data = edit_yaml(data, {("version",): number})
         edits[base.layout.version(model, number, path[len(folder) + 1 :])] = data
-    blob = head.blob(head.layout.model(model))
-    if base.model(model) is None and blob is not None:
+    blob = head.blob(head.layout.model(model)) if base.model(model) is None else None
+    if blob is not None:
         edits[base.layout.model(model)] = blob.data
     kind = "copy" if change.copied else "register"
     return Plan(kind, f"Register {model}/{number}", (model, str(number)), edits)

@@ -149,7 +149,7 @@ def demand_room(snapshot: Snapshot, model: str, assignment: StageAssignment) -> 
         raise Refused(
             f"{assignment.stage} of {model!r} would hold {len(assignment.versions)} versions, and at most"
             f" {settings.holds} may be there",
-            f"gitreg demote {model}/{first} --to {NONE} first",
+            f"gitreg demote {assignment.model}/{first} --to {NONE} first",
         )
 
 

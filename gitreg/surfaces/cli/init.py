@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
+from typing import TYPE_CHECKING
 
 import click
 
+from gitreg.errors import UsageError
 from gitreg.surfaces.cli.session import Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT
+
+if TYPE_CHECKING:
+    from gitreg.core.plan.init import NewRegistry
+    from gitreg.wiring import Ground
 
 
 @click.command()
@@ -16,9 +24,7 @@ from gitreg.surfaces.cli.values import TEXT
 @click.option(
     "--branch",
     metavar="BRANCH",
-    default="main",
-    show_default=True,
-    help="The branch whose content is live.",
+    help="The branch whose content is live (default: the one that is checked out, main in a new repository).",
     type=TEXT,
 )
 @click.option(
@@ -38,7 +44,7 @@ def init(
     session: Session,
     directory: str,
     name: str | None,
-    branch: str,
+    branch: str | None,
     remote: str | None,
     semver: bool,
     solo: bool,
@@ -58,37 +64,51 @@ def init(
 
     from gitreg.core.plan.init import NewRegistry
     from gitreg.flows.init import init as run
-    from gitreg.wiring import create_repository, find_signer
+    from gitreg.wiring import broken_ground, find_signer
 
-    place = os.path.join(session.directory, directory)
+    place = os.path.normpath(directory)
     label = name or os.path.basename(os.path.abspath(place)) or "registry"
-    repository, root = create_repository(place, branch)
-    signer = find_signer(repository, key)
-    new = NewRegistry(
-        id=str(uuid.uuid4()),
-        name=label,
-        branch=branch,
-        remote=remote or _default_remote(label, root),
-        person=repository.identity(),
-        key=signer.public_key if signer else None,
-        scheme="semver" if semver else "integer",
-        solo=solo,
-    )
-    commit = run(repository, root, new, datetime.now(UTC).replace(microsecond=0))
-    data = {"directory": place, "root": root, "branch": branch, "commit": commit, "remote": new.remote}
-    emit(format, data, _welcome(new, place, commit))
+    url = None if remote is None else _remote(remote, place)
+    with broken_ground(place, branch) as ground:
+        signer = find_signer(ground.repository, key)
+        new = NewRegistry(
+            id=str(uuid.uuid4()),
+            name=label,
+            branch=ground.branch,
+            remote=url or _default_remote(label, ground.root),
+            person=ground.repository.identity(),
+            key=signer.public_key if signer else None,
+            scheme="semver" if semver else "integer",
+            solo=solo,
+        )
+        commit = run(ground.repository, ground.root, new, datetime.now(UTC).replace(microsecond=0))
+    data = {
+        "directory": place,
+        "root": ground.root,
+        "branch": new.branch,
+        "commit": commit,
+        "remote": new.remote,
+    }
+    emit(format, data, _welcome(new, ground, place, commit))
 
 
 def _default_remote(label: str, root: str) -> str:
     """A folder outside the repository, as DVC resolves it: relative to the registry's .dvc folder."""
     up = "../" * (2 + (root.count("/") + 1 if root else 0))
-    return f"{up}{label}-artifacts"
+    stem = re.sub(r"[^\w.-]+", "-", label)
+    return f"{up}{stem}-artifacts"
 
 
-def _welcome(new: object, place: str, commit: str) -> str:
-    from gitreg.core.plan.init import NewRegistry
+def _remote(given: str, place: str) -> str:
+    """What --remote means, as .dvc/config says it: a relative folder is meant from here, and read from .dvc."""
+    if not given or not given.isprintable() or '"' in given or "%(" in given:
+        raise UsageError(f"--remote: {given!r} is no URL and no folder", "give s3://bucket/path, or a folder")
+    if "://" in given or os.path.isabs(os.path.expanduser(given)):
+        return given
+    return os.path.relpath(given, os.path.join(place, ".dvc"))
 
-    assert isinstance(new, NewRegistry)
+
+def _welcome(new: NewRegistry, ground: Ground, place: str, commit: str) -> str:
     lines = [f"Began the registry {new.name} in {place} (commit {commit[:12]} on {new.branch})."]
     lines += ["  policy.yaml  who may do what; read it first", f"  artifacts    {new.remote} (from .dvc/)"]
     if new.key is None and not new.solo:
@@ -97,5 +117,10 @@ def _welcome(new: object, place: str, commit: str) -> str:
         )
     if not new.solo:
         lines.append("  note         nobody approves their own change: add a second person to policy.yaml")
-    lines.append(f"Next: gitreg -C {place} register my-model model.onnx --create --metric accuracy=0.9")
+    if ground.repository.head_branch() != new.branch:
+        lines.append(f"  note         another branch is checked out; git switch {new.branch} shows the files")
+    if ground.has_origin:
+        lines.append(f"  note         git push origin {new.branch} makes it the registry of all clones")
+    where = "" if place == "." else f" -C {shlex.quote(place)}"
+    lines.append(f"Next: gitreg{where} register my-model model.onnx --create --metric accuracy=0.9")
     return "\n".join(lines)

@@ -6,13 +6,14 @@ Commands are imported when they are called: ``gitreg resolve`` runs in deploy lo
 from __future__ import annotations
 
 import sys
+from contextlib import chdir
 from importlib import import_module
 from typing import Any
 
 import click
 
 from gitreg import __version__
-from gitreg.errors import GitregError
+from gitreg.errors import ConfigError, GitregError
 from gitreg.surfaces.cli.session import Session
 
 #: Where each command lives, in the order of ``gitreg --help``, under the headings that it shows.
@@ -109,7 +110,12 @@ def cli(ctx: click.Context, directory: str, registry: str | None, debug: bool) -
       gitreg promote credit-risk/3 --to staging
       gitreg resolve credit-risk/production
     """
-    ctx.obj = Session(directory, registry, debug)
+    if directory != ".":
+        try:
+            ctx.with_resource(chdir(directory))  # every path in the arguments is meant from there
+        except OSError as error:
+            raise ConfigError(f"there is no folder {directory!r}: {error.strerror}", "check -C") from None
+    ctx.obj = Session(registry, debug)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -128,9 +134,11 @@ def run(args: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted; nothing is half-done")
         return 130
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _misused(error)
     except GitregError as error:
         return _report(error, debug)
     except BrokenPipeError:
@@ -149,6 +157,13 @@ def run(args: list[str] | None = None) -> int:
             "run it again with --debug and report what it prints",
         )
         return 4
+
+
+def _misused(error: click.ClickException) -> int:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"{context.command_path} --help shows how" if context else None
+    _say(error.format_message().removesuffix("."), hint)
+    return error.exit_code
 
 
 def _report(error: GitregError, debug: bool) -> int:

@@ -42,9 +42,8 @@ class Landing:
 
 @dataclass
 class Session:
-    """The global options."""
+    """The global options; ``-C`` is obeyed by now."""
 
-    directory: str
     registry: str | None
     debug: bool
 
@@ -54,7 +53,7 @@ class Session:
         """The options as wiring takes them."""
         from gitreg.wiring import Options
 
-        return Options(self.directory, registry or self.registry, remote, key, warn)
+        return Options(registry=registry or self.registry, remote=remote, key=key, warn=warn)
 
     def read(self, when: Reading, remote: str | None = None) -> Registry:
         """The registry at the commit that a reading command's options choose."""
