@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
+from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
 from gitreg.core.ports import ArtifactStore, Forge, Progress, Repository, Signer, Tree
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import ConfigError, NotFound, UsageError
+from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from gitreg.core.codec.schema import Schemas
@@ -100,19 +101,22 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
 
 
 def _opened(repository: GitRepository, root: str | None) -> Opened:
-    commit = None
+    problem: GitregError | None = None
     for commit in _looks(repository):
         tree = repository.tree(commit)
         found = _find_root(tree) if root is None else root
-        if found is not None and tree.read(Layout(found).path(REGISTRY_FILE)) is not None:
+        if found is None or tree.read(Layout(found).path(REGISTRY_FILE)) is None:
+            problem = problem or ConfigError(
+                f"no registry here: no {Layout(root or '').path(REGISTRY_FILE)} is committed",
+                "run gitreg init, or name one with -C or -R",
+            )
+            continue
+        try:
             return Opened(repository, found, Snapshot(tree, found, commit).registry().branch)
-    if commit is None:
-        place = os.fspath(repository.top or repository.git_dir)
-        raise ConfigError(f"{place!r} has no commits yet", "gitreg init makes the first one")
-    raise ConfigError(
-        f"no registry here: no {Layout(root or '').path(REGISTRY_FILE)} is committed",
-        "run gitreg init, or name one with -C or -R",
-    )
+        except InvalidManifest as error:
+            problem = error
+    place = os.fspath(repository.top or repository.git_dir)
+    raise problem or ConfigError(f"{place!r} has no commits yet", "gitreg init makes the first one")
 
 
 def _looks(repository: GitRepository) -> Iterator[str]:

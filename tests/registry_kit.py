@@ -196,14 +196,14 @@ def _approvals(
 def _approval(
     known: Evidence, digests: list[str], policy: Policy, now: datetime, said: Mapping[str, object]
 ) -> Statement:
-    """``by`` is who signs, ``key`` another key, ``invalid`` what is wrong with the signature; else fields of the body."""
+    """``by`` is who signs, ``key`` another key, ``invalid`` what the signature lacks; all else is of the body."""
     rest = dict(said)
     by, key, invalid = rest.pop("by"), rest.pop("key", None), rest.pop("invalid", None)
     body = approval_statement(known, digests, now, now + timedelta(days=30))
     body |= {name: show_time(value) if isinstance(value, datetime) else value for name, value in rest.items()}
     body = {name: value for name, value in body.items() if value is not None}
     signature = Signature(str(key or _key(str(by), policy)), not invalid, str(invalid) if invalid else None)
-    return Statement(body, signature, f"refs/gitreg/approvals/@/{by}")
+    return Statement(body, signature)
 
 
 def shown(findings: Iterable[Finding]) -> list[str]:

@@ -343,8 +343,11 @@ class Forge(Protocol):
         """Signs and files a statement; returns its ref."""
         ...
 
-    def merge(self, request: ChangeRequest, commit: str, base: str) -> None:
-        """Moves the target from ``base`` to ``commit`` and ends the request, with gitreg's branch: all or none."""
+    def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> None:
+        """Moves the target from ``base`` to ``commit`` and ends the request, with gitreg's branch: all or none.
+
+        ``body`` says for later readers what was merged, and on whose approval.
+        """
         ...
 
     def close(self, request: ChangeRequest) -> None:

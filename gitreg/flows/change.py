@@ -14,6 +14,7 @@ from gitreg.core.verify.approvals import (
     APPROVE,
     REVOKE,
     approval_statement,
+    approvals_given,
     author_of,
     evidence_digests,
     opening_statement,
@@ -141,10 +142,18 @@ def _merge(ws: Workspace, id: str) -> Merged:
     if any(finding.outcome is not Outcome.WARNING for finding in verdict.findings):
         raise rejected(f"merging #{request.id}", verdict.findings)
     tree = write_candidate(ws, base, verdict.candidate)
-    message = f"Merge change #{request.id}: {request.title}\n"
+    message = f"Merge change #{request.id}: {request.title}\n{_trailers(verdict.judged)}"
     commit = ws.repository.write_commit(tree, [base, head], message, ws.identity, ws.clock())
-    ws.forge.merge(request, commit, base)
+    ws.forge.merge(request, commit, base, change_request_body(verdict.judged, verdict.findings))
     return Merged(request, commit, ws.repository.follow(ws.branch, base, commit))
+
+
+def _trailers(judged: Judged) -> str:
+    """Who approved, for readers of ``git log``; verify never reads it."""
+    digests = evidence_digests(judged.head, judged.delta, judged.policy)
+    given, _ = approvals_given(judged.evidence, digests, judged.policy)
+    lines = [f"Approved-by: {person}" for person in sorted(approval.person for approval in given)]
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def refresh(ws: Workspace, id: str) -> Proposed:

@@ -78,12 +78,11 @@ def judge(
     meaning = delta(base, head, (*found.changes, *found.conflicts))
     id = change_id((*found.changes, *found.conflicts))
     request = _request_of(ws, id)
-    author = request.author if request else None
     rules = head if bootstrap else base
     required = required_evidence(base, head, meaning, rules.policy())
     if not artifacts:
         required = replace(required, contents=(), presence=())
-    evidence = _gather(ws, base_commit, rules, required, id, author)
+    evidence = _gather(ws, base_commit, rules, required, id, request)
     return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
 
 
@@ -94,7 +93,12 @@ def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
 
 
 def _gather(
-    ws: Workspace, base_commit: str, rules: Snapshot, required: Required, id: str, author: Statement | None
+    ws: Workspace,
+    base_commit: str,
+    rules: Snapshot,
+    required: Required,
+    id: str,
+    request: ChangeRequest | None,
 ) -> Evidence:
     registry = rules.registry()
     policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
@@ -104,7 +108,8 @@ def _gather(
         registry=registry.id,
         change_id=id,
         policy_blob=policy.oid if policy else "",
-        author=author,
+        request=request.id if request else "",
+        author=request.author if request else None,
         statements=_statements(ws, id) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},

@@ -200,7 +200,7 @@ class ForgeContract:
     def test_merging_moves_the_target_and_ends_the_request(self, desk: Desk, other: Desk) -> None:
         request, base = desk.opened(), desk.trunk()
         assert request.head
-        desk.forge.merge(request, request.head, base)
+        desk.forge.merge(request, request.head, base, "merged")
         assert other.trunk() == request.head
         assert other.tip(request.branch) is None
         assert other.forge.requests() == []
@@ -211,7 +211,7 @@ class ForgeContract:
     def test_a_merge_is_a_commit_of_the_caller_s(self, desk: Desk) -> None:
         request, base = desk.opened(), desk.trunk()
         landing = desk.commit(base)
-        desk.forge.merge(request, landing, base)
+        desk.forge.merge(request, landing, base, "merged")
         assert desk.trunk() == landing
         assert desk.forge.request(request.id).merged_as == landing
 
@@ -221,7 +221,7 @@ class ForgeContract:
         moved = other.commit(other.trunk())
         other.push(TRUNK, base, moved)
         with pytest.raises(LostRace):
-            desk.forge.merge(request, request.head, base)
+            desk.forge.merge(request, request.head, base, "merged")
         assert desk.trunk() == moved
         assert desk.tip(request.branch) == request.head
         assert desk.forge.requests() == [request]
@@ -232,7 +232,7 @@ class ForgeContract:
         pushed = other.commit(other.trunk())
         other.push(request.branch, request.head, pushed)
         with pytest.raises(LostRace):
-            desk.forge.merge(request, request.head, base)
+            desk.forge.merge(request, request.head, base, "merged")
         assert desk.trunk() == base
         assert desk.tip(request.branch) == pushed
         assert desk.forge.request(request.id).state == "open"
@@ -260,7 +260,7 @@ class ForgeContract:
         assert request.head
         desk.forge.close(request)
         with pytest.raises(Refused, match="closed"):
-            desk.forge.merge(request, request.head, base)
+            desk.forge.merge(request, request.head, base, "merged")
         with pytest.raises(Refused, match="closed"):
             desk.forge.close(request)
         assert desk.trunk() == base
@@ -304,7 +304,7 @@ class ForgeContract:
         request = desk.opened()
         desk.forge.state(CHANGE, {"action": "approve"}, signer, NOW)
         assert request.head
-        desk.forge.merge(request, request.head, desk.trunk())
+        desk.forge.merge(request, request.head, desk.trunk(), "merged")
         assert [s.body for s in desk.forge.statements(CHANGE)] == [{"action": "approve"}]
 
 

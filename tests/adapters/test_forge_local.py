@@ -233,7 +233,10 @@ def test_a_request_renewed_since_it_was_read_is_not_ended(hub: Path, desk: Desk)
     renewed = desk_at(hub).forge.open(desk.new(head=request.head), None, request.head, NOW)
     assert renewed.head == request.head
     changed = replace(request, title="What the judge saw")
-    for end in (lambda: desk.forge.close(changed), lambda: desk.forge.merge(changed, "0" * 40, desk.trunk())):
+    for end in (
+        lambda: desk.forge.close(changed),
+        lambda: desk.forge.merge(changed, "0" * 40, desk.trunk(), "merged"),
+    ):
         with pytest.raises(LostRace, match="#1 has changed"):
             end()
     assert desk.forge.requests() == [renewed]
@@ -246,10 +249,10 @@ def test_a_request_closed_unseen_is_not_merged(hub: Path) -> None:
     two.forge.close(request)
     assert request.head
     with pytest.raises(LostRace):
-        one.forge.merge(request, request.head, base)
+        one.forge.merge(request, request.head, base, "merged")
     assert one.trunk() == base
     with pytest.raises(Refused, match="closed"):
-        one.forge.merge(request, request.head, base)
+        one.forge.merge(request, request.head, base, "merged")
 
 
 # --- hostile refs ------------------------------------------------------------------------------------------------

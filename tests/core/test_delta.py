@@ -33,7 +33,7 @@ from gitreg.core.delta import (
 )
 from gitreg.core.manifest import Pin, StageAssignment
 from gitreg.core.names import NONE
-from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
+from gitreg.core.plan.alias import plan_set_alias
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.rename import plan_rename
@@ -127,7 +127,9 @@ def test_a_change_is_what_differs(edits: dict[str, bytes | None], expected: list
 
 
 def test_a_copy_is_told_from_a_registration_by_where_it_says_that_it_comes_from() -> None:
-    origin = b"copied_from: {registry: 6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c, model: a, version: 1, digest: sha256:"
+    origin = (
+        b"copied_from: {registry: 6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c, model: a, version: 1, digest: sha256:"
+    )
     record = BASE[f"{V3}/version.yaml"].replace(b"version: 3", b"version: 4") + origin + b"3" * 64 + b"}\n"
     found = meaning({**NEW_VERSION, f"{CREDIT}/versions/4/version.yaml": record})
     assert found == [VersionRegistered("credit-risk", 4, copied=True)]
@@ -227,7 +229,7 @@ def test_a_rollback_is_known_by_what_it_restores() -> None:
 
 
 def test_aliases_are_a_kind_of_their_own() -> None:
-    assert of_plan(plan_clear_alias(snapshot(BASE), "credit-risk", "champion")) == (["alias"], [])
+    assert of_plan(plan_set_alias(snapshot(BASE), "credit-risk", "champion", 2)) == (["alias"], [])
 
 
 def test_kinds_are_told_once_and_in_the_order_of_the_list() -> None:
@@ -244,7 +246,9 @@ def staged(stage: str, serial: int, versions: list[int], previous: list[int]) ->
     return json.dumps(assignment.as_yaml()).encode()
 
 
-def moves_of(policy: dict[str, str], before: dict[str, list[int]], after: dict[str, list[int]]) -> list[Transition]:
+def moves_of(
+    policy: dict[str, str], before: dict[str, list[int]], after: dict[str, list[int]]
+) -> list[Transition]:
     """The moves from one filling of the stages to another; every stage's ``previous`` is empty before."""
     text = BASE["policy.yaml"].decode()
     for old, new in policy.items():

@@ -17,10 +17,18 @@ from gitreg.core.ports import Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import GitregError, NotFound, Refused, UsageError
 
-BASE = base_files()
+#: The base registry, with an alias that names something.
+BASE = base_files() | {
+    "models/credit-risk/aliases/champion.yaml": (
+        b"apiVersion: gitreg/v1\nkind: Alias\nmodel: credit-risk\nalias: champion\nserial: 2\n"
+        b"version: 2\ndigest: sha256:" + b"2" * 64 + b"\n"
+    )
+}
 CREDIT = "models/credit-risk"
 BO = Identity("Bo", "bo@example.com")
 ZERO = "sha256:" + "0" * 64
+VERSIONS = "gitreg version list credit-risk shows all"
+MODELS = "gitreg model list shows all"
 
 
 def registry(files: dict[str, bytes | None] | None = None) -> Snapshot:
@@ -34,7 +42,9 @@ def text(plan: Plan, path: str) -> str:
     return data.decode()
 
 
-def refused(make: Callable[[], Plan], error: type[GitregError], message: str, hint: str | None = None) -> None:
+def refused(
+    make: Callable[[], Plan], error: type[GitregError], message: str, hint: str | None = None
+) -> None:
     with pytest.raises(error) as caught:
         make()
     assert (caught.value.message, caught.value.hint) == (message, hint)
@@ -65,7 +75,7 @@ def test_clearing_an_alias_leaves_its_file_with_what_people_wrote_in_it() -> Non
 @pytest.mark.parametrize(
     ("alias", "version", "error", "message", "hint"),
     [
-        ("champion", 9, NotFound, "version 9 of 'credit-risk' does not exist", "gitreg version list credit-risk shows all"),
+        ("champion", 9, NotFound, "version 9 of 'credit-risk' does not exist", VERSIONS),
         ("champion", 2, NothingToDo, "credit-risk@champion already names version 2", None),
         (
             "Champion",
@@ -107,7 +117,10 @@ def test_annotations_keep_comments_and_order() -> None:
     path = f"{CREDIT}/versions/3/notes.yaml"
     base = registry({path: BASE[path].replace(b"card:", b"card:   # for the auditors")})
     plan = plan_annotate(
-        base, "credit-risk", 3, {("card", "limitations"): "Trained on two countries.", ("tags", "team"): "risk"}
+        base,
+        "credit-risk",
+        3,
+        {("card", "limitations"): "Trained on two countries.", ("tags", "team"): "risk"},
     )
     assert text(plan, path) == (
         "apiVersion: gitreg/v1\nkind: VersionNotes\nmodel: credit-risk\nversion: 3\n"
@@ -120,7 +133,7 @@ def test_annotations_keep_comments_and_order() -> None:
 def test_the_first_annotation_makes_the_file() -> None:
     plan = plan_annotate(registry(), "fraud", "1.0.0", {("description",): "payments"})
     assert text(plan, "models/fraud/versions/1.0.0/notes.yaml") == (
-        "apiVersion: gitreg/v1\nkind: VersionNotes\nmodel: fraud\nversion: \"1.0.0\"\ndescription: payments\n"
+        'apiVersion: gitreg/v1\nkind: VersionNotes\nmodel: fraud\nversion: "1.0.0"\ndescription: payments\n'
     )
 
 
@@ -137,6 +150,7 @@ def annotated(version: int, key: str, value: object) -> Callable[[], Plan]:
 
 
 NOTES = f"{CREDIT}/versions/3/notes.yaml"
+INVALID, UNSAID = f"{NOTES} would not be valid:", f"{NOTES} cannot say so:"
 PLACE = "it says the same as the file's path"
 
 
@@ -145,11 +159,11 @@ PLACE = "it says the same as the file's path"
     [
         (annotated(3, "card.limitations", "Trained on one country."), NothingToDo, f"{NOTES} says so already", None),
         (annotated(3, "tags.team", REMOVE), NothingToDo, f"{NOTES} says so already", None),
-        (annotated(9, "description", "x"), NotFound, "version 9 of 'credit-risk' does not exist", "gitreg version list credit-risk shows all"),
-        (annotated(3, "tags.team", 3), UsageError, f"{NOTES} would not be valid: tags.team: text is expected, not 3", None),
+        (annotated(9, "description", "x"), NotFound, "version 9 of 'credit-risk' does not exist", VERSIONS),
+        (annotated(3, "tags.team", 3), UsageError, f"{INVALID} tags.team: text is expected, not 3", None),
         (annotated(3, "version", 2), UsageError, f"version of {NOTES} cannot be edited", PLACE),
         (annotated(3, "model", REMOVE), UsageError, f"model of {NOTES} cannot be edited", PLACE),
-        (annotated(3, "description", float("inf")), UsageError, f"{NOTES} cannot say so: inf is not a finite number", None),
+        (annotated(3, "description", float("inf")), UsageError, f"{UNSAID} inf is not a finite number", None),
         (
             lambda: plan_edit_model(registry(), "fraud", {("versions",): "integer"}),
             Refused,
@@ -210,7 +224,7 @@ LETTERS = "use letters, digits, '_' and '-'"
 @pytest.mark.parametrize(
     ("version", "new", "error", "message", "hint"),
     [
-        (9, evidence(), NotFound, "version 9 of 'credit-risk' does not exist", "gitreg version list credit-risk shows all"),
+        (9, evidence(), NotFound, "version 9 of 'credit-risk' does not exist", VERSIONS),
         (3, evidence("holdout"), Refused, f"credit-risk/3 has evidence 'holdout', {TAKEN}", "choose another name"),
         (3, evidence("HoldOut"), Refused, f"credit-risk/3 has evidence 'HoldOut', {TAKEN}", "choose another name"),
         (3, evidence("../holdout"), UsageError, "'../holdout' cannot name evidence", LETTERS),
@@ -227,7 +241,7 @@ def test_refusals_of_evidence(
 
 @pytest.mark.parametrize("changes", [{"metrics": {}}, {"dataset_digest": "md5:0"}, {"dataset": ""}])
 def test_evidence_that_would_be_no_manifest_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="evidence/shadow.yaml would not be valid"):
+    with pytest.raises(UsageError, match=r"evidence/shadow\.yaml would not be valid"):
         plan_evidence(registry(), "credit-risk", 3, evidence(**changes))
 
 
@@ -256,7 +270,7 @@ def test_a_tombstone_takes_the_place_of_a_version() -> None:
         f"{folder}/model.onnx.dvc",
     }
     assert text(plan, f"{folder}/tombstone.yaml") == (
-        "apiVersion: gitreg/v1\nkind: VersionTombstone\nmodel: fraud\nversion: \"1.0.0\"\n"
+        'apiVersion: gitreg/v1\nkind: VersionTombstone\nmodel: fraud\nversion: "1.0.0"\n'
         f'digest: "sha256:{"a" * 64}"\ndeleted_at: "2026-12-01T12:00:00Z"\nreason: leaked\n'
     )
 
@@ -265,7 +279,8 @@ def test_a_tombstone_of_a_model_lists_every_version_that_it_had() -> None:
     plan = plan_delete_model(registry(), "fraud", None, NOW)
     assert text(plan, "models/fraud/tombstone.yaml") == (
         "apiVersion: gitreg/v1\nkind: ModelTombstone\nmodel: fraud\nversions:\n"
-        f'  - {{version: "0.9.0", digest: "sha256:{"9" * 64}"}}\n  - {{version: "1.0.0", digest: "sha256:{"a" * 64}"}}\n'
+        f'  - {{version: "0.9.0", digest: "sha256:{"9" * 64}"}}\n'
+        f'  - {{version: "1.0.0", digest: "sha256:{"a" * 64}"}}\n'
         'deleted_at: "2026-12-01T12:00:00Z"\n'
     )
     assert {data for path, data in plan.edits.items() if not path.endswith("fraud/tombstone.yaml")} == {None}
@@ -273,10 +288,14 @@ def test_a_tombstone_of_a_model_lists_every_version_that_it_had() -> None:
 
 def test_a_model_without_versions_leaves_a_tombstone_without_versions() -> None:
     model = b"apiVersion: gitreg/v1\nkind: Model\nname: churn\n"
-    plan = plan_delete_model(registry({"models/new/model.yaml": model.replace(b"churn", b"new")}), "new", None, NOW)
+    plan = plan_delete_model(
+        registry({"models/new/model.yaml": model.replace(b"churn", b"new")}), "new", None, NOW
+    )
     assert text(plan, "models/new/tombstone.yaml").endswith("versions: []\n")
     again = plan_delete_model(registry({"models/churn/model.yaml": model}), "churn", None, NOW)
-    assert f'versions:\n  - {{version: 1, digest: "sha256:{"c" * 64}"}}\n' in text(again, "models/churn/tombstone.yaml")
+    assert f'versions:\n  - {{version: 1, digest: "sha256:{"c" * 64}"}}\n' in text(
+        again, "models/churn/tombstone.yaml"
+    )
 
 
 STAGE_HINT = "gitreg demote credit-risk/{} --to none"
@@ -315,13 +334,13 @@ STAGE_HINT = "gitreg demote credit-risk/{} --to none"
             lambda: plan_delete_model(registry(), "churn", None, NOW),
             NotFound,
             "no model is called 'churn'",
-            "gitreg model list shows all",
+            MODELS,
         ),
         (
             lambda: plan_delete_model(registry(), "credit-scoring", None, NOW),
             NotFound,
             "no model is called 'credit-scoring'",
-            "gitreg model list shows all",
+            MODELS,
         ),
     ],
 )
@@ -331,13 +350,11 @@ def test_refusals_of_deletions(
     refused(make, error, message, hint)
 
 
-@pytest.mark.parametrize("model", [False, True])
-def test_a_reason_that_is_too_long_is_refused(model: bool) -> None:
+def test_a_reason_that_is_too_long_is_refused() -> None:
     with pytest.raises(UsageError, match="reason: 6000 characters; 0 to 5000 are allowed"):
-        if model:
-            plan_delete_model(registry(), "fraud", "x" * 6000, NOW)
-        else:
-            plan_delete_version(registry(), "fraud", "1.0.0", "x" * 6000, NOW)
+        plan_delete_version(registry(), "fraud", "1.0.0", "x" * 6000, NOW)
+    with pytest.raises(UsageError, match="reason: 6000 characters; 0 to 5000 are allowed"):
+        plan_delete_model(registry(), "fraud", "x" * 6000, NOW)
 
 
 # Renames
@@ -367,9 +384,9 @@ def test_a_rename_carries_every_file_over_and_leaves_redirects() -> None:
 @pytest.mark.parametrize(
     ("model", "to", "error", "message", "hint"),
     [
-        ("nobody", "loans", NotFound, "no model is called 'nobody'", "gitreg model list shows all"),
-        ("credit-scoring", "loans", NotFound, "no model is called 'credit-scoring'", "gitreg model list shows all"),
-        ("fraud", "a/b", UsageError, "'a/b' cannot name a model: '/' (U+002F) is not allowed; use letters, digits, '.', '_', '-'", None),
+        ("nobody", "loans", NotFound, "no model is called 'nobody'", MODELS),
+        ("credit-scoring", "loans", NotFound, "no model is called 'credit-scoring'", MODELS),
+        ("fraud", "con", UsageError, "'con' cannot name a model: Windows reserves it as a device name", None),
         ("fraud", "Churn", Refused, "the name 'Churn' is taken by 'churn'", "choose another name"),
         ("fraud", "Fraud", Refused, "the name 'Fraud' is taken by 'fraud'", "choose another name"),
         (
@@ -384,7 +401,9 @@ def test_a_rename_carries_every_file_over_and_leaves_redirects() -> None:
 def test_refusals_of_a_rename(
     model: str, to: str, error: type[GitregError], message: str, hint: str | None
 ) -> None:
-    policy = BASE["policy.yaml"].replace(b"{production: {soak: null,", b"{archived: {holds: 1}, production: {soak: null,")
+    policy = BASE["policy.yaml"].replace(
+        b"{production: {soak: null,", b"{archived: {holds: 1}, production: {soak: null,"
+    )
     pin = b"  - {version: 2, digest: sha256:" + b"2" * 64 + b"}\n"
     archived = BASE[f"{CREDIT}/stages/archived.yaml"].replace(b"previous: []", pin + b"previous: []")
     base = registry({"policy.yaml": policy, f"{CREDIT}/stages/archived.yaml": archived})

@@ -60,7 +60,7 @@ def test_what_people_say_stands_in_notes(said: dict[str, object]) -> None:
 def test_a_copy_is_another_kind_and_may_have_bytes_that_are_here() -> None:
     origin = CopiedFrom("6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c", "scores", 7, "sha256:" + "3" * 64)
     plan = planned(copied_from=origin, artifact=replace(ASKED.artifact, digest=origin.digest))
-    assert (plan.kind, plan.title) == ("copy", "Register credit-risk/4")
+    assert (plan.kind, plan.title) == ("copy", "Copy scores/7 to credit-risk/4")
 
 
 @pytest.mark.parametrize("asked", ["Credit-Risk", "credit-scoring", "CREDIT-SCORING"])
@@ -77,12 +77,17 @@ def test_numbers_go_on_behind_a_deleted_version() -> None:
 def test_a_deleted_models_name_can_be_made_again_and_its_numbers_go_on() -> None:
     plan = planned(model="churn", create=NewModel(title="Churn"))
     assert plan.title == "Register churn/2"
-    assert plan.edits["models/churn/model.yaml"] == b"apiVersion: gitreg/v1\nkind: Model\nname: churn\ntitle: Churn\n"
+    assert (
+        plan.edits["models/churn/model.yaml"]
+        == b"apiVersion: gitreg/v1\nkind: Model\nname: churn\ntitle: Churn\n"
+    )
 
 
 def test_a_new_model_begins_with_version_1_or_the_one_asked_for() -> None:
     assert planned(model="売上", create=NewModel()).title == "Register 売上/1"
-    assert planned(model="new", create=NewModel(scheme="semver"), version="0.1.0").title == "Register new/0.1.0"
+    assert (
+        planned(model="new", create=NewModel(scheme="semver"), version="0.1.0").title == "Register new/0.1.0"
+    )
 
 
 def test_create_is_no_matter_where_the_model_is_there() -> None:
@@ -91,7 +96,9 @@ def test_create_is_no_matter_where_the_model_is_there() -> None:
 
 def test_the_same_bytes_are_adopted_unless_asked_for_again() -> None:
     same = replace(ASKED.artifact, digest="sha256:" + "2" * 64)
-    with pytest.raises(NothingToDo, match=r"credit-risk/2 already has these bytes \(sha256:222222222222…\)") as caught:
+    with pytest.raises(
+        NothingToDo, match=r"credit-risk/2 already has these bytes \(sha256:222222222222…\)"
+    ) as caught:
         planned(artifact=same)
     assert caught.value.exit_code == 0
     assert planned(artifact=same, nonce="x").title == "Register credit-risk/4"
@@ -113,7 +120,13 @@ def test_only_the_newest_versions_are_searched_for_the_same_bytes() -> None:
     [
         ({"model": "loans"}, NotFound, 1, "no model is called 'loans'", "add --create to make a new model"),
         ({"model": "churn"}, NotFound, 1, "no model is called 'churn'", "add --create to make a new model"),
-        ({"version": "4"}, UsageError, 2, "'credit-risk' numbers its versions by itself", "leave --version out"),
+        (
+            {"version": "4"},
+            UsageError,
+            2,
+            "'credit-risk' numbers its versions by itself",
+            "leave --version out",
+        ),
         (
             {"model": "fraud"},
             UsageError,

@@ -16,6 +16,9 @@ from gitreg.errors import GitregError, NotFound, Refused
 
 BASE = base_files()
 STAGES = "models/credit-risk/stages"
+VERSIONS = "gitreg version list credit-risk shows all"
+HISTORY = "gitreg history fraud shows what it held"
+KNOWN = "its stages are staging, production, archived"
 
 
 def registry(*replacements: tuple[str, str], **files: bytes) -> Snapshot:
@@ -103,7 +106,11 @@ def test_stages_are_found_without_regard_to_case() -> None:
 
 
 def test_edits_keep_what_people_wrote_in_the_file() -> None:
-    text = BASE[f"{STAGES}/staging.yaml"].decode().replace("serial: 5", "serial: 5   # ask bo before you touch it")
+    text = (
+        BASE[f"{STAGES}/staging.yaml"]
+        .decode()
+        .replace("serial: 5", "serial: 5   # ask bo before you touch it")
+    )
     plan = plan_promote(registry(staging=b"# ours\n" + text.encode()), "credit-risk", 3, "production")
     written = plan.edits[f"{STAGES}/staging.yaml"]
     assert written is not None
@@ -155,7 +162,9 @@ def test_a_rollback_takes_a_version_out_of_where_it_is_now() -> None:
     }
 
 
-def refused(make: Callable[[], Plan], error: type[GitregError], code: int, message: str, hint: str | None) -> None:
+def refused(
+    make: Callable[[], Plan], error: type[GitregError], code: int, message: str, hint: str | None
+) -> None:
     with pytest.raises(error) as caught:
         make()
     assert (caught.value.exit_code, caught.value.message, caught.value.hint) == (code, message, hint)
@@ -164,16 +173,28 @@ def refused(make: Callable[[], Plan], error: type[GitregError], code: int, messa
 @pytest.mark.parametrize(
     ("version", "target", "error", "message", "hint"),
     [
-        (9, "staging", NotFound, "version 9 of 'credit-risk' does not exist", "gitreg version list credit-risk shows all"),
-        (3, "prod", NotFound, "the policy has no stage 'prod'", "its stages are staging, production, archived"),
-        (3, NONE, NotFound, "the policy has no stage 'none'", "its stages are staging, production, archived"),
+        (
+            9,
+            "staging",
+            NotFound,
+            "version 9 of 'credit-risk' does not exist",
+            VERSIONS,
+        ),
+        (
+            3,
+            "prod",
+            NotFound,
+            "the policy has no stage 'prod'",
+            KNOWN,
+        ),
+        (3, NONE, NotFound, "the policy has no stage 'none'", KNOWN),
         (3, "Staging", NothingToDo, "credit-risk/3 is already in staging", None),
         (
             1,
             "production",
             Refused,
             "credit-risk/1 is in archived, and production takes versions only from staging",
-            "promote it to staging first",
+            "gitreg promote credit-risk/1 --to staging",
         ),
     ],
 )
@@ -209,7 +230,9 @@ def test_a_full_stage_is_not_filled_over_if_all_are_to_stay() -> None:
 
 @pytest.mark.parametrize("operation", ["promote", "demote", "rollback"])
 def test_where_versions_would_be_sent_there_must_be_room(operation: str) -> None:
-    base = registry(("    from: [none, staging, production]\n", "    from: [none, staging, production]\n    holds: 1\n"))
+    base = registry(
+        ("    from: [none, staging, production]\n", "    from: [none, staging, production]\n    holds: 1\n")
+    )
     plans: dict[str, Callable[[], Plan]] = {
         "promote": lambda: plan_promote(base, "credit-risk", 3, "production"),
         "demote": lambda: plan_demote(base, "credit-risk", 2),
@@ -235,7 +258,12 @@ def test_a_rollback_needs_room_as_well() -> None:
     [
         (2, "production", NothingToDo, "credit-risk/2 is already in production"),
         (1, None, Refused, "credit-risk/1 is in archived, and none takes versions only from staging"),
-        (2, "staging", Refused, "credit-risk/2 is in production, and staging takes versions only from none, archived"),
+        (
+            2,
+            "staging",
+            Refused,
+            "credit-risk/2 is in production, and staging takes versions only from none, archived",
+        ),
     ],
 )
 def test_refusals_of_a_demotion(
@@ -255,8 +283,8 @@ def test_what_is_in_no_stage_is_not_demoted() -> None:
 @pytest.mark.parametrize(
     ("model", "name", "production", "error", "message", "hint"),
     [
-        ("credit-risk", "prod", None, NotFound, "the policy has no stage 'prod'", "its stages are staging, production, archived"),
-        ("fraud", "staging", None, Refused, "staging of 'fraud' has nothing to roll back to", "gitreg history fraud shows what it held"),
+        ("credit-risk", "prod", None, NotFound, "the policy has no stage 'prod'", KNOWN),
+        ("fraud", "staging", None, Refused, "staging of 'fraud' has nothing to roll back to", HISTORY),
         (
             "credit-risk",
             "production",
@@ -284,7 +312,9 @@ def test_refusals_of_a_rollback(
 
 def test_the_same_intent_on_the_same_serials_is_the_same_branch() -> None:
     plan = plan_promote(registry(), "credit-risk", 3, "production")
-    moved_elsewhere = snapshot({**BASE, "models/fraud/model.yaml": BASE["models/fraud/model.yaml"] + b"task: x\n"})
+    moved_elsewhere = snapshot(
+        {**BASE, "models/fraud/model.yaml": BASE["models/fraud/model.yaml"] + b"task: x\n"}
+    )
     assert plan.branch == plan_promote(moved_elsewhere, "credit-risk", 3, "production").branch
     assert plan.branch.startswith("gitreg/promote-")
     moved = registry(archived=stage("archived", 2, [1], []))
@@ -295,3 +325,13 @@ def test_the_same_intent_on_the_same_serials_is_the_same_branch() -> None:
         plan_rollback(registry(), "credit-risk", "production"),
     ]
     assert len({plan.branch, *(other.branch for other in others)}) == 5
+
+
+def test_a_promotion_that_restores_what_was_there_is_a_rollback() -> None:
+    base = registry(
+        production=stage("production", 3, [3], [2]),
+        staging=stage("staging", 6, [2], [3]),
+    )
+    plan = plan_promote(base, "credit-risk", 2, "production")
+    assert (plan.kind, plan.title) == ("rollback", "Roll production back to credit-risk/2")
+    assert after(base, plan)["production"] == (4, [2], [3])

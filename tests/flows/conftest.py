@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from flow_kit import Desk, copy_template, make_keys, make_solo, make_template, pin
 
 

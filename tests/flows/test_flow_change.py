@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
 from flow_kit import (
     MAIN,
     NOW,
@@ -19,6 +18,7 @@ from flow_kit import (
     promote,
     proposed,
 )
+
 from gitreg.core.findings import Outcome
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
 from gitreg.core.ports import RefUpdate
@@ -93,7 +93,7 @@ def state_by_hand(desk: Desk, person: str, found: Proposed, **other: object) -> 
 
 
 def test_unknown_key_is_refused(desk: Desk, request_: Proposed) -> None:
-    with desk.unchanged(), pytest.raises(Refused, match="nobody's in policy.yaml") as error:
+    with desk.unchanged(), pytest.raises(Refused, match=r"nobody's in policy.yaml") as error:
         approve(desk("alice", key="mallory"), "1")
     assert "--key" in message(error)
 
@@ -270,7 +270,7 @@ def test_number_may_be_written_with_a_hash(desk: Desk) -> None:
 def test_overtaken(desk: Desk, request_: Proposed) -> None:
     approve(desk("alice"), "1")
     overtake(desk)
-    with desk.unchanged(), pytest.raises(Overtaken, match="models/credit-risk/stages/staging.yaml") as error:
+    with desk.unchanged(), pytest.raises(Overtaken, match=r"models/credit-risk/stages/staging.yaml") as error:
         merge(desk("bo"), "1")
     assert "gitreg change refresh 1" in message(error)
     verdict = verify_request(desk("bo"), "1")

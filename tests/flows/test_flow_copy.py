@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from flow_kit import Desk, bytes_of, message, registration
+
 from gitreg.core.names import parse_reference
 from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
@@ -64,6 +64,7 @@ def test_another_registry_twice_is_one_request(desk: Desk, solo: Desk) -> None:
 
 def test_directory(desk: Desk, solo: Desk) -> None:
     from flow_kit import new_version
+
     from gitreg.flows.register import register
 
     folder = solo.root / "bundle"

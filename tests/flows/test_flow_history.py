@@ -7,8 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-
 from flow_kit import BEGIN, Desk, describe, git, landed, new_version, promote, proposed
+
 from gitreg.api import open_registry
 from gitreg.core.history import Event
 from gitreg.core.names import parse_reference
@@ -155,7 +155,7 @@ def test_at_a_revision_and_at_a_time(solo: Desk) -> None:
     early = BEGIN + timedelta(hours=5, minutes=30)
     for said in ({"rev": "main~3"}, {"at": early}, {"rev": "HEAD~1", "at": early}):
         with open_registry(folder, **said) as registry:  # type: ignore[arg-type]
-            assert [event.what for event in registry.history()][0] == "version 1: staging → production"
+            assert next(event.what for event in registry.history()) == "version 1: staging → production"
             assert registry.resolve("credit-risk/production").record.version == 1
             with pytest.raises(NotFound):
                 registry.resolve("credit-risk@champion")

@@ -1,4 +1,4 @@
-"""Beginning a registry: in a new folder, in a repository with a history, in a folder of one; and what plain DVC says."""
+"""Beginning a registry: in a new folder, in a repository with a history, in a folder of one; and what DVC says."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from flow_kit import Desk, git
+
 from gitreg.api import open_registry
 from gitreg.core.policy import Policy
 from gitreg.surfaces.cli.main import run

@@ -1,4 +1,4 @@
-"""Landing a plan: directly where something enforces the rules, else as a change request; nothing twice, nothing lost."""
+"""Landing a plan: directly where something enforces the rules, else as a request; nothing twice, nothing lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from flow_kit import (
     MAIN,
     REGISTRY,
@@ -23,6 +22,7 @@ from flow_kit import (
     promote,
     proposed,
 )
+
 from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, LostRace, NotFound, Refused, Undecided
@@ -62,7 +62,7 @@ def test_dirty_checkout_of_a_local_hub_is_refused(solo: Desk, kind: str) -> None
         if kind == "staged":
             git(checkout, "add", "policy.yaml")
     ws = solo("solo")
-    with solo.unchanged("solo"), pytest.raises(Refused, match="uncommitted|untracked") as error:
+    with solo.unchanged("solo"), pytest.raises(Refused, match=r"uncommitted|untracked") as error:
         landed(ws, describe("fine", 3))
     assert "commit, stash or move them away first" in message(error)
 
@@ -278,8 +278,10 @@ def direct_policy(desk: Desk) -> str:
 def test_two_processes_open_requests_at_once(desk: Desk) -> None:
     """The command in two processes: the requests get distinct numbers, and each its own branch."""
     commands = [
-        [sys.executable, "-m", "gitreg", "-C", os.fspath(desk.root / person)]
-        + ["register", "credit-risk", desk.payload(person.encode() * 9), "--metric", "roc_auc=0.9"]
+        [
+            *(sys.executable, "-m", "gitreg", "-C", os.fspath(desk.root / person)),
+            *("register", "credit-risk", desk.payload(person.encode() * 9), "--metric", "roc_auc=0.9"),
+        ]
         for person in ("dan", "bo")
     ]
     running = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from flow_kit import MAIN, Desk, blocking, git, message
+
 from gitreg.errors import GitregError, NotFound, Refused, UsageError
 from gitreg.flows.change import approve, merge, open_branch, refresh
 
@@ -92,6 +92,6 @@ def test_overtaken_by_hand_is_mended_by_hand(desk: Desk) -> None:
     open_branch(desk("dan"), "stricter")
     policy = desk.show("policy.yaml")
     desk.commit({"policy.yaml": f"{policy}\n# other\n"}, person="bo")
-    with desk.unchanged(), pytest.raises(GitregError, match="by hand|again") as error:
+    with desk.unchanged(), pytest.raises(GitregError, match=r"by hand|again") as error:
         refresh(desk("dan"), "1")
     assert isinstance(error.value, Refused)

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from flow_kit import Desk, bytes_of, message, new_version, registration
+
 from gitreg.api import open_registry
 from gitreg.core.names import parse_reference
 from gitreg.errors import GitregError, NotFound, Refused, Undecided, UsageError
@@ -89,7 +89,7 @@ def test_damaged_object(solo: Desk, tmp_path: Path, damage: Callable[[Path], Non
     damage(object_of(solo, 3))
     target = tmp_path / "target"
     target.mkdir()
-    with pytest.raises(Refused, match="corrupt|missing|bytes; its record says"):
+    with pytest.raises(Refused, match=r"corrupt|missing|bytes; its record says"):
         pulled(solo, "credit-risk/3", target)
     assert list(target.iterdir()) == []
 
@@ -135,7 +135,7 @@ def test_version_without_its_pointer(solo: Desk, tmp_path: Path) -> None:
     (solo.root / "solo/models/credit-risk/versions/3/model.onnx.dvc").unlink()
     with (
         open_registry(solo.root / "solo", worktree=True) as registry,
-        pytest.raises(Refused, match="no .dvc file"),
+        pytest.raises(Refused, match=r"no .dvc file"),
     ):
         registry.pull("credit-risk/3", tmp_path)
 

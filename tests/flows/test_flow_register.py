@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
-
 from flow_kit import Desk, message, new_version
+
 from gitreg.core.names import Version
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.register import NewModel
 from gitreg.core.plan.rename import plan_rename
-from gitreg.core.ports import ArtifactStore, Payload, Progress, RefUpdate
+from gitreg.core.ports import Payload, Progress, RefUpdate
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.land import Landed, Proposed, land
 from gitreg.flows.register import register
@@ -247,7 +247,6 @@ def test_what_is_refused_costs_no_upload(desk: Desk) -> None:
 
 def test_verify_reads_every_byte_of_a_new_version(desk: Desk) -> None:
     """An object that was broken after the upload: the request says so."""
-    store: ArtifactStore
     ws = desk("dan")
     register(ws, new_version(desk.payload(b"x" * 1000)))
     new = max(desk.artifacts.rglob("*"), key=lambda path: path.stat().st_mtime_ns if path.is_file() else 0)
@@ -288,7 +287,7 @@ def test_unreadable_payloads(solo: Desk) -> None:
 def test_no_remote(solo: Desk) -> None:
     import dataclasses
 
-    from gitreg.wiring import open_store, open_registry, Options
+    from gitreg.wiring import Options, open_registry, open_store
 
     ws = solo("solo")
     opened = open_registry(Options(os.fspath(solo.root / "solo")))

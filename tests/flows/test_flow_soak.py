@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-
 from flow_kit import SOLO_POLICY, Desk, blocking, describe, git, landed, message, promote, proposed
+
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.transition import plan_demote
 from gitreg.errors import Undecided

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flow_kit import Desk
+
 from gitreg.api import open_registry
 
 

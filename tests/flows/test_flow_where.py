@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
 from flow_kit import REGISTRY, Desk, describe, fast_import, git, landed, message, promote, proposed
+
 from gitreg.api import open_registry
 from gitreg.errors import ConfigError, GitregError, NotFound, Undecided, UsageError
 from gitreg.flows.change import merge
@@ -110,7 +110,7 @@ def test_linked_worktree(solo: Desk) -> None:
     assert git(solo.root / "solo", "status", "--porcelain") == ""
     assert git(solo.root / "linked", "status", "--porcelain") == ""
     (solo.root / "solo/policy.yaml").write_text("# mine\n")
-    with solo.unchanged("solo"), pytest.raises(GitregError, match="uncommitted changes in .*solo'"):
+    with solo.unchanged("solo"), pytest.raises(GitregError, match=r"uncommitted changes in .*solo'"):
         landed(solo("linked"), describe("fine"))
 
 

@@ -114,7 +114,7 @@ class LocalForge:
         self._repository.update([RefUpdate(ref, None, blob)])
         return ref
 
-    def merge(self, request: ChangeRequest, commit: str, base: str) -> None:
+    def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> None:
         """Moves the target from ``base`` to ``commit``, marks the request merged, deletes gitreg's branch: all or none.
 
         Raises:
@@ -123,7 +123,9 @@ class LocalForge:
         """
         old, record = self._unchanged(request)
         landing = RefUpdate(_branch_ref(record.target), base, commit)
-        self._end(request, landing, self._filing(replace(record, state=MERGED, merged_as=commit), old))
+        self._end(
+            request, landing, self._filing(replace(record, state=MERGED, merged_as=commit, body=body), old)
+        )
 
     def close(self, request: ChangeRequest) -> None:
         """Ends a request without merging and deletes its branch if gitreg made it. Raises as ``merge`` does."""

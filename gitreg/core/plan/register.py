@@ -106,7 +106,13 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
     edits |= _version_files(snapshot, model, version, asked)
     kind = "copy" if asked.copied_from else "register"
     intent = (model, asked.artifact.digest, asked.version, asked.nonce)
-    return checked(snapshot, Plan(kind, f"Register {model}/{version}", intent, edits))
+    origin = asked.copied_from
+    title = (
+        f"Copy {origin.model}/{origin.version} to {model}/{version}"
+        if origin
+        else f"Register {model}/{version}"
+    )
+    return checked(snapshot, Plan(kind, title, intent, edits))
 
 
 def _create(snapshot: Snapshot, asked: Registration, edits: dict[str, bytes | None]) -> str:

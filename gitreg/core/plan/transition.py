@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from gitreg.core.manifest import Pin, StageAssignment
 from gitreg.core.names import NONE, Version, version_key
@@ -10,6 +11,9 @@ from gitreg.core.plan.plan import NothingToDo, Plan, written
 from gitreg.core.policy import StagePolicy
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused
+
+#: By version: its pin, the stage it leaves, the stage it enters.
+Moves: TypeAlias = Mapping[Version, tuple[Pin, str, str]]
 
 
 def plan_promote(
@@ -35,8 +39,17 @@ def plan_promote(
     moves = {version: (pin, source, settings.name)}
     for displaced in _displaced(snapshot, model, settings, archive_existing):
         moves[displaced.version] = (displaced, settings.name, settings.replaced)
-    title = f"Promote {model}/{version} to {settings.name}"
-    return _plan_moves(snapshot, "promote", title, model, moves)
+    if _restores(snapshot, model, settings.name, moves):
+        return _plan_moves(
+            snapshot, "rollback", f"Roll {settings.name} back to {model}/{version}", model, moves
+        )
+    return _plan_moves(snapshot, "promote", f"Promote {model}/{version} to {settings.name}", model, moves)
+
+
+def _restores(snapshot: Snapshot, model: str, stage: str, moves: Moves) -> bool:
+    """Whether the moves leave a stage with just what it held before: a rollback, whatever it was asked as."""
+    old = snapshot.stage(model, stage)
+    return old is not None and bool(old.versions) and set(_moved(old, moves).versions) == set(old.previous)
 
 
 def plan_demote(snapshot: Snapshot, model: str, version: Version, target: str | None = None) -> Plan:
@@ -98,12 +111,16 @@ def demand_stage(snapshot: Snapshot, stage: str, model: str) -> StagePolicy:
 
 
 def _demand_source(settings: StagePolicy, source: str, model: str, version: Version) -> None:
-    if settings.sources is not None and source not in settings.sources:
-        raise Refused(
-            f"{model}/{version} is in {source}, and {settings.name} takes versions only from"
-            f" {', '.join(settings.sources) or 'nowhere'}",
-            f"promote it to {settings.sources[0]} first" if settings.sources else None,
-        )
+    if settings.sources is None or source in settings.sources:
+        return
+    now = f"{model}/{version} is in {'no stage' if source == NONE else source}"
+    hint = None
+    if settings.sources:
+        first = settings.sources[0]
+        verb = "demote" if first == NONE else "promote"
+        hint = f"gitreg {verb} {model}/{version} --to {first}"
+    allowed = ", ".join(settings.sources) or "nowhere"
+    raise Refused(f"{now}, and {settings.name} takes versions only from {allowed}", hint)
 
 
 def _displaced(
@@ -121,9 +138,6 @@ def _displaced(
             "leave --keep out",
         )
     return holders[:excess]
-
-
-Moves = Mapping[Version, tuple[Pin, str, str]]
 
 
 def _plan_moves(snapshot: Snapshot, kind: str, title: str, model: str, moves: Moves) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -17,11 +18,12 @@ from gitreg.core.compare import (
     notes_entries,
     source_values,
 )
-from gitreg.core.delta import StageChanged, Transition, VersionRegistered
+from gitreg.core.delta import RulesChanged, StageChanged, Transition, VersionRegistered
 from gitreg.core.findings import Finding, Outcome, sort_findings
 from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import NONE, Version
 from gitreg.core.report.change_lines import CELL, change_lines, differences, name_of, readable, values_line
+from gitreg.core.report.diff import edits_diff
 from gitreg.core.report.markdown import bullets, escape, fit, listed, table
 from gitreg.core.report.show import short_digest, show_change, show_number, show_percent, show_size
 from gitreg.core.verify.checklist import ChecklistItem, checklist
@@ -33,6 +35,8 @@ MOST_CHARACTERS = 60_000
 #: Rows of a table or list; versions that are described one by one.
 MOST_ROWS = 30
 MOST_VERSIONS = 5
+#: Lines of the difference of rules files.
+MOST_DIFF_LINES = 200
 
 _TRENDS = {Trend.BETTER: "▲ better", Trend.WORSE: "▼ worse"}
 _BOXES = {None: "[x]", Outcome.FAIL: "[ ] **not met:**", Outcome.UNDECIDED: "[ ] **unknown:**"}
@@ -55,6 +59,7 @@ def change_request_body(judged: Judged, findings: Iterable[Finding] | None = Non
         _checklist(checklist(judged)),
         *_registrations(judged),
         _headed("Also", bullets(change_lines(judged), MOST_ROWS)),
+        _rules(judged),
         _headed("Findings", _findings(findings)),
         _closer(judged, entering),
     ]
@@ -221,6 +226,18 @@ def _environment(record: ModelVersion) -> list[str]:
     return [*python, *(str(line) for line in (lines if isinstance(lines, list) else []))]
 
 
+def _rules(judged: Judged) -> list[str]:
+    """The difference of every rules file: it is what people approve."""
+    paths = [change.path for change in judged.delta.of(RulesChanged)]
+    blobs = {path: judged.head.blob(path) for path in paths}
+    text = edits_diff(judged.base, {path: blob.data if blob else None for path, blob in blobs.items()})
+    lines = text.split("\n")[:MOST_DIFF_LINES] if text else []
+    left = text.count("\n") + 1 - len(lines)
+    fence = "`" * (3 + max((len(run) for run in re.findall("`+", text)), default=0))
+    more = [f"… and {left} more lines"] if lines and left else []
+    return _headed("Rules", [f"{fence}diff", *lines, fence, *more]) if lines else []
+
+
 # Findings, and where to look next
 
 
@@ -238,7 +255,12 @@ def _finding(finding: Finding) -> str:
 
 
 def _closer(judged: Judged, entering: Sequence[Transition]) -> list[str]:
-    lines = [f"judge it: {escape('gitreg verify N')}, where N is the number of this request"]
+    number = judged.evidence.request
+    lines = [
+        f"judge it: {_command('verify', number)}"
+        if number
+        else f"judge it: {escape('gitreg verify N')}, where N is the number of this request"
+    ]
     for move in entering[:MOST_VERSIONS]:
         holder = _holder(judged, move)
         if holder is not None:

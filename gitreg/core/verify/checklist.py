@@ -63,7 +63,11 @@ def _move(judged: Judged, move: Transition) -> Iterator[ChecklistItem]:
 def _allowed(judged: Judged, move: Transition, subject: str) -> ChecklistItem:
     rule = transitions_rule.RULE.id
     if move.rollback:
-        return ChecklistItem(subject, rule, f"restores what {move.rollback} held before its last change")
+        return ChecklistItem(
+            subject,
+            rule,
+            f"restores what {move.rollback} held before its last change; its way, soak and metrics are not asked for",
+        )
     text = f"moves from {move.source} to {move.target}"
     settings = judged.policy.stage(move.target, move.model)
     if settings is None:

@@ -53,7 +53,8 @@ class Evidence:
     """What was found out. Whatever is missing here is undecided, never a pass.
 
     ``now`` is the moment of judgement; ``target`` the full name of the ref that the change would move; ``registry``
-    the registry's id; ``change_id`` and ``policy_blob`` what approvals must name. ``statements`` are the signed
+    the registry's id; ``change_id`` and ``policy_blob`` what approvals must name; ``request`` the change
+    request's number, if there is one. ``statements`` are the signed
     approvals and revocations that name the change, ``author`` the signed opening. ``contents`` has for each pointer the
     files found, or a line on what is wrong with them.
     """
@@ -63,6 +64,7 @@ class Evidence:
     registry: str = ""
     change_id: str = ""
     policy_blob: str = ""
+    request: str = ""
     author: Statement | None = None
     statements: tuple[Statement, ...] | Unknown = Unknown("nobody asked for approvals")
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)

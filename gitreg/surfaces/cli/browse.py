@@ -161,10 +161,14 @@ def history(
         click.echo(f"Only the newest {limit} are shown; --limit 0 shows all.", err=True)
     if not found and format == "text":
         click.echo("Nothing has happened yet.", err=True)
-    emit(format, [event.as_json() for event in found], _events_table(found) if found else "")
+    emit(
+        format,
+        [event.as_json() for event in found],
+        _events_table(found, of_one=model is not None) if found else "",
+    )
 
 
-def _events_table(events: list[Event]) -> str:
+def _events_table(events: list[Event], *, of_one: bool) -> str:
     from gitreg.core.report.tables import table
 
     rows = [
@@ -172,14 +176,16 @@ def _events_table(events: list[Event]) -> str:
             f"{event.time:%Y-%m-%d %H:%M:%S}",
             _who(event),
             event.kind,
-            event.model,
+            *([] if of_one else [event.model]),
             event.what,
             event.commit[:12],
             f"#{event.request}" if event.request else "",
         ]
         for event in events
     ]
-    return table(["time (UTC)", "who", "kind", "model", "what", "commit", "change"], rows)
+    return table(
+        ["time (UTC)", "who", "kind", *([] if of_one else ["model"]), "what", "commit", "change"], rows
+    )
 
 
 def _who(event: Event) -> str:

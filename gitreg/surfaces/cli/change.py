@@ -13,7 +13,10 @@ from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitreg.core.ports import ChangeRequest
+    from gitreg.flows.workspace import Workspace
 
 KEY = click.option(
     "--key", metavar="FILE", help="The SSH key to sign with (GITREG_SSH_KEY; default: git's signing key)."
@@ -61,11 +64,23 @@ def list_changes(session: Session, every: bool, format: str) -> None:
     ws = session.workspace()
     ws.repository.fetch()
     requests = ws.forge.requests(("open", "merged", "closed") if every else ("open",))
-    rows = [[f"#{r.id}", r.state, r.title, r.branch, f"{r.opened_at:%Y-%m-%d %H:%M}"] for r in requests]
-    text = table(["change", "state", "title", "branch", "opened (UTC)"], rows) if rows else ""
+    authors = _authors(ws, requests) if requests else {}
+    rows = [
+        [f"#{r.id}", r.state, r.title, authors.get(r.id, ""), f"{r.opened_at:%Y-%m-%d %H:%M}", r.branch]
+        for r in requests
+    ]
+    text = table(["change", "state", "title", "author", "opened (UTC)", "branch"], rows) if rows else ""
     if not rows and format == "text":
         click.echo("No change request is open.", err=True)
-    emit(format, [_facts(request) for request in requests], text)
+    emit(format, [_facts(request) | {"author": authors.get(request.id)} for request in requests], text)
+
+
+def _authors(ws: Workspace, requests: Sequence[ChangeRequest]) -> dict[str, str]:
+    """By request the person whose key signed its opening, where the policy knows the key."""
+    policy = ws.current()[1].policy()
+    signed = {r.id: r.author.signature for r in requests if r.author is not None and r.author.signature.valid}
+    people = {id: policy.person_with_key(signature.key or "") for id, signature in signed.items()}
+    return {id: person.id for id, person in people.items() if person is not None}
 
 
 def _lines(text: str) -> str:
@@ -156,7 +171,7 @@ def approve(session: Session, number: str, key: str | None, period: str, revoke:
     emit(
         format,
         {"change": number, "ref": ref, "revoked": revoke},
-        f"You {verb} change #{number.lstrip('#')}.\n  {ref}",
+        f"You {verb} change #{number.lstrip('#')}.",
     )
 
 

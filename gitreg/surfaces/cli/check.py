@@ -12,6 +12,7 @@ from gitreg.surfaces.cli.session import REMOTE, Session, formatted, parse_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gitreg.api import Registry
     from gitreg.core.findings import Finding
 
 
@@ -34,14 +35,25 @@ def validate(session: Session, rev: str | None, at: str | None, worktree: bool |
       gitreg -C example-registry validate --format github
       gitreg validate --rev v2026.11
     """
+    from gitreg.core.codec.load import InvalidManifest
+    from gitreg.core.verify.rules.manifest import RULE
+
+    try:
+        registry = _registry(session, rev, at, worktree)
+    except InvalidManifest as error:  # gitreg.yaml itself, so that nothing else can be said
+        finding = RULE.finding(error.problem, error.location, error.hint)
+        return report([finding], "the registry", format, {"commit": None})
+    findings = registry.validate()
+    what = f"commit {registry.commit[:12]}" if registry.commit else "the working tree"
+    return report(findings, f"the registry in {what}", format, {"commit": registry.commit})
+
+
+def _registry(session: Session, rev: str | None, at: str | None, worktree: bool | None) -> Registry:
     from gitreg.api import open_registry
 
     files = worktree if worktree is not None else rev is None and at is None and _in_checkout(session)
     moment = parse_time(at) if at else None
-    registry = open_registry(options=session.options(), rev=rev, at=moment, worktree=files)
-    findings = registry.validate()
-    what = f"commit {registry.commit[:12]}" if registry.commit else "the working tree"
-    return report(findings, f"the registry in {what}", format, {"commit": registry.commit})
+    return open_registry(options=session.options(), rev=rev, at=moment, worktree=files)
 
 
 def _in_checkout(session: Session) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitreg.errors import UsageError
-from gitreg.surfaces.cli.session import Session, emit, formatted
+from gitreg.surfaces.cli.session import emit, formatted
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
 )
 @click.option("--key", metavar="FILE", help="Your SSH key, whose public half goes into policy.yaml.")
 @formatted("json")
-@click.pass_obj
 def init(
-    session: Session,
     directory: str,
     name: str | None,
     branch: str | None,
@@ -111,6 +109,10 @@ def _remote(given: str, place: str) -> str:
 def _welcome(new: NewRegistry, ground: Ground, place: str, commit: str) -> str:
     lines = [f"Began the registry {new.name} in {place} (commit {commit[:12]} on {new.branch})."]
     lines += ["  policy.yaml  who may do what; read it first", f"  artifacts    {new.remote} (from .dvc/)"]
+    if "://" not in new.remote and not new.solo:
+        lines.append(
+            "  note         that is a folder on this machine; --remote names one that a team can reach"
+        )
     if new.key is None and not new.solo:
         lines.append(
             "  note         no SSH key found: add yours to people in policy.yaml, to sign and to approve"

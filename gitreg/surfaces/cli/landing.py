@@ -52,6 +52,16 @@ def _show_proposed(outcome: Proposed, format: str) -> None:
     show_request(outcome.request, outcome.how, outcome.findings, format)
 
 
+def _label(finding: Finding) -> str:
+    from gitreg.core.findings import Outcome
+    from gitreg.core.verify.rules.approvals import APPROVALS
+
+    if finding.outcome is Outcome.WARNING:
+        return "note    "
+    place = f"{finding.location}: " if finding.location else ""
+    return "needs   " if finding.rule == APPROVALS.rule.id else f"problem {place}"
+
+
 def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], format: str) -> None:
     """Prints an open change request and what it still needs; ``how`` is ``opened``, ``adopted`` or ``renewed``."""
     from gitreg.core.findings import Outcome
@@ -73,6 +83,6 @@ def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], 
         f"  branch  {printable(request.branch)}",
     ]
     missing = [finding for finding in findings if finding.outcome is not Outcome.WARNING]
-    lines += [f"  needs   {printable(finding.message)}" for finding in missing]
+    lines += [f"  {_label(finding)}{printable(finding.message)}" for finding in findings]
     lines.append(f"  next    gitreg change {'show' if missing else 'merge'} {request.id}")
     emit(format, data, "\n".join(lines))

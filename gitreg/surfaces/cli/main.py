@@ -77,7 +77,7 @@ class Commands(click.Group):
             with formatter.section(heading):
                 found = ((name, self.get_command(ctx, name)) for name in commands)
                 formatter.write_dl(
-                    [(name, command.get_short_help_str(80)) for name, command in found if command]
+                    [(name, command.get_short_help_str(100)) for name, command in found if command]
                 )
 
 
@@ -138,11 +138,10 @@ def run(args: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return _misused(error)
+        return _report_usage(error)
     except GitregError as error:
         return _report(error, debug)
-    except BrokenPipeError:
-        sys.stderr.close()  # or the interpreter complains about stdout at its end
+    except SystemExit:  # click's way to say that the reader of our output went away
         return 0
     except OSError as error:
         if debug:
@@ -163,6 +162,15 @@ def _misused(error: click.ClickException) -> int:
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{context.command_path} --help shows how" if context else None
     _say(error.format_message().removesuffix("."), hint)
+    return error.exit_code
+
+
+def _report_usage(error: click.ClickException) -> int:
+    """One line and a hint, as for every other error."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "gitreg"
+    message = " ".join(error.format_message().split()).rstrip(".")
+    _say(message[:1].lower() + message[1:], f"{command} --help shows how it is used")
     return error.exit_code
 
 

@@ -13,7 +13,8 @@ RULE = Rule("GR307", "aliases", "An alias that policy ties to a stage is only se
 
 
 def check(judged: Judged) -> Iterator[Finding]:
-    """Looks at the stage of the version that each alias moves to."""
+    """Looks at the stage of the version that each alias moves to, and at aliases that a move leaves behind."""
+    yield from _left_behind(judged)
     for move in judged.delta.of(AliasMoved):
         stage = judged.policy.alias(move.alias).stage
         if move.new is None or move.new.pin is None or stage is None:
@@ -28,6 +29,21 @@ def check(judged: Judged) -> Iterator[Finding]:
                 judged.head.locate(move.path, "version"),
                 f"promote it to {stage} first",
             )
+
+
+def _left_behind(judged: Judged) -> Iterator[Finding]:
+    for move in judged.transitions:
+        try:
+            aliases = judged.head.aliases_of(move.model, move.pin.version)
+        except InvalidManifest:
+            continue
+        for name in aliases:
+            if judged.policy.alias(name).stage == move.source:
+                yield RULE.warning(
+                    f"{move.model}@{name} still names version {move.pin.version}, which leaves {move.source}",
+                    judged.head.locate(judged.head.layout.alias(move.model, name), "version"),
+                    f"gitreg alias set {move.model} {name} VERSION, once this has landed",
+                )
 
 
 ALIASES = ChangeRule(RULE, check)

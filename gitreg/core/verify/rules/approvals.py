@@ -41,10 +41,10 @@ def check(judged: Judged) -> Iterator[Finding]:
             yield RULE.finding(
                 f"{each.reason} needs {each.need.count} approval{'s' if each.need.count > 1 else ''} of"
                 f" {each.need.group}, and has {len(have)}{persons}",
-                fix="gitreg change approve",
+                fix=f"gitreg change approve {judged.evidence.request or 'NUMBER'}",
             )
     for one in rejected:
-        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}", one.ref)
+        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
 
 
 APPROVALS = ChangeRule(RULE, check)

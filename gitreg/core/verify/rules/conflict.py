@@ -16,7 +16,7 @@ def check(judged: Judged) -> Iterator[Finding]:
         yield RULE.finding(
             "the base has changed this file since the branch was made",
             raw.path,
-            "gitreg change refresh plans the change again on the current base",
+            f"gitreg change refresh {judged.evidence.request or 'NUMBER'} plans the change again on the current base",
         )
 
 

@@ -12,8 +12,9 @@ RULE = Rule("GR105", "names", "Names are valid, and differ by more than case")
 
 
 def check(scope: Scope) -> Iterator[Finding]:
-    """Looks at the names of models, versions, stages and aliases."""
+    """Looks at the names of models, versions, evidence, stages and aliases."""
     yield from _models(scope)
+    yield from _evidence(scope)
     for model in scope.models:
         yield from _versions(scope, model)
         yield from _pointers(scope, model)
@@ -41,7 +42,6 @@ def _versions(scope: Scope, model: str) -> Iterator[Finding]:
             yield RULE.finding(
                 f"{folder!r} is neither a number nor a SemVer version", layout.version(model, folder)
             )
-        yield from _evidence(scope, layout.version(model, folder, "evidence"))
     if scope.is_whole or any("-" in folder for folder in scope.version_folders(model)):
         for one, other in _colliding(scope.snapshot.version_folders(model)):
             yield RULE.finding(
@@ -49,15 +49,20 @@ def _versions(scope: Scope, model: str) -> Iterator[Finding]:
             )
 
 
-def _evidence(scope: Scope, folder: str) -> Iterator[Finding]:
-    files = scope.snapshot.tree.list(folder)
-    names = [file.removesuffix(".yaml") for file in files if file.endswith(".yaml")]
-    for name in names:
-        problem = model_name_problem(name)
-        if problem:
-            yield RULE.finding(f"{name!r} cannot name evidence: {problem}", f"{folder}/{name}.yaml")
-    for one, other in _colliding(names):
-        yield RULE.finding(f"{one!r} and {other!r} are the same name but for case", f"{folder}/{other}.yaml")
+def _evidence(scope: Scope) -> Iterator[Finding]:
+    """Evidence lies in files, so its names must suit every file system, too."""
+    names: dict[str, list[str]] = {}
+    for _, place in scope.files:
+        if place.kind == "Evidence":
+            names.setdefault(place.path.rpartition("/")[0], []).append(place.name)
+            problem = model_name_problem(place.name)
+            if problem:
+                yield RULE.finding(f"{place.name!r} cannot name evidence: {problem}", place.path)
+    for folder, stems in names.items():
+        for one, other in _colliding(stems):
+            yield RULE.finding(
+                f"{one!r} and {other!r} are the same name but for case", f"{folder}/{other}.yaml"
+            )
 
 
 def _pointers(scope: Scope, model: str) -> Iterator[Finding]:
