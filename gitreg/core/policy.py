@@ -27,7 +27,7 @@ from gitreg.core.decode import (
     pointer_name,
     text,
 )
-from gitreg.core.names import NONE
+from gitreg.core.names import NONE, fold
 
 #: The kinds of change (closed); ``all`` in a list stands for every one.
 KINDS = (
@@ -207,7 +207,7 @@ class Policy:
     def _overridden(self, raw: Mapping[str, object], name: str, model: str) -> Mapping[str, object]:
         merged = dict(raw)
         for override in self.overrides:
-            if any(fnmatchcase(model, glob) for glob in override.models):
+            if any(fnmatchcase(fold(model), fold(glob)) for glob in override.models):
                 merged |= override.stages.get(name, {})
         return {key: value for key, value in merged.items() if value is not None}
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from gitreg.core.codec.load import InvalidManifest, load_value
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.plan import Plan
-from gitreg.core.ports import FILE, Blob, ChangeRequest, Entry, NewRequest, RefUpdate
+from gitreg.core.ports import FILE, Blob, ChangeRequest, Entry, NewRequest, RefUpdate, Signature, Statement
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
@@ -134,13 +134,23 @@ def _land(ws: Workspace, make_plan: Planner, direct: bool | None) -> Landed | Pr
 
 def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) -> Landed:
     commit, found = _committed(ws, base_commit, plan)
-    judged, _ = judge(ws, base_commit, found)
+    judged = _by_this_person(ws, judge(ws, base_commit, found)[0])
     _demand_direct(base, judged.kinds)
     findings = tuple(evaluate(judged))
     if any(finding.outcome is not Outcome.WARNING for finding in findings):
         raise rejected(plan.title, findings)
     ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
     return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
+
+
+def _by_this_person(ws: Workspace, judged: Judged) -> Judged:
+    """The change as that of whose key is here: what lands directly is opened by nobody."""
+    if ws.signer is None:
+        return judged
+    known = judged.evidence
+    body = opening_statement(known.registry, known.target, known.change_id, known.now)
+    author = Statement(body, Signature(ws.signer.public_key, valid=True))
+    return replace(judged, evidence=replace(known, author=author))
 
 
 def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:

@@ -379,7 +379,7 @@ def test_version_exists(solo: Bench) -> None:
 def test_illegal_transitions(team: Bench) -> None:
     promote = ["promote", "--to", "production"]
     team.refuses(
-        1, *promote, "credit-risk/3", says="takes versions only from staging", hint="promote it to staging"
+        1, *promote, "credit-risk/3", says="takes versions only from staging", hint="staging"
     )
     team.refuses(1, *promote, "credit-risk/2", "--keep", says="is full")
     team.refuses(

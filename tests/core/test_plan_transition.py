@@ -10,6 +10,7 @@ from registry_kit import base_files, snapshot
 from gitreg.core.names import NONE
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
+from gitreg.core.policy import Override, Policy
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import edited
 from gitreg.errors import GitregError, NotFound, Refused
@@ -335,3 +336,14 @@ def test_a_promotion_that_restores_what_was_there_is_a_rollback() -> None:
     plan = plan_promote(base, "credit-risk", 2, "production")
     assert (plan.kind, plan.title) == ("rollback", "Roll production back to credit-risk/2")
     assert after(base, plan)["production"] == (4, [2], [3])
+
+
+def test_overrides_ignore_case_like_every_look_up() -> None:
+    policy = Policy(
+        stages=({"name": "production", "approvals": [{"group": "owners"}]},),
+        overrides=(Override(("sandbox-*",), {"production": {"approvals": []}}),),
+    )
+    strict, lax = (policy.stage("production", model) for model in ("credit-risk", "Sandbox-1"))
+    assert strict is not None
+    assert lax is not None
+    assert (len(strict.approvals), len(lax.approvals)) == (1, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from gitreg.core.codec.load import InvalidManifest
@@ -142,7 +142,6 @@ class Judged:
     evidence: Evidence
     schemas: Schemas
     bootstrap: bool = False
-    _policy: Policy | None = field(default=None, repr=False)
 
     @cached_property
     def policy(self) -> Policy:
@@ -151,7 +150,7 @@ class Judged:
         A bootstrap has its own; where that cannot be read, the manifest rule says so.
         """
         try:
-            return self._policy or (self.head if self.bootstrap else self.base).policy()
+            return (self.head if self.bootstrap else self.base).policy()
         except (InvalidManifest, ConfigError):
             if not self.bootstrap:
                 raise

@@ -158,13 +158,6 @@ def run(args: list[str] | None = None) -> int:
         return 4
 
 
-def _misused(error: click.ClickException) -> int:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f"{context.command_path} --help shows how" if context else None
-    _say(error.format_message().removesuffix("."), hint)
-    return error.exit_code
-
-
 def _report_usage(error: click.ClickException) -> int:
     """One line and a hint, as for every other error."""
     context = error.ctx if isinstance(error, click.UsageError) else None
