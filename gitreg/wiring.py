@@ -6,7 +6,6 @@ Everything costly is imported inside functions, since ``gitreg resolve`` is run 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -298,6 +297,8 @@ def broken_ground(directory: str, branch: str | None) -> Iterator[Ground]:
 
 
 def _init(path: Path, branch: str, undo: ExitStack) -> None:
+    import shutil
+
     from gitreg.adapters.git.run import run
 
     if not os.path.lexists(path / ".git"):

@@ -52,6 +52,7 @@ class Snapshot:
         self.commit = commit
         self._cache: ParseCache = {} if cache is None else cache
         self._read: dict[tuple[str, str], Manifest | DvcPointer | None] = {}
+        self._numbers: dict[str, list[Version]] = {}
         self.layout = Layout(root)
         self._registry: Registry | None = None
         self._policy: Policy | None = None
@@ -188,8 +189,11 @@ class Snapshot:
 
     def numbers(self, model: str) -> list[Version]:
         """Every number that has a folder, deleted versions too, lowest first."""
-        parsed = (parse_version(name) for name in self.version_folders(model))
-        return sorted((v for v in parsed if v is not None), key=_mixed_key)
+        found = self._numbers.get(model)
+        if found is None:
+            parsed = (parse_version(name) for name in self.version_folders(model))
+            found = self._numbers[model] = sorted((v for v in parsed if v is not None), key=_mixed_key)
+        return found
 
     def versions(self, model: str) -> list[Version]:
         """The living versions, lowest first."""

@@ -26,10 +26,11 @@ class RawChange:
 def raw_changes(old: Tree, new: Tree, folder: str = "") -> Iterator[RawChange]:
     """Every path that differs, in path order; equal subtrees are not opened. No renames, no content."""
     before, after = old.list(folder), new.list(folder)
-    for name in sorted(before.keys() | after.keys()):
-        one, other = before.get(name), after.get(name)
-        if one != other:
-            yield from _differing(old, new, f"{folder}/{name}" if folder else name, one, other)
+    # The differing names first: of a folder of many thousands few differ, and only those are sorted.
+    differing = {name for name, entry in before.items() if after.get(name) != entry}
+    for name in sorted(differing | (after.keys() - before.keys())):
+        path = f"{folder}/{name}" if folder else name
+        yield from _differing(old, new, path, before.get(name), after.get(name))
 
 
 def _differing(

@@ -80,7 +80,7 @@ def verify_request(ws: Workspace, id: str) -> Verdict:
     """Judges an open change request against the registry's branch as it is now."""
     ws.repository.fetch()
     request = _open(ws, id)
-    return replace(verify(ws, ws.tip(), _head(request)), request=request)
+    return verify(ws, ws.tip(), _head(request), request)
 
 
 def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, revoke: bool = False) -> str:
@@ -96,7 +96,8 @@ def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, 
     signer = _demand_signer(ws)
     ws.repository.fetch()
     request = _open(ws, id)
-    judged, _ = judge(ws, ws.tip(), candidate_of(ws, ws.tip(), _head(request)))
+    found = candidate_of(ws, ws.tip(), _head(request))
+    judged, _ = judge(ws, ws.tip(), found, request, artifacts=False)
     _demand_heard(judged, request, signer, revoke)
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     now = ws.clock()
@@ -132,7 +133,7 @@ def merge(ws: Workspace, id: str) -> Merged:
 def _merge(ws: Workspace, id: str) -> Merged:
     request = _open(ws, id)
     base, head = ws.tip(), _head(request)
-    verdict = verify(ws, base, head)
+    verdict = verify(ws, base, head, request)
     if verdict.candidate.conflicts:
         path = verdict.candidate.conflicts[0].path
         raise Overtaken(

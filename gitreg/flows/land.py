@@ -210,6 +210,7 @@ def propose(
         statement=opening_statement(judged.evidence.registry, judged.evidence.target, id, now),
     )
     request = ws.forge.open(new, ws.signer, old_head, now)
+    ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
     proposed = replace(judged, evidence=replace(judged.evidence, author=request.author))
     return Proposed(plan, request, "renewed" if open_already else "opened", _needs(proposed))
 

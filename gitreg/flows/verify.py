@@ -41,10 +41,13 @@ class Verdict:
     request: ChangeRequest | None = None
 
 
-def verify(ws: Workspace, base: str, head: str) -> Verdict:
-    """Judges the change from ``base`` to ``head`` (commits) as if it were merged into ``base`` now."""
+def verify(ws: Workspace, base: str, head: str, request: ChangeRequest | None = None) -> Verdict:
+    """Judges the change from ``base`` to ``head`` (commits) as if it were merged into ``base`` now.
+
+    ``request`` is the one that asks for it, if that is known; else the newest open one about the same change.
+    """
     found = candidate_of(ws, base, head)
-    judged, request = judge(ws, base, found)
+    judged, request = judge(ws, base, found, request)
     return Verdict(base, head, judged, tuple(evaluate(judged)), found, request)
 
 
@@ -67,7 +70,12 @@ def planned(ws: Workspace, base: Snapshot, edits: Mapping[str, bytes | None]) ->
 
 
 def judge(
-    ws: Workspace, base_commit: str, found: Candidate, *, artifacts: bool = True
+    ws: Workspace,
+    base_commit: str,
+    found: Candidate,
+    request: ChangeRequest | None = None,
+    *,
+    artifacts: bool = True,
 ) -> tuple[Judged, ChangeRequest | None]:
     """Everything that the rules look at, with the evidence gathered; ``artifacts``: that on the remote, too."""
     base = ws.snapshot(base_commit)
@@ -77,7 +85,7 @@ def judge(
         base.registry()
     meaning = delta(base, head, (*found.changes, *found.conflicts))
     id = change_id((*found.changes, *found.conflicts))
-    request = _request_of(ws, id)
+    request = request or _request_of(ws, id)
     rules = head if bootstrap else base
     required = required_evidence(base, head, meaning, rules.policy())
     if not artifacts:

@@ -16,6 +16,10 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError
 
 
+#: Snapshots that a workspace keeps.
+KEPT_SNAPSHOTS = 4
+
+
 class NoProgress:
     """A ``Progress`` that shows nothing."""
 
@@ -51,6 +55,7 @@ class Workspace:
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
     progress: Progress = field(default_factory=NoProgress)
+    _snapshots: dict[str, Snapshot] = field(default_factory=dict, repr=False)
 
     @property
     def target(self) -> str:
@@ -85,8 +90,12 @@ class Workspace:
         return commit
 
     def snapshot(self, commit: str) -> Snapshot:
-        """The registry at a commit."""
-        return Snapshot(self.repository.tree(commit), self.root, commit)
+        """The registry at a commit. The last few are kept, with all that was read and parsed of them."""
+        found = self._snapshots.pop(commit, None) or Snapshot(self.repository.tree(commit), self.root, commit)
+        self._snapshots[commit] = found
+        while len(self._snapshots) > KEPT_SNAPSHOTS:
+            del self._snapshots[next(iter(self._snapshots))]
+        return found
 
     def current(self) -> tuple[str, Snapshot]:
         """The registry's branch as last fetched: its commit, and the registry there, known to be one."""

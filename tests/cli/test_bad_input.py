@@ -6,6 +6,7 @@ Exit codes: 1 no such thing, or refused; 2 usage or configuration; 3 it could no
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import resource
 import shutil
@@ -378,9 +379,7 @@ def test_version_exists(solo: Bench) -> None:
 
 def test_illegal_transitions(team: Bench) -> None:
     promote = ["promote", "--to", "production"]
-    team.refuses(
-        1, *promote, "credit-risk/3", says="takes versions only from staging", hint="staging"
-    )
+    team.refuses(1, *promote, "credit-risk/3", says="takes versions only from staging", hint="staging")
     team.refuses(1, *promote, "credit-risk/2", "--keep", says="is full")
     team.refuses(
         1, "promote", "credit-risk/1", "--to", "staging", says="takes versions only from none, archived"
@@ -402,6 +401,9 @@ def test_what_is_so_already(solo: Bench) -> None:
         ["alias", "set", "credit-risk", "champion", "1"],
     ):
         solo.refuses(0, *command)
+        found = json.loads(solo.runs(*command, "--format", "json"))
+        assert found["landed"] is False
+        assert found["nothingToDo"]
 
 
 @pytest.mark.parametrize("name", ["a/b", "", " x", "..", "con", "a\nb", "\udcff", "🦀"])

@@ -227,10 +227,11 @@ def test_history_is_newest_first(shared_repo: Registry) -> None:
 
 def test_history_of_one_model(shared_repo: Registry) -> None:
     header, newest, *rest = shared_repo("history", "credit-risk").out.splitlines()
-    assert header.split() == ["time", "(UTC)", "who", "kind", "model", "what", "commit", "change"]
+    assert header.split() == ["time", "(UTC)", "who", "kind", "what", "commit", "change"]
     assert newest.startswith("2026-11-20 19:00:00  Alice  annotate")
     assert "version 1: staging → production" in "\n".join(rest)
-    assert all("credit-risk" in line for line in rest)
+    events = shared_repo("history", "credit-risk", "--format", "json").json
+    assert {event["model"] for event in events} == {"credit-risk"}
 
 
 def test_history_is_limited_and_says_so(shared_repo: Registry) -> None:

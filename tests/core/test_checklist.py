@@ -94,7 +94,9 @@ class TestPoints:
     def test_of_a_rollback_leave_metrics_out(self, schemas: Schemas) -> None:
         judged = change(BASE, HEADS["rollback"], schemas)
         assert items(judged, "GR302") == []
-        assert items(judged, "GR301")[0].text == "restores what production held before its last change"
+        assert items(judged, "GR301")[0].text == (
+            "restores what production held before its last change; its way, soak and metrics are not asked for"
+        )
 
     def test_say_how_long_a_version_must_have_been_where(self, schemas: Schemas) -> None:
         (soaked,) = items(change(BASE, promoted(3), schemas), "GR306")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from flow_kit import (
     blocking,
     describe,
     git,
+    landed,
     message,
     new_version,
     promote,
@@ -21,10 +23,11 @@ from flow_kit import (
 
 from gitreg.core.findings import Outcome
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
-from gitreg.core.ports import RefUpdate
+from gitreg.core.plan.transition import plan_demote
+from gitreg.core.ports import ArtifactStore, RefUpdate
 from gitreg.core.verify.approvals import approval_statement, evidence_digests
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
-from gitreg.flows.change import Overtaken, approve, close, merge, refresh, verify_request
+from gitreg.flows.change import Overtaken, approve, close, merge, open_branch, refresh, verify_request
 from gitreg.flows.land import Landed, Proposed, Rejected, land
 from gitreg.flows.register import register
 
@@ -223,6 +226,27 @@ def test_an_approval_of_one_change_is_none_of_another(desk: Desk, request_: Prop
     assert "it approves another change" in found[1]
 
 
+def test_a_rival_request_about_the_same_change_changes_nothing(desk: Desk, request_: Proposed) -> None:
+    """Somebody opens a second, unsigned one: the author of the first is still known."""
+    approve(desk("alice"), "1")
+    git(desk.root / "dan", "fetch", "-q", "origin", f"{request_.request.branch}:refs/heads/rival")
+    rival, _ = open_branch(desk("dan", key=None), "rival")
+    assert (rival.id, rival.change_id) == ("2", request_.request.change_id)
+    assert blocking(verify_request(desk("dan"), "1").findings) == []
+    assert blocking(verify_request(desk("dan"), "2").findings) == ["GR401"]
+    merged(desk)
+
+
+def test_approving_reads_no_artifact(desk: Desk) -> None:
+    """An approval is about the change; that the bytes are there is for verify to see."""
+    register(desk("bo"), new_version(desk.payload()))
+
+    def nobody_asked(snapshot: object) -> ArtifactStore:
+        raise AssertionError("the remote was opened")
+
+    approve(replace(desk("alice"), open_store=nobody_asked), "1")
+
+
 # Merging
 
 
@@ -403,6 +427,23 @@ def test_merge_in_a_dirty_local_hub(solo: Desk) -> None:
     with solo.unchanged("solo"), pytest.raises(Refused, match="uncommitted changes"):
         merge(solo("solo"), "1")
     git(checkout, "checkout", "-q", "policy.yaml")
+    assert merge(solo("solo"), "1").followed
+
+
+def test_branch_that_somebody_looks_at(solo: Desk) -> None:
+    """Where the request's own branch is checked out, a clean checkout goes along; and the branch is not deleted."""
+    checkout = solo.root / "solo"
+    found = land(solo("solo"), promote(3, "staging"), direct=False)
+    assert isinstance(found, Proposed)
+    landed(solo("solo"), lambda snapshot: plan_demote(snapshot, "credit-risk", 2, "none"))
+    git(checkout, "switch", "-q", found.request.branch)
+    again = refresh(solo("solo"), "1")
+    assert git(checkout, "rev-parse", "HEAD") == again.request.head
+    assert git(checkout, "status", "--porcelain") == ""
+    with solo.unchanged("solo"), pytest.raises(Refused, match="is checked out in") as error:
+        merge(solo("solo"), "1")
+    assert "switch to another branch" in message(error)
+    git(checkout, "switch", "-q", "main")
     assert merge(solo("solo"), "1").followed
 
 

@@ -100,6 +100,26 @@ def test_a_hook_registry_opens_requests_by_default(desk: Desk) -> None:
     assert proposed(desk("dan"), describe("fine")).how == "opened"
 
 
+ROLES = """\
+roles:
+  writers: {members: [everybody], may: [annotate]}
+"""
+
+
+def test_direct_landing_is_for_those_with_a_role(desk: Desk) -> None:
+    """Nobody signs an opening where nothing is opened: whose key signs for this person says who they are."""
+    policy = f"{desk.show('policy.yaml')}\n{ROLES}".replace(
+        "[annotate]\nstages", "[annotate, promote]\nstages"
+    )
+    desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook"), "policy.yaml": policy})
+    assert isinstance(land(desk("dan"), describe("fine"), direct=True), Landed)
+    with desk.unchanged(), pytest.raises(Rejected, match="may not propose a change of the kind promote"):
+        land(desk("dan"), promote(3, "staging"), direct=True)
+    for stranger in (None, "mallory"):
+        with desk.unchanged(), pytest.raises((Rejected, Undecided), match="GR308"):
+            land(desk("dan", key=stranger), describe("other"), direct=True)
+
+
 def test_direct_landing_is_verified(solo: Desk) -> None:
     for path in solo.artifacts.rglob("*"):
         if path.is_file():

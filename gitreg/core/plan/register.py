@@ -22,7 +22,7 @@ from gitreg.core.snapshot import Snapshot, highest
 from gitreg.errors import NotFound, Refused, UsageError
 
 #: How many of a model's newest versions are searched for the same bytes: registering stays flat in their number.
-ADOPTION_WINDOW = 100
+ADOPTION_WINDOW = 25
 
 
 @dataclass(frozen=True, slots=True)

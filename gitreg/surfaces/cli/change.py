@@ -128,7 +128,7 @@ def show(session: Session, number: str, remote: str | None, format: str) -> None
     if request.state != "open" or request.head is None:
         emit(format, _facts(request) | {"body": request.body}, f"{title}\n\n{_lines(request.body)}")
         return
-    verdict = verify(ws, ws.tip(), request.head)
+    verdict = verify(ws, ws.tip(), request.head, request)
     body = change_request_body(verdict.judged, verdict.findings)
     emit(format, _facts(request) | {"body": body}, f"{title}\n\n{body}")
 

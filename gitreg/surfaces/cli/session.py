@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gitreg.errors import UsageError
+from gitreg.errors import GitregError, UsageError
 
 if TYPE_CHECKING:
     from gitreg.api import Registry
@@ -154,7 +154,12 @@ def landing(command: F) -> Callable[..., Any]:
     def bundled(
         *args: Any, direct: bool | None, dry_run: bool, key: str | None, format: str, **others: Any
     ) -> Any:
-        return command(*args, how=Landing(direct, dry_run, key, format), **others)
+        try:
+            return command(*args, how=Landing(direct, dry_run, key, format), **others)
+        except GitregError as error:
+            if error.exit_code or format != "json":
+                raise
+            emit(format, {"landed": False, "nothingToDo": error.message}, "")  # as good as done
 
     decorated: Callable[..., Any] = bundled
     for option in (
