@@ -15,7 +15,6 @@ from gitreg.core.ports import ArtifactStore, Forge, Identity, Progress, Progress
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError
 
-
 #: Snapshots that a workspace keeps.
 KEPT_SNAPSHOTS = 4
 

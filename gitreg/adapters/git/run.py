@@ -127,6 +127,7 @@ _DAMAGED = re.compile(
     r"|unable to (?:read|unpack)|could not parse|did not receive expected object|cannot read",
     re.IGNORECASE,
 )
+_FULL = re.compile(r"no space left|disk quota exceeded|file too large", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission|read-only file system|quarantine|operation not permitted", re.IGNORECASE)
 
 
@@ -145,6 +146,8 @@ def failure(stderr: str, remote: str = "its remote") -> GitregError:
         return Undecided(
             f"{remote} could not be reached: {line}", "check the address, the network and your access"
         )
+    if line := _first_match(_FULL, text):
+        return Undecided(f"git could not write: {line}", "make room on the disk, then run it again")
     if line := _first_match(_DAMAGED, text):
         return Undecided(
             f"git could not read an object: {line}", "git fsck tells more; git fetch may bring it"
