@@ -124,5 +124,6 @@ def _welcome(new: NewRegistry, ground: Ground, place: str, commit: str) -> str:
     if ground.has_origin:
         lines.append(f"  note         git push origin {new.branch} makes it the registry of all clones")
     where = "" if place == "." else f" -C {shlex.quote(place)}"
-    lines.append(f"Next: gitreg{where} register my-model model.onnx --create --metric accuracy=0.9")
+    file = shlex.quote(os.path.relpath("model.onnx", place))
+    lines.append(f"Next: gitreg{where} register my-model {file} --create --metric accuracy=0.9")
     return "\n".join(lines)

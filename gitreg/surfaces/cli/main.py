@@ -87,7 +87,7 @@ class Commands(click.Group):
     "directory",
     metavar="DIR",
     default=".",
-    help="Look for the registry from DIR (file arguments are still relative to here).",
+    help="Work in DIR, as if gitreg was started there; the paths in other arguments are meant from there.",
 )
 @click.option(
     "-R",
