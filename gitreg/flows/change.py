@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gitreg.core.findings import Finding, Outcome
+from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.replan import replan
 from gitreg.core.ports import ChangeRequest, NewRequest, Signer
 from gitreg.core.report.change_request import change_request_body
+from gitreg.core.report.diff import edits_diff
 from gitreg.core.tree import change_id
 from gitreg.core.verify.approvals import (
     APPROVE,
@@ -22,8 +24,8 @@ from gitreg.core.verify.approvals import (
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError, NotFound, Refused
-from gitreg.flows.land import Proposed, propose, rejected, retried
-from gitreg.flows.verify import Verdict, candidate_of, judge, verify, write_candidate
+from gitreg.flows.land import Preview, Proposed, propose, rejected, retried
+from gitreg.flows.verify import Verdict, candidate_of, judge, planned, verify, write_candidate
 from gitreg.flows.workspace import Workspace
 
 #: How long an approval holds where nothing shorter is asked for.
@@ -48,6 +50,27 @@ def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Findin
 
     Returns it with what verify says of it. Raises NotFound (no such branch), Refused (nothing in it is new).
     """
+    new, judged, old_head = _asked_for(ws, branch)
+    request = ws.forge.open(new, ws.signer, old_head, ws.clock())
+    return request, tuple(evaluate(replace(judged, evidence=replace(judged.evidence, author=request.author))))
+
+
+def preview_branch(ws: Workspace, branch: str) -> Preview:
+    """What ``open_branch`` would open; writes nothing."""
+    new, judged, _ = _asked_for(ws, branch)
+    return _preview(new.title, branch, judged)
+
+
+def _preview(title: str, branch: str, judged: Judged) -> Preview:
+    edits: dict[str, bytes | None] = {}
+    for raw in judged.delta.raw:
+        blob = judged.head.blob(raw.path)
+        edits[raw.path] = blob.data if blob else None
+    return Preview(title, branch, edits_diff(judged.base, edits), change_request_body(judged))
+
+
+def _asked_for(ws: Workspace, branch: str) -> tuple[NewRequest, Judged, str | None]:
+    """The request of a branch, what it does, and where the branch is on the hub."""
     ws.repository.fetch()
     base, head = ws.tip(), ws.repository.resolve(f"refs/heads/{branch}")
     old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
@@ -72,8 +95,7 @@ def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Findin
         change_id=id,
         statement=opening_statement(judged.evidence.registry, judged.evidence.target, id, now),
     )
-    request = ws.forge.open(new, ws.signer, old_head, now)
-    return request, tuple(evaluate(replace(judged, evidence=replace(judged.evidence, author=request.author))))
+    return new, judged, old_head
 
 
 def verify_request(ws: Workspace, id: str) -> Verdict:
@@ -93,6 +115,14 @@ def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, 
         NotFound: no such request.
         Refused: it would not count: the policy does not know the key, or it is the author's.
     """
+    change, body = statement(ws, id, valid_for=valid_for, revoke=revoke)
+    return ws.forge.state(change, body, _demand_signer(ws), ws.clock())
+
+
+def statement(
+    ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, revoke: bool = False
+) -> tuple[str, dict[str, object]]:
+    """The change id, and what ``approve`` would sign of it; writes nothing. Raises as ``approve``."""
     signer = _demand_signer(ws)
     ws.repository.fetch()
     request = _open(ws, id)
@@ -101,8 +131,8 @@ def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, 
     _demand_heard(judged, request, signer, revoke)
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     now = ws.clock()
-    body = approval_statement(judged.evidence, digests, now, now + valid_for, REVOKE if revoke else APPROVE)
-    return ws.forge.state(judged.evidence.change_id, body, signer, now)
+    kind = REVOKE if revoke else APPROVE
+    return judged.evidence.change_id, approval_statement(judged.evidence, digests, now, now + valid_for, kind)
 
 
 def _demand_heard(judged: Judged, request: ChangeRequest, signer: Signer, revoke: bool) -> None:
@@ -128,6 +158,15 @@ def merge(ws: Workspace, id: str) -> Merged:
     """
     ws.repository.fetch()
     return retried(ws, lambda: _merge(ws, id))
+
+
+def preview_merge(ws: Workspace, id: str) -> tuple[Preview, tuple[Finding, ...]]:
+    """What ``merge`` would land, and what verify says of it; writes nothing."""
+    verdict = verify_request(ws, id)
+    request = ws.forge.request(id)
+    return _preview(
+        f"Merge change #{request.id}: {request.title}", request.branch, verdict.judged
+    ), verdict.findings
 
 
 def _merge(ws: Workspace, id: str) -> Merged:
@@ -163,8 +202,22 @@ def refresh(ws: Workspace, id: str) -> Proposed:
     return retried(ws, lambda: _refresh(ws, id))
 
 
+def preview_refresh(ws: Workspace, id: str) -> Preview:
+    """What ``refresh`` would make of a change request; writes nothing."""
+    ws.repository.fetch()
+    request = _open(ws, id)
+    plan = _replanned(ws, request)
+    base_commit, base = ws.current()
+    judged, _ = judge(ws, base_commit, planned(ws, base, plan.edits), artifacts=False)
+    return _preview(plan.title, request.branch, judged)
+
+
 def _refresh(ws: Workspace, id: str) -> Proposed:
     request = _open(ws, id)
+    return propose(ws, ws.tip(), _replanned(ws, request), request.branch, renewed=request)
+
+
+def _replanned(ws: Workspace, request: ChangeRequest) -> Plan:
     head = _head(request)
     base_commit, base = ws.current()
     ancestor = ws.repository.merge_base(base_commit, head)
@@ -173,8 +226,7 @@ def _refresh(ws: Workspace, id: str) -> Proposed:
             f"change #{request.id} has no history in common with {ws.branch}",
             "close it, and make the change again",
         )
-    plan = replan(ws.snapshot(ancestor), ws.snapshot(head), base, ws.clock())
-    return propose(ws, base_commit, plan, request.branch, renewed=request)
+    return replan(ws.snapshot(ancestor), ws.snapshot(head), base, ws.clock())
 
 
 def close(ws: Workspace, id: str) -> ChangeRequest:

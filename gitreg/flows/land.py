@@ -37,9 +37,10 @@ Planner = Callable[[Snapshot], Plan]
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What would be done (``--dry-run``): the edits as a diff, and the text of the change request."""
+    """What would be done (``--dry-run``): the edits as a diff, and the change request's title, branch and text."""
 
-    plan: Plan
+    title: str
+    branch: str
     diff: str
     body: str
 
@@ -107,7 +108,7 @@ def preview(ws: Workspace, make_plan: Planner) -> Preview:
     base_commit, base = ws.current()
     plan = make_plan(base)
     judged, _ = judge(ws, base_commit, planned(ws, base, plan.edits), artifacts=False)
-    return Preview(plan, edits_diff(base, plan.edits), change_request_body(judged))
+    return Preview(plan.title, plan.branch, edits_diff(base, plan.edits), change_request_body(judged))
 
 
 def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, direct: bool | None) -> None:

@@ -202,7 +202,7 @@ def test_foreign_commits_on_the_branch_are_kept(desk: Desk) -> None:
 
 
 def test_a_branch_without_request_is_taken_over_only_if_it_is_gitregs(desk: Desk) -> None:
-    plan = preview(desk("dan"), promote(3, "staging")).plan
+    plan = preview(desk("dan"), promote(3, "staging"))
     desk.commit({"a": "1"}, branch=plan.branch)
     desk.commit({"b": "2"}, branch=plan.branch)
     with desk.unchanged(), pytest.raises(Refused, match="gitreg did not make"):
@@ -264,7 +264,7 @@ def test_dry_run_writes_nothing(desk: Desk, folder: str) -> None:
     assert git(desk.root / folder, "count-objects", "-v") == count
     assert "+  - {version: 2" in shown.diff
     assert "risk-owners" in shown.body
-    assert shown.plan.title == "Promote credit-risk/2 to production"
+    assert shown.title == "Promote credit-risk/2 to production"
 
 
 def test_dry_run_of_a_registration_uploads_nothing(desk: Desk) -> None:

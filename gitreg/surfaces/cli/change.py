@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KEY = click.option(
     "--key", metavar="FILE", help="The SSH key to sign with (GITREG_SSH_KEY; default: git's signing key)."
 )
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 NUMBER = click.argument("number", metavar="CHANGE", type=TEXT)
 
 
@@ -33,18 +34,25 @@ def change() -> None:
 @click.argument("branch", type=TEXT)
 @KEY
 @REMOTE
+@DRY_RUN
 @formatted("json")
 @click.pass_obj
-def open_change(session: Session, branch: str, key: str | None, remote: str | None, format: str) -> None:
+def open_change(
+    session: Session, branch: str, key: str | None, remote: str | None, dry_run: bool, format: str
+) -> None:
     """Open a change request for a branch that you made by hand, such as an edit of policy.yaml.
 
     \b
     Example:
       git switch -c stricter && $EDITOR policy.yaml && git commit -a && gitreg change open stricter
     """
-    from gitreg.flows.change import open_branch
+    from gitreg.flows.change import open_branch, preview_branch
 
-    request, findings = open_branch(session.workspace(key=key, remote=remote), branch)
+    ws = session.workspace(key=key, remote=remote)
+    if dry_run:
+        show_outcome(preview_branch(ws, branch), format)
+        return
+    request, findings = open_branch(ws, branch)
     show_request(request, "opened", findings, format)
 
 
@@ -146,9 +154,12 @@ def show(session: Session, number: str, remote: str | None, format: str) -> None
     type=TEXT,
 )
 @click.option("--revoke", is_flag=True, help="Take your approval back.")
+@DRY_RUN
 @formatted("json")
 @click.pass_obj
-def approve(session: Session, number: str, key: str | None, period: str, revoke: bool, format: str) -> None:
+def approve(
+    session: Session, number: str, key: str | None, period: str, revoke: bool, dry_run: bool, format: str
+) -> None:
     """Approve exactly what a change request does now, with your SSH key.
 
     The signed statement names the registry, the branch, the change, the policy and the evidence; if one of them
@@ -161,12 +172,22 @@ def approve(session: Session, number: str, key: str | None, period: str, revoke:
     from gitreg.core.decode import DecodeError
     from gitreg.core.policy import duration
     from gitreg.flows.change import approve as run
+    from gitreg.flows.change import statement
 
     try:
         valid_for = duration(period, ())
     except DecodeError as error:
         raise click.UsageError(f"--for: {error.message}") from None
-    ref = run(session.workspace(key=key), number, valid_for=valid_for, revoke=revoke)
+    ws = session.workspace(key=key)
+    if dry_run:
+        _, said = statement(ws, number, valid_for=valid_for, revoke=revoke)
+        emit(
+            format,
+            said,
+            "\n".join(["You would sign:", *(f"  {name}: {value}" for name, value in said.items())]),
+        )
+        return
+    ref = run(ws, number, valid_for=valid_for, revoke=revoke)
     verb = "revoked your approval of" if revoke else "approved"
     emit(
         format,
@@ -178,39 +199,50 @@ def approve(session: Session, number: str, key: str | None, period: str, revoke:
 @change.command()
 @NUMBER
 @KEY
+@DRY_RUN
 @formatted("json")
 @click.pass_obj
-def refresh(session: Session, number: str, key: str | None, format: str) -> None:
+def refresh(session: Session, number: str, key: str | None, dry_run: bool, format: str) -> None:
     """Plan an overtaken change request again on the current base. Approvals of the old change are void.
 
     \b
     Example:
       gitreg change refresh 4
     """
+    from gitreg.flows.change import preview_refresh
     from gitreg.flows.change import refresh as run
 
-    show_outcome(run(session.workspace(key=key), number), format)
+    ws = session.workspace(key=key)
+    show_outcome(preview_refresh(ws, number) if dry_run else run(ws, number), format)
 
 
 @change.command()
 @NUMBER
 @KEY
 @REMOTE
+@DRY_RUN
 @formatted("json")
 @click.pass_obj
-def merge(session: Session, number: str, key: str | None, remote: str | None, format: str) -> int:
+def merge(
+    session: Session, number: str, key: str | None, remote: str | None, dry_run: bool, format: str
+) -> int:
     """Land a change request, if verify lets it through.
 
     \b
     Example:
       gitreg change merge 4
     """
-    from gitreg.flows.change import Overtaken
+    from gitreg.core.findings import exit_code
+    from gitreg.flows.change import Overtaken, preview_merge
     from gitreg.flows.change import merge as run
     from gitreg.flows.change import refresh as plan_again
     from gitreg.flows.land import Rejected
 
     ws = session.workspace(key=key, remote=remote)
+    if dry_run:
+        shown, findings = preview_merge(ws, number)
+        show_outcome(shown, format)
+        return exit_code(findings)
     try:
         merged = run(ws, number)
     except Overtaken as error:
@@ -232,15 +264,22 @@ def merge(session: Session, number: str, key: str | None, remote: str | None, fo
 
 @change.command()
 @NUMBER
+@DRY_RUN
 @click.pass_obj
-def close(session: Session, number: str) -> None:
+def close(session: Session, number: str, dry_run: bool) -> None:
     """End a change request without merging it; a branch that gitreg made is deleted.
 
     \b
     Example:
       gitreg change close 4
     """
+    from gitreg.core.report.text import printable
     from gitreg.flows.change import close as run
 
-    request = run(session.workspace(), number)
-    click.echo(f"Closed change #{request.id}.")
+    ws = session.workspace()
+    if dry_run:
+        ws.repository.fetch()
+        request = ws.forge.request(number)
+        click.echo(f"Change #{request.id} ({request.state}) would be closed: {printable(request.title)}")
+        return
+    click.echo(f"Closed change #{run(ws, number).id}.")

@@ -43,9 +43,9 @@ def show_outcome(outcome: Landed | Proposed | Preview, format: str) -> None:
 
 
 def _show_preview(outcome: Preview, format: str) -> None:
-    data = {"dryRun": True, "title": outcome.plan.title, "branch": outcome.plan.branch}
+    data = {"dryRun": True, "title": outcome.title, "branch": outcome.branch}
     data |= {"diff": outcome.diff, "body": outcome.body}
-    emit(format, data, f"# {outcome.plan.title}\n\n{outcome.diff.rstrip()}\n\n{outcome.body}")
+    emit(format, data, f"# {outcome.title}\n\n{outcome.diff.rstrip()}\n\n{outcome.body}")
 
 
 def _show_proposed(outcome: Proposed, format: str) -> None:
