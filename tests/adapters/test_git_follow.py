@@ -294,6 +294,33 @@ def test_a_branch_moved_this_very_moment_takes_the_files_back(
     assert (work / "a").read_text() == "1"
 
 
+def test_a_hub_moves_its_own_checkout_before_the_branch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in between, the checkout shows the change as staged; it never shows one that undoes it."""
+    work = init(tmp_path / "work", FILES)
+    seen: list[str] = []
+
+    def look(*_: object) -> None:
+        seen.append((work / "a").read_text())
+        raise LostRace("somebody else was faster")
+
+    with GitRepository.open(work) as repository:
+        old = repository.resolve(MAIN)
+        new = change(repository, old, CHANGE)
+        before = state(work)
+        with monkeypatch.context() as patch:
+            patch.setattr("gitreg.adapters.git.repository.refs.move_here", look)
+            with pytest.raises(LostRace):
+                repository.update([RefUpdate(MAIN, old, new)])
+        assert seen == ["2"]
+        assert state(work) == before, "what did not land leaves no trace"
+        repository.update([RefUpdate(MAIN, old, new)])
+        assert repository.follow("main", old, new)
+    assert git(work, "status", "--porcelain") == ""
+    assert (work / "a").read_text() == "2"
+
+
 def test_a_submodule_is_no_obstacle(tmp_path: Path) -> None:
     inner = init(tmp_path / "inner", {"x": "x"})
     work = init(tmp_path / "work", FILES)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
 from gitreg.core.ports import Commit, Entry, Identity, RefUpdate, Repository, Tree
-from gitreg.errors import Bug, ConfigError, GitregError, NotFound, Refused, Undecided
+from gitreg.errors import Bug, ConfigError, GitregError, LostRace, NotFound, Refused, Undecided
 
 ORIGIN = "origin"
 _BRANCHES = "refs/heads/"
@@ -315,7 +315,42 @@ class GitRepository(Repository):
             return
         for update in updates:
             self._demand_undisturbed(update)
-        refs.move_here(self._folder, updates)
+        with self._checkouts_switched(updates):
+            refs.move_here(self._folder, updates)
+
+    @contextmanager
+    def _checkouts_switched(self, updates: Sequence[RefUpdate]) -> Iterator[None]:
+        """Moves the clean checkouts of the branches first, and back if the block fails.
+
+        Stopped in between, a checkout shows the change as staged; the other way round it would show the change
+        undone, and the next commit would undo it.
+        """
+        from gitreg.adapters.git import checkout
+
+        switched: list[tuple[Path, str, str]] = []
+        try:
+            for folder, old, new in self._checkouts_of(updates):
+                if not checkout.switch(folder, old, new):
+                    raise LostRace(f"{os.fspath(folder)!r} changed meanwhile", "try again")
+                switched.append((folder, old, new))
+            yield
+        except BaseException:
+            for folder, old, new in switched:
+                checkout.switch(folder, new, old)
+            raise
+
+    def _checkouts_of(self, updates: Sequence[RefUpdate]) -> Iterator[tuple[Path, str, str]]:
+        """Each checkout that the updates concern, with the trees it goes from and to."""
+        from gitreg.adapters.git import checkout
+
+        for update in updates:
+            if (
+                update.ref.startswith(_BRANCHES)
+                and update.new is not None
+                and self._ref(update.ref) == update.old
+            ):
+                for folder in checkout.all_checkouts(self._place, update.ref.removeprefix(_BRANCHES)):
+                    yield folder, update.old or self._empty_tree(), update.new
 
     def _note(self, updates: Sequence[RefUpdate]) -> None:
         """Notes what a push did. The hub has moved; if that cannot be noted, the next fetch will find it."""
@@ -375,6 +410,8 @@ class GitRepository(Repository):
         here = self._ref(ref)
         if here not in {None, old, new} and not self._is_ancestor(here, new):
             return False
+        if here == new and checkout.obstacle(folder, new) is None:
+            return True  # it moved with the branch
         base = (old if here == new else here) or self._empty_tree()
         # Files first, then the branch: stopped in between, the checkout shows the change as staged, and a git pull
         # completes it. The other way round it would show the change undone, and the next commit would undo it.
