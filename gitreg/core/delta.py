@@ -450,6 +450,13 @@ def _kind(change: Change) -> str | None:
     return None
 
 
+def serves(move: Transition, policy: Policy) -> bool:
+    """Whether a version enters a stage to serve there: it neither gives way, nor goes where versions retire."""
+    if move.displaced:
+        return False
+    return move.target == move.rollback if move.rollback else _transition_kind(move, policy) == "promote"
+
+
 def _transition_kind(move: Transition, policy: Policy) -> str:
     """A version is demoted when it leaves for no stage, or for where its stage sends what gives way."""
     if move.rollback:

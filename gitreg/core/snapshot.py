@@ -237,11 +237,6 @@ class Snapshot:
         path = self.layout.version(model, version, "notes.yaml")
         return cast("VersionNotes | None", self.manifest("VersionNotes", path))
 
-    def dvc_files(self, model: str, version: Version | str) -> list[str]:
-        """The paths of the DVC pointer files of a version (a valid one has exactly one)."""
-        folder = self.layout.version(model, version, "")
-        return sorted(folder + name for name in self.tree.list(folder.rstrip("/")) if name.endswith(".dvc"))
-
     def dvc_pointer(self, model: str, record: ModelVersion) -> DvcPointer | None:
         """The DVC pointer of a version's artifact."""
         path = self.layout.version(model, record.version, f"{record.artifact.path}.dvc")

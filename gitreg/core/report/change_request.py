@@ -18,10 +18,10 @@ from gitreg.core.compare import (
     notes_entries,
     source_values,
 )
-from gitreg.core.delta import RulesChanged, StageChanged, Transition, VersionRegistered
+from gitreg.core.delta import RulesChanged, StageChanged, Transition, VersionRegistered, serves
 from gitreg.core.findings import Finding, Outcome, sort_findings
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.names import NONE, Version
+from gitreg.core.names import Version
 from gitreg.core.report.change_lines import CELL, change_lines, differences, name_of, readable, values_line
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.report.markdown import bullets, escape, fit, listed, table
@@ -52,7 +52,7 @@ def change_request_body(judged: Judged, findings: Iterable[Finding] | None = Non
     Args:
         findings: what verify says of it, to be listed too.
     """
-    entering = [move for move in judged.transitions if not move.displaced and _is_up(judged, move)]
+    entering = [move for move in judged.transitions if serves(move, judged.policy)]
     sections = [
         *_moves(judged),
         *(section for move in entering[:MOST_VERSIONS] for section in _against_holder(judged, move)),
@@ -64,15 +64,6 @@ def change_request_body(judged: Judged, findings: Iterable[Finding] | None = Non
         _closer(judged, entering),
     ]
     return fit(sections, MOST_CHARACTERS)
-
-
-def _is_up(judged: Judged, move: Transition) -> bool:
-    """Whether a version enters a stage to serve there: restored by a rollback, or not sent to where versions retire."""
-    if move.rollback:
-        return move.target == move.rollback
-    left = judged.policy.stage(move.source, move.model)
-    retired = move.source != NONE and left is not None and move.target == left.replaced
-    return move.target != NONE and not retired
 
 
 def _headed(title: str, lines: Sequence[str]) -> list[str]:
@@ -273,7 +264,7 @@ def _closer(judged: Judged, entering: Sequence[Transition]) -> list[str]:
 
 def _undo(judged: Judged, move: Transition) -> str:
     """A rollback of the stage that the move is about, if that held something before; else a demotion."""
-    stage = move.rollback or (move.target if _is_up(judged, move) else move.source)
+    stage = move.rollback or (move.target if serves(move, judged.policy) else move.source)
     before = readable(lambda: judged.base.stage(move.model, stage))
     if before is None or not before.versions:
         return _command("demote", f"{move.model}/{move.pin.version}")

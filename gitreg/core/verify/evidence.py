@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
-from gitreg.core.delta import Delta, VersionRegistered, transitions
-from gitreg.core.names import NONE, Version
+from gitreg.core.delta import Delta, VersionRegistered, serves, transitions
+from gitreg.core.names import Version
 from gitreg.core.policy import Policy
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Statement
 from gitreg.core.snapshot import Snapshot
@@ -78,7 +78,7 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
 
     new = [(c.model, c.version) for c in delta.of(VersionRegistered)]
     moves = transitions(delta, policy)
-    entering = [(m.model, m.pin.version) for m in moves if m.target != NONE and not m.displaced]
+    entering = [(m.model, m.pin.version) for m in moves if serves(m, policy)]
     return Required(
         approvals=bool(approvals_needed(base, delta, policy)),
         contents=tuple(dict.fromkeys(_pointers(head, new))),

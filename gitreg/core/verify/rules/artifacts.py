@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitreg.core.codec.load import InvalidManifest
-from gitreg.core.delta import VersionRegistered
+from gitreg.core.delta import VersionRegistered, serves
 from gitreg.core.digest import artifact_digest
 from gitreg.core.findings import Finding
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.names import NONE, Version
+from gitreg.core.names import Version
 from gitreg.core.ports import DvcPointer
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
@@ -18,13 +18,16 @@ RULE = Rule("GR501", "artifacts", "The bytes are on the remote, and are the ones
 
 
 def check(judged: Judged) -> Iterator[Finding]:
-    """New versions are read byte for byte; of versions that enter a stage it is looked up that all is there."""
+    """New versions are read byte for byte; of versions that enter a stage it is looked up that all is there.
+
+    What leaves need not be there: a version whose bytes are lost must be easy to take down.
+    """
     new = {(added.model, added.version) for added in judged.delta.of(VersionRegistered)}
     for model, version in sorted(new, key=str):
         for record, pointer in _artifact(judged, model, version):
             yield from _contents(judged, model, record, pointer)
     for move in judged.transitions:
-        if move.target != NONE and not move.displaced and (move.model, move.pin.version) not in new:
+        if serves(move, judged.policy) and (move.model, move.pin.version) not in new:
             for record, pointer in _artifact(judged, move.model, move.pin.version):
                 yield from _presence(judged, move.model, record, pointer)
 
