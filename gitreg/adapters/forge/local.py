@@ -3,6 +3,7 @@
 - ``refs/gitreg/requests/<number>``: a request's record (record.py), created once, then edited by compare-and-swap.
 - ``refs/gitreg/approvals/<change-id>/<key>/<nonce>``: a signed statement (statements.py), only ever created;
   ``<key>`` is the sha256 of the public key that signed.
+- ``refs/gitreg/hub``: the name of this repository, which no copy of it bears; the server's own (``gitreg hook``).
 
 All of it is as of the repository's last fetch, like every other ref of the hub. Whoever may push may write these
 refs, so whatever they hold is read as hostile.
@@ -19,11 +20,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, demand_change_id, encode
-from gitreg.adapters.forge.ssh import fingerprint
+from gitreg.adapters.forge.ssh import GIT_NAMESPACE, check_signature, fingerprint
 from gitreg.adapters.forge.statements import canonical, seal, unseal
 from gitreg.core.ports import (
     BRANCH_PREFIX,
     ChangeRequest,
+    Commit,
     NewRequest,
     RefUpdate,
     Repository,
@@ -36,6 +38,7 @@ from gitreg.errors import LostRace, NotFound, Refused, Undecided, UsageError
 
 REQUESTS = "refs/gitreg/requests/"
 APPROVALS = "refs/gitreg/approvals/"
+HUB = "refs/gitreg/hub"
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}\Z")
 #: How often somebody else may take the next number first.
@@ -113,6 +116,17 @@ class LocalForge:
         ref = f"{APPROVALS}{change_id}/{fingerprint(signer.public_key)}/{secrets.token_hex(16)}"
         self._repository.update([RefUpdate(ref, None, blob)])
         return ref
+
+    def hub_id(self) -> str:
+        """What ``refs/gitreg/hub`` holds; "" without it. Raises Undecided if it cannot be read."""
+        oid = self._repository.hub_ref(HUB)
+        return "" if oid is None else self._objects.blob(oid)[:200].decode("ascii", "replace").strip()
+
+    def who_signed(self, commit: Commit) -> Signature | None:
+        """See :class:`gitreg.core.ports.Forge`."""
+        if commit.sealed is None or "SSH SIGNATURE" not in commit.sealed.armor[:40]:
+            return None
+        return check_signature(commit.sealed.payload, commit.sealed.armor, GIT_NAMESPACE)
 
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> None:
         """Moves the target from ``base`` to ``commit``, marks the request merged, deletes gitreg's branch: all or none.

@@ -11,8 +11,9 @@ from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Delta, VersionRegistered, serves, transitions
 from gitreg.core.names import Version
 from gitreg.core.policy import Policy
-from gitreg.core.ports import DvcPointer, ListedFile, Presence, Statement
+from gitreg.core.ports import DvcPointer, ListedFile, Presence, Pusher, Statement
 from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import RawChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,35 @@ class SoakQuestion:
     model: str
     stage: str
     period: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class InnerChange:
+    """What one commit inside a branch does to one path.
+
+    ``size`` is of what it leaves there, in bytes, counted up to one more than any manifest may have; None: nothing.
+    """
+
+    commit: str
+    raw: RawChange
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The commit that puts a change on the registry's branch; None of it is known before somebody makes one.
+
+    ``time`` is the commit's, ``parent_time`` its first parent's (None: it has none), ``received`` the clock of the
+    server that was asked to take it (None: judged afterwards); all in UTC. ``astray`` is where the tree of a merge
+    differs from the candidate.
+    """
+
+    commit: str
+    time: datetime
+    parent_time: datetime | None = None
+    received: datetime | None = None
+    parents: int = 1
+    astray: tuple[RawChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +84,11 @@ class Evidence:
 
     ``now`` is the moment of judgement; ``target`` the full name of the ref that the change would move; ``registry``
     the registry's id; ``change_id`` and ``policy_blob`` what approvals must name; ``request`` the change
-    request's number, if there is one. ``statements`` are the signed
-    approvals and revocations that name the change, ``author`` the signed opening. ``contents`` has for each pointer the
-    files found, or a line on what is wrong with them.
+    request's number, if there is one; ``hub`` what tells the place of the request from copies of it.
+    ``statements`` are the signed approvals and revocations that name the change, ``author`` the signed opening,
+    ``pusher`` who brings a change that has no request. ``contents`` has for each pointer the files found, or a line on
+    what is wrong with them. ``inner`` is what the commits of the change's branch do one by one, where there are
+    several; ``landing`` the commit that puts it on the registry's branch, where one is judged.
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,11 +97,15 @@ class Evidence:
     change_id: str = ""
     policy_blob: str = ""
     request: str = ""
+    hub: str = ""
     author: Statement | None = None
+    pusher: Pusher | None = None
     statements: tuple[Statement, ...] | Unknown = Unknown("nobody asked for approvals")
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+    inner: tuple[InnerChange, ...] | Unknown = ()
+    landing: Landing | None = None
 
 
 def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Policy) -> Required:

@@ -13,10 +13,14 @@ from gitreg.core.verify.rules.bootstrap import BOOTSTRAP
 from gitreg.core.verify.rules.card_gate import CARD_GATE
 from gitreg.core.verify.rules.completeness import COMPLETENESS
 from gitreg.core.verify.rules.conflict import CONFLICT
+from gitreg.core.verify.rules.dates import DATES
+from gitreg.core.verify.rules.direct import DIRECT
 from gitreg.core.verify.rules.endings import ENDINGS
 from gitreg.core.verify.rules.formats_gate import FORMATS_GATE
+from gitreg.core.verify.rules.inner_commits import INNER_COMMITS
 from gitreg.core.verify.rules.manifest import MANIFEST
 from gitreg.core.verify.rules.markers import MARKERS
+from gitreg.core.verify.rules.merge import MERGE
 from gitreg.core.verify.rules.metric_gate import METRIC_GATE
 from gitreg.core.verify.rules.mixing import MIXING
 from gitreg.core.verify.rules.mode import MODE, MODE_OF_RULES
@@ -56,6 +60,9 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     MIXING,
     NUMBERS,
     BOOTSTRAP,
+    MERGE,
+    INNER_COMMITS,
+    DATES,
     MODE_OF_RULES,
     SCHEME_OF_EDITS,
     TRANSITIONS,
@@ -66,6 +73,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     SOAK,
     ALIASES,
     ROLES,
+    DIRECT,
     APPROVALS,
     ARTIFACTS,
 )
