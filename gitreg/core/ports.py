@@ -402,3 +402,15 @@ class Forge(Protocol):
     def close(self, request: ChangeRequest) -> None:
         """Ends a request without merging; a branch that gitreg made is deleted."""
         ...
+
+
+class Guard(Protocol):
+    """What a hook asks about the refs in which a forge keeps its requests and statements."""
+
+    def objection(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
+        """Why a push may not move this ref so; None if it may. ``landing``: where the push moves branches."""
+        ...
+
+    def ends_request(self, update: RefUpdate) -> bool:
+        """Whether the update marks an open request as merged or closed: until then it counts as open."""
+        ...

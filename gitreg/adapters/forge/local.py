@@ -146,6 +146,65 @@ class LocalForge:
         old, record = self._unchanged(request)
         self._end(request, self._filing(replace(record, state=CLOSED), old))
 
+    def ends_request(self, update: RefUpdate) -> bool:
+        """See :class:`gitreg.core.ports.Guard`."""
+        if not update.ref.startswith(REQUESTS) or update.new is None:
+            return False
+        record = self._pushed_record(update.ref, update.new)
+        return isinstance(record, Record) and record.state != OPEN
+
+    def objection(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
+        """See :class:`gitreg.core.ports.Guard`.
+
+        Requests are never deleted, and stay as they are once they are over; statements are only ever added.
+        """
+        if update.ref.startswith(REQUESTS):
+            return self._objection_to_request(update, landing)
+        if update.ref.startswith(APPROVALS):
+            return self._objection_to_statement(update)
+        return (
+            "it names this repository, and is the server's own"
+            if update.ref == HUB
+            else "gitreg keeps nothing there"
+        )
+
+    def _objection_to_request(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
+        if update.new is None:
+            return "a change request is closed, never deleted"
+        record = self._pushed_record(update.ref, update.new)
+        if isinstance(record, str):
+            return record
+        before = self._pushed_record(update.ref, update.old) if update.old else None
+        if isinstance(before, Record) and before.state != OPEN:
+            return f"the change request is {before.state}, and stays as it is"
+        if record.state == MERGED and landing.get(_branch_ref(record.target)) != record.merged_as:
+            return "a request is marked merged only by the push that lands it"
+        return None
+
+    def _objection_to_statement(self, update: RefUpdate) -> str | None:
+        if update.old is not None or update.new is None:
+            return "a statement is never changed or deleted; gitreg change approve --revoke takes an approval back"
+        parts = update.ref.removeprefix(APPROVALS).split("/")
+        if len(parts) != 3 or not all(parts):
+            return "a statement is kept under its change, its key and a name of its own"
+        try:
+            found = self._statement(update.ref, update.new)
+        except Undecided as error:
+            return error.message
+        if not found.signature.valid:
+            return f"this is no valid statement: {found.signature.problem}"
+        return None if found.body.get("change") == parts[0] else "the statement is about another change"
+
+    def _pushed_record(self, ref: str, oid: str) -> Record | str:
+        """The request that a ref would hold; or why it would hold none."""
+        number = ref.removeprefix(REQUESTS)
+        if not _NUMBER.match(number):
+            return "a change request is kept under its number"
+        try:
+            return self._decode(oid, int(number))
+        except ValueError as error:
+            return f"this is no change request: {error}"
+
     def _open(
         self, new: NewRequest, signature: str | None, old_head: str | None, now: datetime
     ) -> ChangeRequest:

@@ -273,7 +273,7 @@ class GitRepository(Repository):
         return [self.commit(oid) for oid in found]
 
     def added_in(self, tip: str, path: str) -> str | None:
-        """See :class:`gitreg.core.ports.Repository`. For files that are never edited: their last change is asked for."""
+        """See :class:`gitreg.core.ports.Repository`. Files that are never edited are meant: it is their last change."""
         if self.tree(tip).read(path) is None:
             return None
         args = ["--literal-pathspecs", "rev-list", "--first-parent", "--max-count=1", "--end-of-options"]

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from gitreg.core.findings import Finding, Location, Outcome, sort_findings
 from gitreg.core.verify.rule import Rule
-from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+from gitreg.core.verify.rules import all_rules
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Outcome.FAIL: "error", Outcome.UNDECIDED: "error", Outcome.WARNING: "warning"}
@@ -46,8 +46,7 @@ def findings_sarif(
 
 def _rules() -> dict[str, Rule]:
     """Every rule by its id, in the ids' order."""
-    rules = [*(each.rule for each in SNAPSHOT_RULES), *(each.rule for each in CHANGE_RULES)]
-    return {rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id)}
+    return {rule.id: rule for rule in all_rules()}
 
 
 def _rule(rule: Rule, docs: str | None) -> dict[str, object]:

@@ -39,7 +39,7 @@ class InnerChange:
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """The commit that puts a change on the registry's branch; None of it is known before somebody makes one.
+    """The commit that puts a change on ``ref``, the registry's branch by its full name, where there is one already.
 
     ``time`` is the commit's, ``parent_time`` its first parent's (None: it has none), ``received`` the clock of the
     server that was asked to take it (None: judged afterwards); all in UTC. ``astray`` is where the tree of a merge
@@ -47,6 +47,7 @@ class Landing:
     """
 
     commit: str
+    ref: str
     time: datetime
     parent_time: datetime | None = None
     received: datetime | None = None
