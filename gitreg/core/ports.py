@@ -376,6 +376,10 @@ class Forge(Protocol):
         """One request. Raises NotFound."""
         ...
 
+    def opening(self, id: str) -> Statement | None:
+        """The signed opening of a request, also of one that is over; None if it was not signed. Raises NotFound."""
+        ...
+
     def statements(self, change_id: str) -> Sequence[Statement]:
         """Approvals and revocations that name this change, each with its signature checked."""
         ...

@@ -140,10 +140,16 @@ def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) 
     judged, _ = judge(ws, base_commit, found, way=Way(pusher=pusher))
     _demand_direct(base, judged.kinds)
     findings = tuple(evaluate(judged))
-    if any(finding.outcome is not Outcome.WARNING for finding in findings):
+    if any(finding.outcome in _barring(base) for finding in findings):
         raise rejected(plan.title, findings)
     ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
     return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
+
+
+def _barring(base: Snapshot) -> frozenset[Outcome]:
+    """What keeps a change from being pushed. What is unknown here, such as a login, a hook may know: it decides."""
+    is_guarded = base.registry().enforcement == "hook"
+    return frozenset({Outcome.FAIL} if is_guarded else {Outcome.FAIL, Outcome.UNDECIDED})
 
 
 def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:

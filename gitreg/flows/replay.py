@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from gitreg.core.findings import exit_code
 from gitreg.core.layout import REGISTRY_FILE
-from gitreg.core.ports import Commit, Pusher
+from gitreg.core.ports import ChangeRequest, Commit, Pusher
 from gitreg.core.tree import Candidate, raw_changes
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Landing
+from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import Refused
+from gitreg.flows.landers import landed_request, opening_of, signer_of
 from gitreg.flows.verify import Verdict, Way, candidate_of, judge
 from gitreg.flows.workspace import Workspace
+
+#: Commits that an audit looks at.
+MOST_AUDITED = 1_000_000
 
 
 def line_between(ws: Workspace, old: str | None, new: str, most: int) -> Sequence[Commit] | None:
@@ -46,12 +52,12 @@ def replay(
     Args:
         received: the clock of the server that is asked to take them now; None for commits that have landed.
         pusher: who brings them, as far as the transport knows; else whoever signed a commit brings it.
-        artifacts: whether the DVC remote is looked at.
+        artifacts: whether the DVC remote is looked at; if not, its rule says nothing, and the caller has to.
     """
     for commit in commits:
         if not _holds_registry(ws, commit.oid) and not _holds_registry(ws, _base_of(commit)):
             continue
-        verdict = _verdict(ws, commit, received, pusher or _signer(ws, commit), artifacts)
+        verdict = _verdict(ws, commit, received, pusher or signer_of(ws, commit), artifacts)
         yield verdict
         if exit_code(verdict.findings):
             return
@@ -64,11 +70,6 @@ def _base_of(commit: Commit) -> str:
 def _holds_registry(ws: Workspace, commit: str) -> bool:
     snapshot = ws.snapshot(commit)
     return snapshot.blob(snapshot.layout.path(REGISTRY_FILE)) is not None
-
-
-def _signer(ws: Workspace, commit: Commit) -> Pusher | None:
-    signature = ws.forge.who_signed(commit)
-    return Pusher(key=signature.key) if signature is not None and signature.valid else None
 
 
 def _verdict(
@@ -90,8 +91,17 @@ def _verdict(
         len(commit.parents),
         tuple(raw_changes(found.tree, tree)) if branch else (),
     )
-    judged, request = judge(ws, base, found, None, Way(branch, landing, pusher), artifacts=artifacts)
-    return Verdict(base, commit.oid, judged, tuple(evaluate(judged)), found, request)
+    moment = received or commit.time
+    way = Way(branch, landing, pusher, moment)
+    judged, request = judge(ws, base, found, _landed(ws, commit, received), way, artifacts=artifacts)
+    findings = (f for f in evaluate(judged) if artifacts or f.rule != ARTIFACTS.rule.id)
+    return Verdict(base, commit.oid, judged, tuple(findings), found, request)
+
+
+def _landed(ws: Workspace, commit: Commit, received: datetime | None) -> ChangeRequest | None:
+    """The request that a commit landed, as it was when it was open; while a commit arrives, its request still is."""
+    request = landed_request(ws, commit) if received is None else None
+    return replace(request, author=opening_of(ws, request)) if request else None
 
 
 def demand_line(ws: Workspace, old: str | None, new: str, most: int) -> Sequence[Commit]:

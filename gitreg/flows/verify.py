@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from gitreg.core.delta import delta
@@ -45,6 +46,7 @@ from gitreg.core.verify.evidence import (
 )
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import GitregError, Refused
+from gitreg.flows.landers import who_landed
 from gitreg.flows.workspace import Workspace
 
 T = TypeVar("T")
@@ -55,11 +57,15 @@ MOST_INNER_COMMITS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How a change gets to its base: the last commit of its branch, the commit that lands it, and who brings it."""
+    """How a change gets to its base: the last commit of its branch, the commit that lands it, and who brings it.
+
+    ``moment`` is when it is judged (UTC; None: now).
+    """
 
     head: str | None = None
     landing: Landing | None = None
     pusher: Pusher | None = None
+    moment: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def judge(
     if not artifacts:
         required = replace(required, contents=(), presence=())
     evidence = replace(
-        _gather(ws, base_commit, rules, required, id, request),
+        _gather(ws, base_commit, rules, required, id, request, way.moment or ws.clock()),
         inner=_inner(ws, base, base_commit, way.head) if way.head and base_commit else (),
         landing=way.landing,
         pusher=way.pusher,
@@ -149,11 +155,12 @@ def _gather(
     required: Required,
     id: str,
     request: ChangeRequest | None,
+    now: datetime,
 ) -> Evidence:
     registry = rules.registry()
     policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
     return Evidence(
-        now=ws.clock(),
+        now=now,
         target=f"refs/heads/{registry.branch}",
         registry=registry.id,
         change_id=id,
@@ -164,7 +171,8 @@ def _gather(
         statements=_statements(ws, id) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
-        soaks={question: _soak(ws, base_commit, rules, question) for question in required.soaks},
+        soaks={question: _soak(ws, base_commit, rules, question, now) for question in required.soaks},
+        landers={path: _or_unknown(partial(who_landed, ws, base_commit, path)) for path in required.landers},
     )
 
 
@@ -228,10 +236,12 @@ def _or_unknown(ask: Callable[[], T]) -> T | Unknown:
         return Unknown(error.message)
 
 
-def _soak(ws: Workspace, commit: str, base: Snapshot, question: SoakQuestion) -> bool | Unknown:
+def _soak(
+    ws: Workspace, commit: str, base: Snapshot, question: SoakQuestion, now: datetime
+) -> bool | Unknown:
     """Whether the stage's file was the same blob all through the window: in every commit in it, and just before it."""
     path = base.layout.stage(question.model, question.stage)
-    begin = ws.clock() - question.period
+    begin = now - question.period
     return _or_unknown(lambda: _unchanged_since(ws, commit, path, base.blob(path), begin))
 
 

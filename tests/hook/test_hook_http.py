@@ -6,15 +6,16 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from flow_kit import MAIN, Desk, git, promote, proposed
+from flow_kit import MAIN, Desk, git, landed, promote, proposed
 from hook_kit import commit, push
 from http_kit import serving
 from test_hook_pushes import DESCRIBED, NOTES
 
 from gitreg.core.plan.annotate import plan_annotate
+from gitreg.core.plan.plan import Plan
+from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
 from gitreg.flows.change import approve, merge
-from gitreg.flows.land import land
 
 PASSWORDS = {"dan": "d4n", "alice@example.com": "4lice", "mallory": "m4llory", "bo": "b0"}
 
@@ -81,7 +82,17 @@ def test_the_story_over_http(desk: Desk, url: str) -> None:
     assert merge(desk("bo"), "1").commit == desk.refs()[MAIN]
 
 
+def note(snapshot: Snapshot) -> Plan:
+    return plan_annotate(snapshot, "credit-risk", 3, {("description",): "x"})
+
+
 def test_what_lands_directly_needs_no_key(desk: Desk, url: str) -> None:
-    ws = desk("dan", key=None)
-    with pytest.raises(Exception, match="GR308"):
-        land(ws, lambda s: plan_annotate(s, "credit-risk", 3, {("description",): "x"}), direct=True)
+    """The client cannot know the login, and leaves it to the server that does."""
+    found = landed(desk("dan", key=None), note, direct=True)
+    assert found.commit == desk.refs()[MAIN]
+
+
+def test_nor_does_it_help_to_have_none(desk: Desk, url: str) -> None:
+    git(desk.root / "dan", "remote", "set-url", "origin", url_of(url, "mallory"))
+    with desk.unchanged(), pytest.raises(Refused, match="GR308"):
+        landed(desk("dan", key=None), note, direct=True)

@@ -96,6 +96,11 @@ class LocalForge:
         """
         return self._show(self._record(id)[1])
 
+    def opening(self, id: str) -> Statement | None:
+        """See :class:`gitreg.core.ports.Forge`."""
+        _, record = self._record(id)
+        return record.opening(_request_ref(record.number))
+
     def statements(self, change_id: str) -> Sequence[Statement]:
         """Everything filed as a statement on this change, sorted by ref.
 

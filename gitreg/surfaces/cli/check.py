@@ -106,6 +106,54 @@ def verify(
     return report(verdict.findings, f"{name} on {verdict.base[:12]}", format, facts)
 
 
+@click.command()
+@click.option(
+    "--since",
+    metavar="REV",
+    help="The last commit that is taken on trust (default: none; history from its beginning).",
+)
+@click.option(
+    "--rev", metavar="REV", help="Up to this commit of the registry's branch (default: its newest)."
+)
+@click.option("--artifacts/--no-artifacts", default=False, help="Look at the DVC remote, too.")
+@REMOTE
+@formatted("json", "github", "sarif")
+@click.pass_obj
+def audit(
+    session: Session, since: str | None, rev: str | None, artifacts: bool, remote: str | None, format: str
+) -> int:
+    """Judge every commit of the registry's branch again, each as the change that it landed.
+
+    Each commit on the first-parent line is judged against its parent, by the policy of that moment, with the
+    approvals that were given by then. It stops at the first that should not have landed. Exit codes as verify.
+
+    \b
+    Examples:
+      gitreg audit --since v2026.10
+      gitreg audit --format github
+    """
+    from gitreg.flows.replay import MOST_AUDITED, demand_line, replay
+
+    ws = session.workspace(remote=remote)
+    tip = ws.repository.resolve(rev) if rev else ws.tip()
+    old = ws.repository.resolve(since) if since else None
+    commits = demand_line(ws, old, tip, MOST_AUDITED)
+    judged = 0
+    findings: list[Finding] = []
+    for verdict in replay(ws, commits, artifacts=artifacts):
+        judged += 1
+        findings += [_of_commit(verdict.head, finding) for finding in verdict.findings]
+    facts: dict[str, object] = {"base": old, "head": tip, "commits": judged, "artifacts": artifacts}
+    what = f"{judged} changes up to {tip[:12]}" + ("" if artifacts else " (artifacts not looked at)")
+    return report(findings, what, format, facts)
+
+
+def _of_commit(commit: str, finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    return replace(finding, message=f"commit {commit[:12]}: {finding.message}")
+
+
 def report(findings: Sequence[Finding], checked: str, format: str, facts: dict[str, object]) -> int:
     """Prints findings; returns the exit code."""
     from gitreg.core.findings import exit_code
