@@ -17,7 +17,7 @@ from gitreg.core.policy import KINDS
 from gitreg.core.report.github import findings_github
 from gitreg.core.report.json import findings_json
 from gitreg.core.report.sarif import findings_sarif
-from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+from gitreg.core.verify.rules import all_rules
 from tests.conftest import SCHEMAS
 from tests.core.finding_kit import FAIL, MARKS, UNKNOWN, WARNING, findings, path_of, unhurried
 
@@ -183,7 +183,7 @@ class TestSarif:
         driver = only_run(findings_sarif([], version="1.2.3"))["tool"]["driver"]
         assert (driver["name"], driver["version"]) == ("gitreg", "1.2.3")
         ids = [rule["id"] for rule in driver["rules"]]
-        assert ids == sorted({*(r.rule.id for r in SNAPSHOT_RULES), *(r.rule.id for r in CHANGE_RULES)})
+        assert ids == [rule.id for rule in all_rules()]
         gate = next(rule for rule in driver["rules"] if rule["id"] == "GR302")
         assert gate["name"] == "metric-gate"
         assert gate["shortDescription"]["text"].startswith("Metrics are within")

@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from gitreg.core.findings import Finding, Location
 from gitreg.core.report.text import defused
 from gitreg.core.verify.rule import Rule
-from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+from gitreg.core.verify.rules import all_rules
 
 
-def all_rules() -> dict[str, Rule]:
+def rules_by_id() -> dict[str, Rule]:
     """Every rule by its id, in the ids' order."""
-    rules = [*(each.rule for each in SNAPSHOT_RULES), *(each.rule for each in CHANGE_RULES)]
-    return {rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id)}
+    return {rule.id: rule for rule in all_rules()}
 
 
 def place_of(finding: Finding, anchor: str) -> Location:

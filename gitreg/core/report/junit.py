@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree as ET
 
 from gitreg.core.findings import Finding, Outcome, sort_findings, worst
-from gitreg.core.report.common import all_rules
+from gitreg.core.report.common import rules_by_id
 from gitreg.core.report.text import defused, finding_lines, printable
 from gitreg.core.verify.rule import Rule
 
@@ -31,7 +31,7 @@ def findings_junit(findings: Iterable[Finding], *, rules: Iterable[str] | None =
         rules: the ids of the rules that were judged, all by default; a rule with a finding is always among them.
     """
     ordered = sort_findings(findings)
-    known = all_rules()
+    known = rules_by_id()
     judged = {*(known if rules is None else rules), *(finding.rule for finding in ordered)}
     suite = ET.Element("testsuite", name=SUITE)
     for id in sorted(judged):

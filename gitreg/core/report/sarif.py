@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from gitreg.core.findings import Finding, Location, Outcome, sort_findings
-from gitreg.core.report.common import all_rules, fingerprints, json_text, place_of
+from gitreg.core.report.common import fingerprints, json_text, place_of, rules_by_id
 from gitreg.core.report.text import printable
 from gitreg.core.verify.rule import Rule
 
@@ -33,7 +33,7 @@ def findings_sarif(
         docs: absolute URL of the folder that holds ``docs/``; without it the rules have no ``helpUri``, which
             SARIF wants absolute.
     """
-    rules = all_rules()
+    rules = rules_by_id()
     ordered = sort_findings(findings)
     names = fingerprints(ordered, anchor)
     results = [_result(*pair, list(rules), anchor) for pair in zip(ordered, names, strict=True)]

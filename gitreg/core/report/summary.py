@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitreg.core.findings import Finding, sort_findings, verdict
-from gitreg.core.report.common import all_rules
+from gitreg.core.report.common import rules_by_id
 from gitreg.core.report.markdown import escape, listed, table
 from gitreg.core.report.show import show_plain
 from gitreg.core.report.text import count_findings
@@ -51,7 +51,7 @@ def findings_summary(
     ]
     if not ordered:
         return "\n".join(head)
-    rules = all_rules()
+    rules = rules_by_id()
     rows = [_row(finding, rules.get(finding.rule), docs) for finding in ordered]
     room = MOST_BYTES - _FRAME - sum(_size(line) for line in head)
     return "\n".join([*head, "", *table(_HEADERS, rows, _fitting(rows, room))])

@@ -1,4 +1,4 @@
-"""``gitreg validate`` and ``gitreg verify``: what CI runs. The exit code never depends on the format."""
+"""``gitreg validate``, ``verify`` and ``audit``: what CI runs. The exit code never depends on the format."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gitreg.surfaces.cli.session import REMOTE, Session, parse_time
 
 if TYPE_CHECKING:
     from gitreg.api import Registry
+    from gitreg.core.findings import Finding
 
 
 @click.command()
@@ -125,5 +126,70 @@ def verify(
         "change": verdict.judged.evidence.change_id,
     }
     anchor = verdict.judged.base.layout.path("gitreg.yaml")
-    check = Check(verdict.findings, f"{name} on {verdict.base[:12]}", facts, anchor=anchor)
-    return deliver(check, format, reports)
+    what = f"{name} on {verdict.base[:12]}"
+    return deliver(Check(verdict.findings, what, facts, _rules_of_changes(), anchor), format, reports)
+
+
+@click.command()
+@click.option(
+    "--since",
+    metavar="REV",
+    help="The last commit that is taken on trust (default: none; history from its beginning).",
+)
+@click.option(
+    "--rev", metavar="REV", help="Up to this commit of the registry's branch (default: its newest)."
+)
+@click.option("--artifacts/--no-artifacts", default=False, help="Look at the DVC remote, too.")
+@REMOTE
+@reporting
+@click.pass_obj
+def audit(
+    session: Session,
+    since: str | None,
+    rev: str | None,
+    artifacts: bool,
+    remote: str | None,
+    format: str,
+    reports: Sequence[Report],
+) -> int:
+    """Judge every commit of the registry's branch again, each as the change that it landed.
+
+    Each commit on the first-parent line is judged against its parent, by the policy of that moment, with the
+    approvals that were given by then. It stops at the first that should not have landed. Exit codes as verify.
+
+    \b
+    Examples:
+      gitreg audit --since v2026.10
+      gitreg audit --format github
+      gitreg audit --report junit=audit.xml
+    """
+    from gitreg.flows.replay import MOST_AUDITED, demand_line, replay
+
+    ws = session.workspace(remote=remote)
+    tip = ws.repository.resolve(rev) if rev else ws.tip()
+    old = ws.repository.resolve(since) if since else None
+    commits = demand_line(ws, old, tip, MOST_AUDITED)
+    judged = 0
+    findings: list[Finding] = []
+    for verdict in replay(ws, commits, artifacts=artifacts):
+        judged += 1
+        findings += [_of_commit(verdict.head, finding) for finding in verdict.findings]
+    facts: dict[str, object] = {"base": old, "head": tip, "commits": judged, "artifacts": artifacts}
+    what = f"{judged} changes up to {tip[:12]}" + ("" if artifacts else " (artifacts not looked at)")
+    anchor = ws.snapshot(tip).layout.path("gitreg.yaml")
+    return deliver(Check(findings, what, facts, _rules_of_changes(artifacts), anchor), format, reports)
+
+
+def _rules_of_changes(artifacts: bool = True) -> list[str]:
+    """The ids of the rules by which a change is judged, with or without what only the DVC remote knows."""
+    from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+    from gitreg.core.verify.rules.artifacts import ARTIFACTS
+
+    ids = {each.rule.id for each in SNAPSHOT_RULES} | {each.rule.id for each in CHANGE_RULES}
+    return sorted(ids if artifacts else ids - {ARTIFACTS.rule.id})
+
+
+def _of_commit(commit: str, finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    return replace(finding, message=f"commit {commit[:12]}: {finding.message}")
