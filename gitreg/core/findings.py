@@ -29,7 +29,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a rule found. ``rule`` is the stable id whose section in docs/rules.md explains it."""
+    """One thing that a rule found. ``rule`` is the stable id that the page ``docs/rules/<rule>.md`` explains."""
 
     rule: str
     message: str
@@ -40,7 +40,7 @@ class Finding:
     @property
     def link(self) -> str:
         """Where the rule is explained, relative to gitreg's documentation."""
-        return f"docs/rules.md#{self.rule.lower()}"
+        return f"docs/rules/{self.rule}.md"
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:

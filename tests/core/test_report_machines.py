@@ -53,7 +53,7 @@ class TestJson:
             "line": 17,
             "column": 12,
             "fix": "register a better one",
-            "link": "docs/rules.md#gr302",
+            "link": "docs/rules/GR302.md",
         }
 
     @pytest.mark.parametrize(
@@ -164,13 +164,13 @@ class TestSarif:
         gate = next(rule for rule in driver["rules"] if rule["id"] == "GR302")
         assert gate["name"] == "metric-gate"
         assert gate["shortDescription"]["text"].startswith("Metrics are within")
-        assert "docs/rules.md#gr302" in gate["help"]["text"]
+        assert "docs/rules/GR302.md" in gate["help"]["text"]
         assert "helpUri" not in gate
 
     def test_links_rules_where_the_documentation_has_an_address(self) -> None:
         run = only_run(findings_sarif([], docs="https://example.com/gitreg/"))
         assert (
-            run["tool"]["driver"]["rules"][0]["helpUri"] == "https://example.com/gitreg/docs/rules.md#gr101"
+            run["tool"]["driver"]["rules"][0]["helpUri"] == "https://example.com/gitreg/docs/rules/GR101.md"
         )
 
     def test_has_results_with_level_place_and_rule(self) -> None:

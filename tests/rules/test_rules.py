@@ -24,9 +24,10 @@ from gitreg.core.verify.rule import PushedRef
 from gitreg.core.verify.rules import PUSH_RULES, SNAPSHOT_RULES, all_rules
 
 HERE = Path(__file__).parent
-DOCS = HERE.parent.parent / "docs" / "rules.md"
+DOCS = HERE.parent.parent / "docs" / "rules"
 RULES = set(all_rules())
 OF_REGISTRIES = {each.rule.name for each in SNAPSHOT_RULES}
+EXAMPLE = re.compile(r"^```\w+\n.*?^```$", re.MULTILINE | re.DOTALL)
 CASES = sorted(path.parent for path in HERE.glob("*/*/*/case.yaml"))
 
 
@@ -228,8 +229,29 @@ def test_every_case_belongs_to_a_rule_and_passing_ones_expect_nothing() -> None:
     assert not [path for path in CASES if path.parent.name == "pass" and read(path).expected]
 
 
-def test_every_rule_is_explained_and_nothing_else_is() -> None:
-    text = DOCS.read_text()
-    sections = re.findall(r'^<a id="(gr\d+)"></a>\n\n## (GR\d+) (\S+)\n', text, re.MULTILINE)
-    assert sections == [(r.id.lower(), r.id, r.name) for r in sorted(RULES, key=lambda r: r.id)]
-    assert len(re.findall(r"^## GR", text, re.MULTILINE)) == len(sections)
+def test_every_rule_has_one_page_and_nothing_else_is_there() -> None:
+    assert {path.name for path in DOCS.iterdir()} == {"README.md", *(f"{rule.id}.md" for rule in RULES)}
+
+
+@pytest.mark.parametrize("rule", sorted(RULES, key=lambda r: r.id), ids=lambda rule: rule.name)
+def test_the_page_of_a_rule_has_its_name_and_both_examples(rule: Any) -> None:
+    text = (DOCS / f"{rule.id}.md").read_text()
+    assert re.findall(r"^# .*", _without_examples(text), re.MULTILINE) == [f"# {rule.id} {rule.name}"]
+    assert text.startswith(f"# {rule.id} {rule.name}\n\n")
+    examples = EXAMPLE.findall(text)
+    assert any(re.search(r"\bfails\b", example, re.IGNORECASE) for example in examples)
+    assert any(re.search(r"\bpasses\b", example, re.IGNORECASE) for example in examples)
+
+
+def test_the_table_of_rules_links_each_page_once() -> None:
+    links = re.findall(r"\[([^]]+)\]\((GR\d+\.md)\)", (DOCS / "README.md").read_text())
+    assert sorted(links) == sorted((f"{rule.id} {rule.name}", f"{rule.id}.md") for rule in RULES)
+
+
+def test_findings_link_to_the_page_of_their_rule() -> None:
+    root = DOCS.parent.parent
+    assert all((root / Finding(rule.id, "x").link).is_file() for rule in RULES)
+
+
+def _without_examples(text: str) -> str:
+    return EXAMPLE.sub("", text)

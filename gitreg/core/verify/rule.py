@@ -22,7 +22,7 @@ from gitreg.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its stable id, its name (of its file, its tests and its section in the documentation), its sentence."""
+    """One rule: its stable id, its name (of its file, its tests and its page in the documentation), its sentence."""
 
     id: str
     name: str
