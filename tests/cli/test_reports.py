@@ -109,6 +109,19 @@ def test_validate_says_as_json_what_the_schema_names(registry_repo: Registry) ->
     assert_described(report)
 
 
+def test_audit_reports_in_every_format_what_the_schema_names(registry_repo: Registry, tmp_path: Path) -> None:
+    begin = git(registry_repo.folder, "rev-parse", "main~1")
+    written = [f"--report={name}={tmp_path / name}" for name in FORMATS]
+    for since, code in ((begin, 0), (git(registry_repo.folder, "rev-parse", "main~2"), 1)):
+        printed = registry_repo("audit", "--since", since, "--format", "json", *written, code=code).out
+        report = json.loads(printed)
+        SCHEMA.validate(report)
+        assert report["checked"].keys() == {"base", "head", "commits", "artifacts"}
+        assert_described(report)
+        assert all((tmp_path / name).exists() for name in FORMATS)
+    assert "GR501" not in (tmp_path / "junit").read_text(), "the remote was not looked at"
+
+
 def assert_described(report: Mapping[str, Any]) -> None:
     """A report has no key that the schema does not describe."""
     properties = SCHEMA.schema["properties"]
