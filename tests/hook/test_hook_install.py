@@ -168,3 +168,17 @@ def test_the_key_of_an_ssh_connection_says_who_pushes(
     commit(desk, {NOTES: DESCRIBED})
     code, answer = push(desk.root / "dan", "work:main")
     assert code == 0, answer
+
+
+def test_a_registry_for_a_guarded_repository(
+    bare: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    git(tmp_path, "config", "--global", "user.name", "Alice")
+    git(tmp_path, "config", "--global", "user.email", "alice@example.com")
+    assert run(["init", os.fspath(tmp_path / "models"), "--hook"]) == 0
+    assert "\nenforcement: hook" in (tmp_path / "models" / "gitreg.yaml").read_text()
+    install(bare)
+    git(tmp_path / "models", "push", "-q", os.fspath(bare), "main")
+    assert git(bare, "rev-parse", "main") == git(tmp_path / "models", "rev-parse", "main")
+    assert run(["init", os.fspath(tmp_path / "both"), "--hook", "--solo"]) == 2
+    assert "exclude each other" in said(capsys)
