@@ -64,7 +64,7 @@ def install(
 
     \b
     Example:
-      git init --bare models.git && gitreg -R models.git hook install --remote /srv/dvc
+      cd /srv/git/models.git && gitreg hook install --remote s3://bucket/models
     """
     from gitreg.wiring import install_hook
 
@@ -83,7 +83,7 @@ def status(session: Session, format: str) -> int:
 
     \b
     Example:
-      gitreg -R /srv/git/models.git hook status --format json
+      cd /srv/git/models.git && gitreg hook status --format json
     """
     from gitreg.wiring import hook_status
 
@@ -100,7 +100,12 @@ def status(session: Session, format: str) -> int:
 
 @hook.command("pre-receive", hidden=True)
 def pre_receive() -> int:
-    """What git runs in the bare repository: reads ``old new ref`` lines from standard input."""
+    """Judge a push: git runs this in the bare repository, with ``old new ref`` lines on standard input.
+
+    \b
+    Example:
+      echo "$OLD $NEW refs/heads/main" | gitreg hook pre-receive
+    """
     from gitreg.core.findings import exit_code
     from gitreg.core.report.text import findings_text
     from gitreg.flows.receive import receive

@@ -42,6 +42,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "change": "change:change",
         "verify": "check:verify",
         "validate": "check:validate",
+        "audit": "check:audit",
         "hook": "hook:hook",
     },
 }
