@@ -110,9 +110,8 @@ def test_validate_says_as_json_what_the_schema_names(registry_repo: Registry) ->
 
 
 def test_audit_reports_in_every_format_what_the_schema_names(registry_repo: Registry, tmp_path: Path) -> None:
-    begin = git(registry_repo.folder, "rev-parse", "main~1")
     written = [f"--report={name}={tmp_path / name}" for name in FORMATS]
-    for since, code in ((begin, 0), (git(registry_repo.folder, "rev-parse", "main~2"), 1)):
+    for since, code in (("main", 0), ("main~1", 1)):  # the last commit landed without a request
         printed = registry_repo("audit", "--since", since, "--format", "json", *written, code=code).out
         report = json.loads(printed)
         SCHEMA.validate(report)
