@@ -146,6 +146,8 @@ def _looks(repository: GitRepository) -> Iterator[str]:
 
 def _find_root(tree: Tree) -> str | None:
     """The registry's folder, where nobody named it: the root, or the one top folder that is a registry."""
+    if tree.read(REGISTRY_FILE) is not None:
+        return ""
     folders = _registries_in(tree)
     if len(folders) > 1:
         raise UsageError(
@@ -156,10 +158,9 @@ def _find_root(tree: Tree) -> str | None:
 
 
 def _registries_in(tree: Tree) -> list[str]:
-    """The root, or every top folder that is a registry."""
-    if tree.read(REGISTRY_FILE) is not None:
-        return [""]
-    return sorted(name for name in tree.list("") if tree.read(f"{name}/{REGISTRY_FILE}") is not None)
+    """Those of the root and of the top folders that are registries."""
+    folders = ["", *sorted(tree.list(""))]
+    return [folder for folder in folders if tree.read(Layout(folder).path(REGISTRY_FILE)) is not None]
 
 
 def select_commit(opened: Opened, rev: str | None = None, at: datetime | None = None) -> str:

@@ -14,6 +14,7 @@ from gitreg.errors import Refused
 from gitreg.flows.change import approve, merge
 from gitreg.flows.land import Proposed
 from gitreg.flows.register import register
+from gitreg.surfaces.cli.main import run
 
 NOTES = "models/credit-risk/versions/3/notes.yaml"
 PRODUCTION = "models/credit-risk/stages/production.yaml"
@@ -314,7 +315,6 @@ def test_an_approval_given_at_a_copy_does_not_count(desk: Desk) -> None:
     proposed(desk("dan"), promote(2, "production"))
     fork = desk.root / "fork.git"
     git(desk.root, "clone", "-q", "--mirror", os.fspath(desk.origin), os.fspath(fork))
-    from gitreg.surfaces.cli.main import run
 
     assert run(["-R", os.fspath(fork), "hook", "install", "--remote", os.fspath(desk.artifacts)]) == 0
     git(desk.root / "alice", "remote", "set-url", "origin", os.fspath(fork))
@@ -328,7 +328,6 @@ def test_an_approval_given_at_a_copy_does_not_count(desk: Desk) -> None:
 
 
 def test_the_first_push_begins_a_registry_with_its_rules_alone(desk: Desk) -> None:
-    from gitreg.surfaces.cli.main import run
 
     empty = desk.root / "empty.git"
     git(desk.root, "init", "-q", "--bare", "--initial-branch=main", os.fspath(empty))
@@ -347,3 +346,37 @@ def test_the_first_push_begins_a_registry_with_its_rules_alone(desk: Desk) -> No
     code, said = push(folder, "fresh:main", url=os.fspath(mixed))
     assert code
     assert "GR207" in said
+
+
+# Several registries in one repository
+
+
+def test_a_registry_at_the_root_does_not_take_a_folders_registry_out_of_guard(desk: Desk) -> None:
+    """Readers look at the root first, and so would the hook: the new registry would have rules of its own."""
+    folder = desk.root / "dan"
+    sign_with(desk, "dan")
+    mono = desk.root / "mono.git"
+    git(desk.root, "init", "-q", "--bare", "--initial-branch=main", os.fspath(mono))
+    git(folder, "checkout", "-q", "--orphan", "mono", "origin/main")
+    git(folder, "rm", "-q", "-r", "--cached", ".")
+    git(folder, "read-tree", "--prefix=a/", "origin/main")
+    git(folder, "commit", "-q", "-m", "a registry in a folder")
+    git(folder, "push", "-q", os.fspath(mono), "mono:main")
+    assert run(["-R", os.fspath(mono), "hook", "install", "--remote", os.fspath(desk.artifacts)]) == 0
+    git(folder, "checkout", "-q", "-f", "mono")
+    commit_here(folder, {"gitreg.yaml": (folder / "a/gitreg.yaml").read_text(), "policy.yaml": LAX})
+    code, said = push(folder, "mono:main", url=os.fspath(mono))
+    assert code
+    assert "changing the rules needs 1 approval" in said
+    commit_here(folder, {"a/models/credit-risk/model.yaml": None})
+    code, said = push(folder, "mono:main", url=os.fspath(mono))
+    assert code
+
+
+LAX = """\
+apiVersion: gitreg/v1
+kind: Policy
+rules: {owners: []}
+direct: [all]
+stages: []
+"""

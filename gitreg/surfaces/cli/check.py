@@ -137,7 +137,7 @@ def verify(
     help="The last commit that is taken on trust (default: none; history from its beginning).",
 )
 @click.option(
-    "--rev", metavar="REV", help="Up to this commit of the registry's branch (default: its newest)."
+    "--until", metavar="REV", help="Up to this commit of the registry's branch (default: its newest)."
 )
 @click.option("--artifacts/--no-artifacts", default=False, help="Look at the DVC remote, too.")
 @REMOTE
@@ -146,7 +146,7 @@ def verify(
 def audit(
     session: Session,
     since: str | None,
-    rev: str | None,
+    until: str | None,
     artifacts: bool,
     remote: str | None,
     format: str,
@@ -166,7 +166,7 @@ def audit(
     from gitreg.flows.replay import MOST_AUDITED, demand_line, replay
 
     ws = session.workspace(remote=remote)
-    tip = ws.repository.resolve(rev) if rev else ws.tip()
+    tip = ws.repository.resolve(until) if until else ws.tip()
     old = ws.repository.resolve(since) if since else None
     commits = demand_line(ws, old, tip, MOST_AUDITED)
     judged = 0
