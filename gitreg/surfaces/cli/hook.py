@@ -12,7 +12,9 @@ from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT, size
 
 if TYPE_CHECKING:
-    from gitreg.flows.verify import Verdict
+    from collections.abc import Sequence
+
+    from gitreg.core.findings import Finding
 
 
 @click.group()
@@ -107,23 +109,21 @@ def pre_receive() -> int:
       echo "$OLD $NEW refs/heads/main" | gitreg hook pre-receive
     """
     from gitreg.core.findings import exit_code
-    from gitreg.core.report.text import findings_text
     from gitreg.flows.receive import receive
     from gitreg.wiring import guarded, pushed_refs
 
     updates = pushed_refs(sys.stdin.buffer.read())
-    code = 0
     for ws, guard, pusher in guarded(os.curdir, updates):
-        receipt = receive(ws, guard, updates, pusher, _tell)
-        if receipt.refs:
-            click.echo(findings_text(receipt.refs, checked="this push"), err=True, nl=False)
-        code = code or exit_code(receipt.findings)
-    return code
+        receipt = receive(ws, guard, updates, pusher, lambda v: _tell(v.findings, f"commit {v.head[:12]}"))
+        _tell(receipt.refs, "this push")
+        code = exit_code(receipt.findings)
+        if code:
+            return code
+    return 0
 
 
-def _tell(verdict: Verdict) -> None:
+def _tell(findings: Sequence[Finding], checked: str) -> None:
     from gitreg.core.report.text import findings_text
 
-    if verdict.findings:
-        checked = f"commit {verdict.head[:12]}"
-        click.echo(findings_text(verdict.findings, checked=checked).removesuffix("\n"), err=True)
+    if findings:
+        click.echo(findings_text(findings, checked=checked).removesuffix("\n"), err=True)
