@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ from gitreg.surfaces.cli.session import REMOTE, Reading, Session, emit, formatte
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from gitreg.api import Registry
     from gitreg.flows.explain import Explanation
+    from gitreg.flows.policytest import CaseFile
 
 
 @click.group()
@@ -130,3 +134,61 @@ def _show_explanation(registry: Registry, found: Explanation, stage: str, format
     rest = explanation_json(judged, found.points, found.findings, found.verdict, found.exit_code)
     text = explanation_text(title, found.points, found.findings, color=sys.stdout.isatty())
     emit(format, facts | rest, text)
+
+
+@policy.command("test")
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=TEXT)
+@click.option(
+    "--policy",
+    "file",
+    metavar="FILE",
+    type=TEXT,
+    help="Test this policy (default: policy.yaml as it lies in the checkout, or on the registry's branch).",
+)
+@formatted("json")
+@click.pass_obj
+def test_policy(session: Session, paths: Sequence[str], file: str | None, format: str) -> int:
+    """Play your own examples against the policy, and see that it does what you mean.
+
+    A case is a YAML file: a registry, a change, the world around it, and the findings that are expected
+    (docs/policy-tests.md). PATHs are such files, or folders with them; by default all in policy-tests/. Everything
+    happens in memory, by the rules of gitreg verify. Nothing is written.
+
+    Exit code: 0 all cases end as expected, 1 one does not, 2 one cannot be played.
+
+    JSON: policy, exitCode, counts (pass, fail, error), cases (path, title, outcome, missing, unexpected, findings,
+    error).
+
+    \b
+    Examples:
+      gitreg policy test
+      gitreg policy test policy-tests/no-pickle.yaml --policy proposed-policy.yaml
+    """
+    from gitreg.core.policytest.run import exit_code
+    from gitreg.core.report.policytest import cases_json, cases_text
+    from gitreg.errors import ConfigError
+    from gitreg.flows.policytest import CASES_FOLDER, PolicyFile, find_cases, find_policy, run_policy_tests
+    from gitreg.surfaces.cli.values import file_bytes
+
+    ws = session.workspace()
+    cases = list(_named_cases(paths)) if paths else find_cases(ws)
+    if not cases:
+        where = " and ".join(paths) or f"{CASES_FOLDER}/"
+        raise ConfigError(f"there are no cases in {where}", "docs/policy-tests.md says how to write one")
+    tested = PolicyFile(file, file_bytes(file, "--policy")) if file is not None else find_policy(ws)
+    results = run_policy_tests(ws, cases, tested)
+    emit(format, cases_json(results, tested.path), cases_text(results, tested.path))
+    return exit_code(results)
+
+
+def _named_cases(paths: Sequence[str]) -> Iterator[CaseFile]:
+    """The files that are named, and those in the folders that are."""
+    from gitreg.flows.policytest import CaseFile
+    from gitreg.surfaces.cli.values import file_bytes
+
+    for path in paths:
+        names = sorted(os.listdir(path)) if os.path.isdir(path) else [""]
+        for name in names:
+            if not name or name.endswith((".yaml", ".yml")):
+                place = os.path.join(path, name) if name else path
+                yield CaseFile(place, file_bytes(place, "PATH"))
