@@ -115,7 +115,7 @@ class TestPoints:
         known = replace(judged.evidence, unchanged_since={question: since})
         (soon,) = items(replace(judged, evidence=known), "GR306")
         assert soon.text.endswith(
-            "staging is as it is since 2026-11-30 15:00 UTC, 3 hours and 1 minute are left"
+            "staging is as it is since 2026-11-30 15:00 UTC, with 3 hours and 1 minute left"
         )
         assert soon.fix == "wait until 2026-12-01 15:00:30 UTC, then verify again"
 

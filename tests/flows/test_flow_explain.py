@@ -74,7 +74,7 @@ def test_how_long_it_is_still(desk: Desk) -> None:
     early = datetime.fromisoformat("2026-11-20T20:15:00Z")
     found = asked(desk("bo"), "credit-risk/2", "production", early)
     (soak,) = [point for point in found.points if point.rule == "GR306"]
-    assert "staging is as it is since 2026-11-20 16:00 UTC, 19 hours and 45 minutes are left" in soak.text
+    assert "staging is as it is since 2026-11-20 16:00 UTC, with 19 hours and 45 minutes left" in soak.text
     late = asked(desk("bo"), "credit-risk/2", "production", early + timedelta(hours=20))
     assert "GR306" not in failing(late)
 

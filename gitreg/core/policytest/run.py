@@ -12,7 +12,7 @@ from gitreg.core.findings import Finding, Outcome
 from gitreg.core.policytest.base import base_of
 from gitreg.core.policytest.case import Expected, PolicyCase, load_case
 from gitreg.core.policytest.people import BrokenCase
-from gitreg.core.policytest.steps import taken
+from gitreg.core.policytest.steps import taken_at_once
 from gitreg.core.policytest.world import evidence_of
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import raw_changes
@@ -72,7 +72,7 @@ def judged_case(case: PolicyCase, current: Snapshot, schemas: Schemas) -> list[F
             raise BrokenCase(("expect", index, "rule"), f"there is no rule {each.rule}")
     base = base_of(case.base, current, schemas, case.world.at)
     base.registry()
-    head = taken(base, case.change, ("change",), case.world.at)
+    head = taken_at_once(base, case.change, ("change",), case.world.at)
     changes = tuple(raw_changes(base.tree, head.tree))
     if not changes:
         raise BrokenCase(("change",), "the change leaves everything as it is")

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from gitreg.core.codec.edit import edit_yaml
 from gitreg.core.decode import Where
-from gitreg.core.manifest import Artifact
+from gitreg.core.manifest import Alias, Artifact, StageAssignment
 from gitreg.core.names import Version, is_semver, parse_reference
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate
@@ -49,23 +50,62 @@ MADE_UP_SIZE = 1000
 
 
 def taken(snapshot: Snapshot, steps: Sequence[Step], where: Where, now: datetime) -> Snapshot:
-    """The registry after some steps; ``where`` leads to them in the case. Raises BrokenCase."""
+    """The registry after some steps, one by one; ``where`` leads to them in the case. Raises BrokenCase."""
     for index, step in enumerate(steps):
-        place = (*where, index)
-        try:
-            edits = step_edits(snapshot, step, place, now)
-        except BrokenCase:
-            raise
-        except GitregError as error:
-            raise BrokenCase(place, error.message, error.hint) from None
-        except ValueError as error:
-            raise BrokenCase(place, str(error)) from None
+        edits = step_edits(snapshot, step, (*where, index), now)
         snapshot = snapshot.with_tree(edited(snapshot.tree, edits))
     return snapshot
 
 
+def taken_at_once(snapshot: Snapshot, steps: Sequence[Step], where: Where, now: datetime) -> Snapshot:
+    """The registry after some steps that are one change: a pointer that several of them move counts one move."""
+    base, moved = snapshot, set[str]()
+    for index, step in enumerate(steps):
+        edits = dict(step_edits(snapshot, step, (*where, index), now))
+        if not isinstance(step, Write | Remove | Replace):
+            edits |= {path: _as_one_move(snapshot, path, edits[path]) for path in moved & edits.keys()}
+            moved |= edits.keys()
+        snapshot = snapshot.with_tree(edited(snapshot.tree, edits))
+    back = {path: blob.data for path in moved if (blob := base.blob(path)) and _is_back(base, snapshot, path)}
+    return snapshot.with_tree(edited(snapshot.tree, back)) if back else snapshot
+
+
+def _is_back(base: Snapshot, snapshot: Snapshot, path: str) -> bool:
+    """Whether a pointer names again what it named before the change."""
+    kind = base.layout.place(path).kind or ""
+    match kind and base.manifest(kind, path), kind and snapshot.manifest(kind, path):
+        case StageAssignment(versions=before), StageAssignment(versions=after):
+            return before == after
+        case Alias(pin=before), Alias(pin=after):
+            return before == after
+    return False
+
+
+def _as_one_move(snapshot: Snapshot, path: str, data: bytes | None) -> bytes | None:
+    """A pointer's new text with the serial, and what it held before, of the move that is in the change already."""
+    kind = snapshot.layout.place(path).kind or ""
+    before = snapshot.manifest(kind, path) if kind in {"StageAssignment", "Alias"} else None
+    if data is None or not isinstance(before, StageAssignment | Alias):
+        return data
+    kept: dict[tuple[str, ...], object] = {("serial",): before.serial}
+    if isinstance(before, StageAssignment):
+        kept |= {("previous",): [pin.as_yaml() for pin in before.previous]}
+    return edit_yaml(data, kept)
+
+
 def step_edits(snapshot: Snapshot, step: Step, where: Where, now: datetime) -> Edits:
-    """The edits of one step. Raises BrokenCase, and what plans raise."""
+    """The edits of one step. Raises BrokenCase where it cannot be taken."""
+    try:
+        return _edits(snapshot, step, where, now)
+    except BrokenCase:
+        raise
+    except GitregError as error:
+        raise BrokenCase(where, error.message, error.hint) from None
+    except ValueError as error:
+        raise BrokenCase(where, str(error)) from None
+
+
+def _edits(snapshot: Snapshot, step: Step, where: Where, now: datetime) -> Edits:
     match step:
         case Write(files):
             return {placed(snapshot, path): content.encode() for path, content in files.items()}

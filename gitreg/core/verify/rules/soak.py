@@ -49,7 +49,7 @@ def _too_early(judged: Judged, move: Transition, what: str, question: SoakQuesti
     over = since + question.period
     left = show_left(over - judged.evidence.now)
     return RULE.finding(
-        f"{what}: {question.stage} is as it is since {since:%Y-%m-%d %H:%M} UTC, {left} are left",
+        f"{what}: {question.stage} is as it is since {since:%Y-%m-%d %H:%M} UTC, with {left} left",
         judged.at_stage(move),
         f"wait until {over:%Y-%m-%d %H:%M:%S} UTC, then verify again",
     )
