@@ -45,7 +45,12 @@ def identity(policy: Policy, id: str | None, where: Where) -> Identity:
     if id is None:
         return NOBODY
     found = person(policy, id, where)
-    return Identity(found.id, found.email or f"{found.id}@example.com")
+    return Identity(found.id, email_of(found))
+
+
+def email_of(person: Person) -> str:
+    """A person's address in git; a made-up one where the policy has none."""
+    return person.email or f"{person.id}@example.com"
 
 
 def shifted(moment: datetime, period: timedelta) -> datetime:

@@ -19,6 +19,7 @@ from gitreg.core.tree import raw_changes
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+from gitreg.errors import ConfigError, Refused
 
 #: Every rule that a case may expect something of.
 RULE_IDS = frozenset({each.rule.id for each in SNAPSHOT_RULES} | {each.rule.id for each in CHANGE_RULES})
@@ -55,9 +56,13 @@ def run_case(path: str, data: bytes, current: Snapshot, schemas: Schemas) -> Cas
         return CaseResult(path, "", error=error)
     try:
         findings = judged_case(case, current, schemas)
-    except BrokenCase as broken:
-        place = place_in(data, path, broken.where)
-        problem = InvalidManifest(broken.message, place, broken.hint, broken.where)
+    except (
+        BrokenCase,
+        Refused,
+        ConfigError,
+    ) as broken:  # the latter: its steps broke what every change builds on
+        where = broken.where if isinstance(broken, BrokenCase) else ("base",)
+        problem = InvalidManifest(broken.message, place_in(data, path, where), broken.hint, where)
         return CaseResult(path, case.title, error=problem)
     missing = tuple(each for each in case.expect if not any(_agrees(each, f) for f in findings))
     blocking = [f for f in findings if f.outcome is not Outcome.WARNING]

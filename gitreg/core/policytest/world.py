@@ -12,10 +12,10 @@ from datetime import datetime
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Delta
 from gitreg.core.layout import POLICY_FILE
-from gitreg.core.manifest import ModelVersion
+from gitreg.core.manifest import EvidenceRecord, ModelVersion
 from gitreg.core.names import Version, model_name_problem, parse_version
 from gitreg.core.policytest.case import CaseApproval, CaseWorld
-from gitreg.core.policytest.people import BrokenCase, key_of, shifted
+from gitreg.core.policytest.people import BrokenCase, email_of, key_of, shifted
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Signature, Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
@@ -43,6 +43,7 @@ def evidence_of(world: CaseWorld, base: Snapshot, head: Snapshot, meaning: Delta
         contents={p: _contents(*artifacts[p]) for p in required.contents if p in artifacts},
         soaks={question: since is None for question, since in soaks.items()},
         unchanged_since={question: since for question, since in soaks.items() if since is not None},
+        landers={path: _lander(base, path) for path in required.landers},
     )
     digests = evidence_digests(head, meaning, base.policy())
     statements = tuple(_statements(world, known, digests, base))
@@ -54,6 +55,17 @@ def _soaked(world: CaseWorld, question: SoakQuestion) -> datetime | None:
     if isinstance(world.soaked, bool):
         return None if world.soaked else world.at
     return None if world.soaked >= question.period else shifted(world.at, -world.soaked)
+
+
+def _lander(base: Snapshot, path: str) -> str | Unknown | None:
+    """The person whom the file names as its maker: in a case they landed it, too. None: it has not landed."""
+    kind = base.place(path).kind
+    found = base.manifest(kind, path) if kind and base.blob(path) else None
+    if not isinstance(found, ModelVersion | EvidenceRecord):
+        return None
+    email = found.created_by.email
+    known = (p.id for p in base.policy().people if email == email_of(p))
+    return next(known, Unknown(f"{email} is nobody's in the policy"))
 
 
 # Statements
