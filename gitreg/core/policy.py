@@ -28,6 +28,7 @@ from gitreg.core.decode import (
     text,
 )
 from gitreg.core.names import NONE, fold
+from gitreg.core.windows import Window, window
 
 #: The kinds of change (closed); ``all`` in a list stands for every one.
 KINDS = (
@@ -143,7 +144,8 @@ class StagePolicy:
     """What it takes to enter (and to leave) one stage.
 
     ``sources`` are the stages a version may come from (``from`` in the file; None: any); ``holds`` bounds how many
-    versions stand in it (None: any number); a version that must give way goes to ``replaced``.
+    versions stand in it (None: any number); a version that must give way goes to ``replaced``. In its ``windows``
+    nothing enters or leaves it.
     """
 
     name: str
@@ -154,6 +156,7 @@ class StagePolicy:
     approvals: tuple[ApprovalNeed, ...] = ()
     rollback: tuple[ApprovalNeed, ...] | None = None
     gates: tuple[Gate, ...] = ()
+    windows: tuple[Window, ...] = ()
 
     @property
     def rollback_approvals(self) -> tuple[ApprovalNeed, ...]:
@@ -210,6 +213,13 @@ class Policy:
             if any(fnmatchcase(fold(model), fold(glob)) for glob in override.models):
                 merged |= override.stages.get(name, {})
         return {key: value for key, value in merged.items() if value is not None}
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The time zones that windows name, in any stage and any override."""
+        raw = [*self.stages, *(settings for each in self.overrides for settings in each.stages.values())]
+        found = (each for settings in raw for each in _windows(settings.get("windows") or [], ()))
+        return tuple(sorted({each.zone for each in found}))
 
     def alias(self, name: str) -> AliasPolicy:
         """What holds for the alias ``name``; look-ups ignore case."""
@@ -382,6 +392,9 @@ def _gate(value: object, where: Where) -> Gate:
     return _GATES[sort](value, where)
 
 
+_windows = array(window, most=20)
+
+
 def _stage(value: object, where: Where) -> StagePolicy:
     fields = Fields(value, where)
     stage = StagePolicy(
@@ -393,6 +406,7 @@ def _stage(value: object, where: Where) -> StagePolicy:
         approvals=fields.maybe("approvals", _approvals, ()),
         rollback=fields.maybe("rollback", _rollback, None),
         gates=fields.maybe("gates", array(_gate, most=100), ()),
+        windows=fields.maybe("windows", _windows, ()),
     )
     fields.done()
     return stage
@@ -413,7 +427,7 @@ def _stage_override(value: object, where: Where) -> Mapping[str, object]:
     return found
 
 
-_OVERRIDABLE = frozenset({"from", "holds", "replaced", "soak", "approvals", "rollback", "gates"})
+_OVERRIDABLE = frozenset({"from", "holds", "replaced", "soak", "approvals", "rollback", "gates", "windows"})
 
 
 def _alias(value: object, where: Where) -> AliasPolicy:
