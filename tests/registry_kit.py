@@ -32,6 +32,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Contents, Evidence, Required, Unknown, required_evidence
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError
+from gitreg.flows.verify import local_time
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 BASE = Path(__file__).parent / "rules" / "base"
@@ -76,7 +77,8 @@ class World:
     """What is known about the world. As it stands here, everything is known, and nothing is wrong.
 
     ``author`` (None: unknown) is an admin; ``approvals`` are the persons who approved just now, or statements;
-    ``soaked`` answers every soak question; ``presence`` and ``contents`` answer for artifacts by ``model/version``.
+    ``soaked`` answers every soak question; ``presence`` and ``contents`` answer for artifacts by ``model/version``;
+    ``zones`` has the time zones that are not known.
     """
 
     author: str | None = "erin"
@@ -86,6 +88,7 @@ class World:
     soaked: bool | Unknown = True
     presence: Mapping[str, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[str, Contents] = field(default_factory=dict)
+    zones: Mapping[str, Unknown] = field(default_factory=dict)
     now: datetime = NOW
     bootstrap: bool = False
 
@@ -131,6 +134,7 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         presence=_presence(head, required, world),
         contents=_contents(head, meaning, required, world),
         soaks=dict.fromkeys(required.soaks, world.soaked),
+        local_times={zone: world.zones.get(zone, local_time(world.now, zone)) for zone in required.zones},
     )
     statements = _approvals(known, evidence_digests(head, meaning, policy), policy, world)
     return replace(known, author=_opening(known, policy, world), statements=statements)

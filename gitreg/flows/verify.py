@@ -108,10 +108,10 @@ def _gather(
     id: str,
     request: ChangeRequest | None,
 ) -> Evidence:
-    registry = rules.registry()
+    registry, now = rules.registry(), ws.clock()
     policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
     return Evidence(
-        now=ws.clock(),
+        now=now,
         target=f"refs/heads/{registry.branch}",
         registry=registry.id,
         change_id=id,
@@ -122,6 +122,7 @@ def _gather(
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
         soaks={question: _soak(ws, base_commit, rules, question) for question in required.soaks},
+        local_times={zone: local_time(now, zone) for zone in required.zones},
     )
 
 
@@ -170,6 +171,20 @@ def _unchanged_since(ws: Workspace, commit: str, path: str, blob: Blob | None, b
         if each.time <= begin:
             return True
     return False
+
+
+def local_time(now: datetime, zone: str) -> datetime | Unknown:
+    """What the clocks in a time zone show at a moment (naive): by the system's database, else by the package tzdata."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+    ):  # no such zone; no zone's name; a folder or a broken file of that name
+        return Unknown(f"the time-zone database here has no zone {zone!r}")
 
 
 def write_candidate(ws: Workspace, base: str, found: Candidate) -> str:

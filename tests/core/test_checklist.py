@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from gitreg.core.codec.schema import Schemas
@@ -17,7 +19,7 @@ from tests.core.report_kit import POLICY, after, change, credit_risk, laid
 
 BASE = credit_risk()
 #: The rules whose points are on the list.
-LISTED = {"GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR401"}
+LISTED = {"GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR309", "GR401"}
 
 
 def promoted(version: int, stage: str = "production") -> Snapshot:
@@ -56,10 +58,39 @@ WORLDS: dict[str, dict[str, object]] = {
 }
 
 
+#: The same registry, where production is frozen on Tuesdays, and staging on Sundays of a zone.
+WINDOWS = laid(
+    BASE,
+    {
+        "policy.yaml": POLICY.replace(
+            b"    holds: 1\n", b"    holds: 1\n    windows: [{days: [tue], zone: Europe/Berlin}]\n"
+        ).replace(
+            b"from: [none, archived]", b"from: [none, archived], windows: [{days: [sun], zone: Asia/Tokyo}]"
+        )
+    },
+)
+FREEZES: dict[str, dict[str, object]] = {
+    "frozen": {},
+    "open": {"now": datetime(2026, 12, 3, tzinfo=UTC)},
+    "unknown zone": {"zones": {"Asia/Tokyo": Unknown("no database")}},
+    "unknown zones": {"zones": dict.fromkeys(["Asia/Tokyo", "Europe/Berlin"], Unknown("no database"))},
+}
+
+
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 def test_the_list_and_the_verdict_agree(head: Snapshot, world: dict[str, object], schemas: Schemas) -> None:
-    judged = change(BASE, head, schemas, **world)
+    agree(change(BASE, head, schemas, **world))
+
+
+@pytest.mark.parametrize("world", FREEZES.values(), ids=FREEZES)
+@pytest.mark.parametrize("head", sorted(HEADS.keys() - {"rules"}))
+def test_they_agree_on_freezes(head: str, world: dict[str, object], schemas: Schemas) -> None:
+    after_it = laid(HEADS[head], {"policy.yaml": WINDOWS.blob("policy.yaml").data})  # type: ignore[union-attr]
+    agree(change(WINDOWS, after_it, schemas, **world))
+
+
+def agree(judged: Judged) -> None:
     blocking = [f for f in evaluate(judged) if f.outcome is not Outcome.WARNING and f.rule in LISTED]
     items = checklist(judged)
     assert {item.rule for item in items if item.outcome} == {finding.rule for finding in blocking}
@@ -104,6 +135,22 @@ class TestPoints:
         (unsure,) = items(change(BASE, promoted(3), schemas, soaked=Unknown("shallow")), "GR306")
         assert unsure.outcome is Outcome.UNDECIDED
         assert "shallow" in unsure.text
+
+    def test_say_until_when_a_stage_is_frozen(self, schemas: Schemas) -> None:
+        head = after(WINDOWS, plan_promote(WINDOWS, "credit-risk", 3, "production"))
+        frozen = items(change(WINDOWS, head, schemas), "GR309")
+        assert [(item.subject, item.text, item.outcome) for item in frozen] == [
+            ("credit-risk/3 → production", "staging is not frozen now", None),
+            (
+                "credit-risk/3 → production",
+                "production is frozen until 2026-12-02 00:00 (Europe/Berlin)",
+                Outcome.FAIL,
+            ),
+        ]
+        unknown = {"Europe/Berlin": Unknown("no database")}
+        item = items(change(WINDOWS, head, schemas, zones=unknown), "GR309")[1]
+        assert item.text == "whether production is frozen is not known: no database"
+        assert item.outcome is Outcome.UNDECIDED
 
 
 class TestApprovals:

@@ -27,6 +27,7 @@ from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules import approvals, card_gate, formats_gate, metric_gate, schema_gate
 from gitreg.core.verify.rules import soak as soak_rule
 from gitreg.core.verify.rules import transitions as transitions_rule
+from gitreg.core.verify.rules import windows as windows_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ChecklistItem:
 
 
 def checklist(judged: Judged) -> list[ChecklistItem]:
-    """The points of each move (where it may come from, gates, soak), then the approvals.
+    """The points of each move (where it may come from, gates, soak, freezes), then the approvals.
 
     What gives way to another version has none of its own.
     """
@@ -58,6 +59,8 @@ def _move(judged: Judged, move: Transition) -> Iterator[ChecklistItem]:
         rule, result = _judge(judged, move, record, gate)
         yield ChecklistItem(subject, rule, result.summary, result.outcome)
     yield from _soak(judged, move, subject)
+    for found in windows_rule.judge_windows(judged, move):
+        yield ChecklistItem(subject, windows_rule.RULE.id, found.summary, found.outcome)
 
 
 def _allowed(judged: Judged, move: Transition, subject: str) -> ChecklistItem:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
-from gitreg.core.delta import Delta, VersionRegistered, serves, transitions
-from gitreg.core.names import Version
-from gitreg.core.policy import Policy
+from gitreg.core.delta import Delta, RulesChanged, Transition, VersionRegistered, serves, transitions
+from gitreg.core.names import NONE, Version
+from gitreg.core.policy import Policy, StagePolicy
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Statement
 from gitreg.core.snapshot import Snapshot
+from gitreg.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,15 @@ class Required:
     """The questions that a change raises.
 
     ``contents``: artifacts of which every byte must be read (new versions); ``presence``: artifacts that must be
-    there (versions that enter a stage). ``approvals``: whether any approval is needed.
+    there (versions that enter a stage). ``approvals``: whether any approval is needed. ``zones``: time zones of which
+    it must be known what their clocks show.
     """
 
     approvals: bool
     contents: tuple[DvcPointer, ...] = ()
     presence: tuple[DvcPointer, ...] = ()
     soaks: tuple[SoakQuestion, ...] = ()
+    zones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Evidence:
     the registry's id; ``change_id`` and ``policy_blob`` what approvals must name; ``request`` the change
     request's number, if there is one. ``statements`` are the signed
     approvals and revocations that name the change, ``author`` the signed opening. ``contents`` has for each pointer the
-    files found, or a line on what is wrong with them.
+    files found, or a line on what is wrong with them. ``local_times`` has what the clocks of each time zone show at
+    ``now``, as a naive ``datetime``.
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,6 +74,7 @@ class Evidence:
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+    local_times: Mapping[str, datetime | Unknown] = field(default_factory=dict)
 
 
 def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Policy) -> Required:
@@ -84,6 +89,7 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
         contents=tuple(dict.fromkeys(_pointers(head, new))),
         presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
         soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
+        zones=tuple(sorted({*_zones(moves, policy), *zones_of_new_rules(head, delta)})),
     )
 
 
@@ -103,3 +109,33 @@ def _soaks(delta: Delta, policy: Policy) -> Iterator[SoakQuestion]:
         settings = policy.stage(move.target, move.model)
         if settings and settings.soak and not move.rollback and not move.displaced:
             yield SoakQuestion(move.model, settings.soak.stage, settings.soak.period)
+
+
+def stages_in_force(move: Transition, policy: Policy) -> list[StagePolicy]:
+    """The stages with freeze windows that a move would enter or leave, and whose windows it must heed.
+
+    What gives way heeds none: the version that makes it give way does. A rollback heeds neither those of the stage
+    that it restores nor of where that stage sends versions; what it takes out of another stage leaves that as any does.
+    """
+    if move.displaced:
+        return []
+    ends = [policy.stage(name, move.model) for name in (move.source, move.target)]
+    restored = policy.stage(move.rollback, move.model) if move.rollback else None
+    exempt = {restored.name, restored.replaced, NONE} if restored else set()
+    return [stage for stage in ends if stage and stage.windows and stage.name not in exempt]
+
+
+def _zones(moves: Iterable[Transition], policy: Policy) -> Iterator[str]:
+    for move in moves:
+        for stage in stages_in_force(move, policy):
+            yield from (window.zone for window in stage.windows)
+
+
+def zones_of_new_rules(head: Snapshot, delta: Delta) -> tuple[str, ...]:
+    """The time zones that a changed policy names: one that nobody knows would be frozen for good."""
+    if not delta.of(RulesChanged):
+        return ()
+    try:
+        return head.policy().zones
+    except (InvalidManifest, ConfigError):
+        return ()  # the manifest rule reports it

@@ -34,6 +34,7 @@ from gitreg.core.verify.rules.soak import SOAK
 from gitreg.core.verify.rules.stages import STAGES
 from gitreg.core.verify.rules.stray import STRAY
 from gitreg.core.verify.rules.transitions import TRANSITIONS
+from gitreg.core.verify.rules.windows import WINDOWS
 
 SNAPSHOT_RULES: tuple[SnapshotRule, ...] = (
     MANIFEST,
@@ -64,6 +65,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     FORMATS_GATE,
     CARD_GATE,
     SOAK,
+    WINDOWS,
     ALIASES,
     ROLES,
     APPROVALS,

@@ -108,6 +108,9 @@ def _stage(policy: Policy, where: Place, settings: StagePolicy) -> Iterator[tupl
     yield from _needs(policy, (*where, "rollback", "approvals"), settings.rollback or ())
     for index, gate in enumerate(settings.gates):
         yield from _gate(policy, (*where, "gates", index), gate)
+    for index, window in enumerate(settings.windows):
+        if window.problem:
+            yield (*where, "windows", index), window.problem
 
 
 def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str]]:
