@@ -55,13 +55,14 @@ _KEY = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{16,8000}={0,2}(?: [^\r\n]{0,
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A human whose approval counts: their names on forges, and their SSH public keys."""
+    """Who may sign: their names on forges, and their SSH public keys. What a ``bot`` approves does not count."""
 
     id: str
     email: str | None = None
     github: str | None = None
     gitlab: str | None = None
     keys: tuple[str, ...] = ()
+    bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,10 @@ class Policy:
         """The person ids in a group; empty if there is no such group."""
         return frozenset(self.groups.get(group, ()))
 
+    def approvers(self, group: str) -> frozenset[str]:
+        """Those members of a group whose approvals can count: all but bots."""
+        return self.members(group) - {person.id for person in self.people if person.bot}
+
     def roles_of(self, person: str) -> tuple[str, ...]:
         """The names of the roles that a person has through their groups."""
         return tuple(
@@ -282,6 +287,7 @@ def _person(value: object, where: Where) -> Person:
         github=fields.maybe("github", nullable(text(64, 1)), None),
         gitlab=fields.maybe("gitlab", nullable(text(255, 1)), None),
         keys=fields.maybe("keys", array(matching(_KEY, "an SSH public key", 8400), most=32), ()),
+        bot=fields.maybe("bot", boolean, False),
     )
     fields.done()
     return person

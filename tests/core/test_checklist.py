@@ -167,6 +167,12 @@ class TestApprovals:
         (item,) = items(change(BASE, promoted(3), schemas, approvals=()), "GR401")
         assert item.text.endswith(": nobody has approved; alice may")
 
+    def test_do_not_ask_bots(self, schemas: Schemas) -> None:
+        policy = POLICY.replace(b"{id: alice,", b"{id: alice, bot: true,")
+        base, head = laid(BASE, {"policy.yaml": policy}), laid(promoted(3), {"policy.yaml": policy})
+        (item,) = items(change(base, head, schemas, author="bo", approvals=()), "GR401")
+        assert item.text.endswith(": nobody has approved; erin may")
+
     def test_nobody_asked_about_are_unknown(self, schemas: Schemas) -> None:
         judged = change(BASE, promoted(3), schemas)
         bare = Judged(judged.base, judged.head, judged.delta, (), Evidence(), schemas)

@@ -111,6 +111,44 @@ def test_unknown_key_does_not_count_however_it_came(desk: Desk, request_: Propos
     assert "nobody's in the base's policy" in why_not(desk)[1]
 
 
+def with_a_bot(desk: Desk) -> Desk:
+    """Bo is a program, and one of the risk owners."""
+    policy = desk.show("policy.yaml")
+    assert policy is not None
+    bot = policy.replace("{id: bo, ", "{id: bo, bot: true, ").replace("[alice]", "[alice, bo]")
+    desk.commit({"policy.yaml": bot.replace("ml-platform: [bo]", "ml-platform: [alice]") + "\n"})
+    return desk
+
+
+def test_a_bot_cannot_approve(desk: Desk) -> None:
+    proposed(with_a_bot(desk)("dan"), promote(2, "production"))
+    with (
+        desk.unchanged(),
+        pytest.raises(Refused, match="the bot bo, so your approval would not count") as error,
+    ):
+        approve(desk("bo"), "1")
+    assert "a key of your own" in message(error)
+
+
+def test_a_bots_approval_does_not_count_however_it_came(desk: Desk) -> None:
+    request = proposed(with_a_bot(desk)("dan"), promote(2, "production")).request
+    ws = desk("bo")
+    judged = verify_request(ws, "1").judged
+    body = approval_statement(judged.evidence, [], desk.now, desk.now + timedelta(days=1))
+    assert ws.signer is not None
+    ws.forge.state(request.change_id, body, ws.signer, desk.now)
+    assert why_not(desk) == [
+        "entering production needs 1 approval of risk-owners, and has 0",
+        "a statement of bo does not count: it is a bot's",
+    ]
+
+
+def test_a_bot_proposes_and_a_human_approves(desk: Desk) -> None:
+    proposed(with_a_bot(desk)("bo"), promote(2, "production"))
+    approve(desk("alice"), "1")
+    merged(desk, "1")
+
+
 def test_no_key_at_all(desk: Desk, request_: Proposed) -> None:
     with desk.unchanged(), pytest.raises(ConfigError, match="no SSH key") as error:
         approve(desk("alice", key=None), "1")

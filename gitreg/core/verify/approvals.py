@@ -9,7 +9,7 @@ from datetime import datetime
 from gitreg.core.decode import DecodeError, show_time, timestamp
 from gitreg.core.delta import AliasMoved, Delta, ModelRenamed, RulesChanged, Transition, transitions
 from gitreg.core.names import NONE
-from gitreg.core.policy import ApprovalNeed, Policy
+from gitreg.core.policy import ApprovalNeed, Person, Policy
 from gitreg.core.ports import Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown
@@ -163,20 +163,20 @@ def approvals_given(
     for statement in evidence.statements:
         if statement.body.get("type") == REVOKE:
             continue
-        person = _signer(statement, policy)
+        signer = _signer(statement, policy)
         issued = _moment(statement.body, "issued")
-        why = _objection(statement, evidence, digests, person, author, revoked)
-        if why or person is None or issued is None:
-            rejected.append(Rejected(person or "somebody unknown", why or "it is not dated", statement.ref))
-        elif person not in counted or counted[person].issued < issued:
-            counted[person] = Approval(person, issued)
+        why = _objection(statement, evidence, digests, signer, author, revoked)
+        if why or signer is None or issued is None:
+            who = signer.id if signer else "somebody unknown"
+            rejected.append(Rejected(who, why or "it is not dated", statement.ref))
+        elif signer.id not in counted or counted[signer.id].issued < issued:
+            counted[signer.id] = Approval(signer.id, issued)
     return list(counted.values()), [each for each in rejected if each.who not in counted]
 
 
-def _signer(statement: Statement, policy: Policy) -> str | None:
+def _signer(statement: Statement, policy: Policy) -> Person | None:
     key = statement.signature.key
-    person = policy.person_with_key(key) if key and statement.signature.valid else None
-    return person.id if person else None
+    return policy.person_with_key(key) if key and statement.signature.valid else None
 
 
 def _moment(body: Mapping[str, object], key: str) -> datetime | None:
@@ -194,7 +194,7 @@ def _revocations(evidence: Evidence, policy: Policy) -> dict[str, datetime]:
         person, issued = _signer(statement, policy), _moment(statement.body, "issued")
         names_this = statement.body.get("change") == evidence.change_id
         if statement.body.get("type") == REVOKE and names_this and person and issued:
-            found[person] = max(issued, found.get(person, issued))
+            found[person.id] = max(issued, found.get(person.id, issued))
     return found
 
 
@@ -202,7 +202,7 @@ def _objection(
     statement: Statement,
     evidence: Evidence,
     digests: list[str],
-    person: str | None,
+    person: Person | None,
     author: str | None,
     revoked: Mapping[str, datetime],
 ) -> str | None:
@@ -211,6 +211,8 @@ def _objection(
         return statement.signature.problem or "its signature is not valid"
     if person is None:
         return "its key is nobody's in the base's policy"
+    if person.bot:
+        return "it is a bot's"
     body = statement.body
     named = {
         "type": (APPROVE, "it is not an approval"),
@@ -223,9 +225,9 @@ def _objection(
     for key, (expected, why) in named.items():
         if body.get(key) != expected:
             return why
-    if person == author:
+    if person.id == author:
         return "it is the author's own"
-    return _time_objection(body, evidence.now, revoked.get(person))
+    return _time_objection(body, evidence.now, revoked.get(person.id))
 
 
 def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime | None) -> str | None:
@@ -243,9 +245,9 @@ def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime
 
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:
     """The persons whose approvals count towards one need."""
-    members = policy.members(need.group)
+    approvers = policy.approvers(need.group)
     return sorted(
         a.person
         for a in given
-        if a.person in members and (need.expire is None or now - a.issued < need.expire)
+        if a.person in approvers and (need.expire is None or now - a.issued < need.expire)
     )

@@ -130,7 +130,7 @@ def _approval(judged: Judged, needed: NeededApproval) -> ChecklistItem:
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
     have = satisfying(need, given, policy, evidence.now)
     author = author_of(evidence, policy)
-    text = f"{text}: {_who(have, sorted(policy.members(need.group) - {*have, author}), need.count)}"
+    text = f"{text}: {_who(have, sorted(policy.approvers(need.group) - {*have, author}), need.count)}"
     unknown_author = Outcome.UNDECIDED if author is None else None
     outcome = Outcome.FAIL if len(have) < need.count else unknown_author
     return ChecklistItem("approvals", approvals.RULE.id, text, outcome)

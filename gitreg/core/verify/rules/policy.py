@@ -123,14 +123,26 @@ def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str
 
 def _needs(policy: Policy, where: Place, needs: Iterable[ApprovalNeed]) -> Iterator[tuple[Place, str]]:
     for index, need in enumerate(needs):
-        members = policy.members(need.group)
         if need.group not in policy.groups:
             yield (*where, index, "group"), f"there is no group {need.group!r}"
-        elif len(members) < need.count:
+        elif len(policy.approvers(need.group)) < need.count:
             yield (
                 (*where, index),
-                f"{need.group!r} has {len(members)} members, so nobody can give {need.count} approvals",
+                f"{_size(policy, need.group)}, so nobody can give {_counted(need.count, 'approval')}",
             )
+
+
+def _size(policy: Policy, group: str) -> str:
+    """How many members a group has, and how many of them are bots, if any."""
+    members = policy.members(group)
+    bots = len(members) - len(policy.approvers(group))
+    return f"{group!r} has {_counted(len(members), 'member')}" + (
+        f", of which {_counted(bots, 'is a bot', 'are bots')}" if bots else ""
+    )
+
+
+def _counted(count: int, one: str, more: str | None = None) -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def _repeated(where: Place, what: str, names: list[str]) -> Iterator[tuple[Place, str]]:
