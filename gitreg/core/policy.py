@@ -273,6 +273,15 @@ def duration(value: object, where: Where) -> timedelta:
     return timedelta(**{_UNITS[found[-1]]: int(found[:-1])})
 
 
+def show_period(period: timedelta) -> str:
+    """A duration in its largest whole unit, for people."""
+    minutes = int(period.total_seconds() // 60)
+    for size, name in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes % size == 0:
+            return f"{minutes // size} {name}{'s' if minutes != size else ''}"
+    raise AssertionError("every number of minutes is a multiple of one")
+
+
 _identifier: Reader[str] = matching(_ID, "an id (letters, digits, '.', '_', '-')", 64)
 _identifiers = array(_identifier, most=1000)
 _kinds = array(one_of("all", *KINDS), most=20)

@@ -67,7 +67,10 @@ def test_a_signed_approval_counts(desk: Desk, request_: Proposed) -> None:
 
 def test_who_is_in_no_group_is_heard_but_not_counted(desk: Desk, request_: Proposed) -> None:
     approve(desk("dan"), "1")
-    assert why_not(desk) == ["entering production needs 1 approval of risk-owners, and has 0"]
+    assert why_not(desk) == [
+        "entering production needs 1 approval of risk-owners, and has 0",
+        "the approval of dan does not count: dan is in no group that is asked (risk-owners)",
+    ]
 
 
 def test_own_approval_is_refused(desk: Desk) -> None:
@@ -166,6 +169,23 @@ def test_persons_are_counted_not_statements(desk: Desk) -> None:
     assert why_not(desk) == ["entering production needs 2 approvals of risk-owners, and has 1 (alice)"]
 
 
+def test_persons_are_counted_not_keys(desk: Desk, public_keys: dict[str, str]) -> None:
+    policy = desk.show("policy.yaml")
+    assert policy is not None
+    alice = f'keys: ["{public_keys["alice"]}"'
+    two = policy.replace(alice, f'{alice}, "{public_keys["mallory"]}"').replace(
+        "count: 1, expire: 14d", "count: 2"
+    )
+    desk.commit({"policy.yaml": two.replace("[alice]", "[alice, dan]") + "\n"})
+    proposed(desk("bo"), promote(2, "production"))
+    approve(desk("alice"), "1")
+    approve(desk("alice", key="mallory"), "1")
+    assert why_not(desk) == [
+        "entering production needs 2 approvals of risk-owners, and has 1 (alice)",
+        "alice approved with 2 keys; persons are counted, so that is one approval",
+    ]
+
+
 # Of what, and for how long
 
 
@@ -221,7 +241,11 @@ def test_expired(desk: Desk, request_: Proposed) -> None:
 def test_too_old_for_the_policy(desk: Desk, request_: Proposed) -> None:
     approve(desk("alice"), "1")
     desk.later(days=14)
-    assert why_not(desk) == ["entering production needs 1 approval of risk-owners, and has 0"]
+    assert why_not(desk) == [
+        "entering production needs 1 approval of risk-owners, and has 0",
+        "the approval of alice does not count for entering production: it is of 2026-12-01T12:00:00Z, and counts for"
+        " 14 days",
+    ]
 
 
 def test_dated_in_the_future(desk: Desk, request_: Proposed) -> None:

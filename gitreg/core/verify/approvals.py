@@ -9,7 +9,7 @@ from datetime import datetime
 from gitreg.core.decode import DecodeError, show_time, timestamp
 from gitreg.core.delta import AliasMoved, Delta, ModelRenamed, RulesChanged, Transition, transitions
 from gitreg.core.names import NONE
-from gitreg.core.policy import ApprovalNeed, Person, Policy
+from gitreg.core.policy import ApprovalNeed, Person, Policy, show_period
 from gitreg.core.ports import Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown
@@ -135,10 +135,11 @@ def author_of(evidence: Evidence, policy: Policy) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One person's approval that counts, and when it was given (UTC)."""
+    """One person's approval, when it was given (UTC), and all keys with which they gave one."""
 
     person: str
     issued: datetime
+    keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class Rejected:
 def approvals_given(
     evidence: Evidence, digests: list[str], policy: Policy
 ) -> tuple[list[Approval], list[Rejected]]:
-    """The newest approval of each person that counts; of all others every statement, and why it does not count."""
+    """Each person's approval, as of their newest statement that is good; of all others every statement, and why not."""
     if isinstance(evidence.statements, Unknown):
         return [], []
     author = author_of(evidence, policy)
@@ -169,9 +170,15 @@ def approvals_given(
         if why or signer is None or issued is None:
             who = signer.id if signer else "somebody unknown"
             rejected.append(Rejected(who, why or "it is not dated", statement.ref))
-        elif signer.id not in counted or counted[signer.id].issued < issued:
-            counted[signer.id] = Approval(signer.id, issued)
+        else:
+            counted[signer.id] = _newer(counted.get(signer.id), signer.id, issued, statement.signature.key)
     return list(counted.values()), [each for each in rejected if each.who not in counted]
+
+
+def _newer(before: Approval | None, person: str, issued: datetime, key: str | None) -> Approval:
+    """A person's approval with one statement more: persons are counted, not statements and not keys."""
+    keys = (before.keys if before else frozenset()) | ({key} if key else set())
+    return Approval(person, max(issued, before.issued) if before else issued, keys)
 
 
 def _signer(statement: Statement, policy: Policy) -> Person | None:
@@ -246,8 +253,30 @@ def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:
     """The persons whose approvals count towards one need."""
     approvers = policy.approvers(need.group)
-    return sorted(
-        a.person
-        for a in given
-        if a.person in approvers and (need.expire is None or now - a.issued < need.expire)
-    )
+    return sorted(a.person for a in given if a.person in approvers and not too_old(need, a, now))
+
+
+def too_old(need: ApprovalNeed, approval: Approval, now: datetime) -> bool:
+    """Whether an approval was given longer ago than a need lets it count."""
+    return need.expire is not None and now - approval.issued >= need.expire
+
+
+def remarks(
+    needed: Iterable[NeededApproval], given: Iterable[Approval], policy: Policy, now: datetime
+) -> Iterator[str]:
+    """Where good approvals count for less than one may think: a line for each reason."""
+    needed = list(needed)
+    groups = ", ".join(dict.fromkeys(each.need.group for each in needed))
+    for one in given:
+        if len(one.keys) > 1:
+            yield f"{one.person} approved with {len(one.keys)} keys; persons are counted, so that is one approval"
+        asked = [each for each in needed if one.person in policy.approvers(each.need.group)]
+        if not asked:
+            yield f"the approval of {one.person} does not count: {one.person} is in no group that is asked ({groups})"
+        for each in asked:
+            if each.need.expire is not None and too_old(each.need, one, now):
+                limit = show_period(each.need.expire)
+                yield (
+                    f"the approval of {one.person} does not count for {each.reason}: it is of {show_time(one.issued)},"
+                    f" and counts for {limit}"
+                )

@@ -12,7 +12,7 @@ from gitreg.core.delta import Transition
 from gitreg.core.findings import Outcome
 from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import NONE
-from gitreg.core.policy import CardGate, FormatsGate, Gate, MetricGate, SchemaGate
+from gitreg.core.policy import CardGate, FormatsGate, Gate, MetricGate, SchemaGate, show_period
 from gitreg.core.verify.approvals import (
     NeededApproval,
     approvals_given,
@@ -110,7 +110,7 @@ def _soak(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistI
     if soak is None or move.rollback:
         return
     found = next(soak_rule.judge_soak(judged, move, soak), None)
-    text = found.message if found else f"has been in {soak.stage} for {soak_rule.show_period(soak.period)}"
+    text = found.message if found else f"has been in {soak.stage} for {show_period(soak.period)}"
     yield ChecklistItem(subject, soak_rule.RULE.id, text, found.outcome if found else None)
 
 

@@ -10,6 +10,7 @@ from gitreg.core.verify.approvals import (
     approvals_needed,
     author_of,
     evidence_digests,
+    remarks,
     satisfying,
 )
 from gitreg.core.verify.evidence import Unknown
@@ -45,6 +46,8 @@ def check(judged: Judged) -> Iterator[Finding]:
             )
     for one in rejected:
         yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
+    for remark in remarks(needed, given, judged.policy, judged.evidence.now):
+        yield RULE.warning(remark)
 
 
 APPROVALS = ChangeRule(RULE, check)

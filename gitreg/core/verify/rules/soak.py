@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding
-from gitreg.core.policy import Soak
+from gitreg.core.policy import Soak, show_period
 from gitreg.core.verify.evidence import SoakQuestion, Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
@@ -37,15 +36,6 @@ def judge_soak(judged: Judged, move: Transition, soak: Soak) -> Iterator[Finding
             f"how long {move.model}/{move.pin.version} has been in {soak.stage} could not be found out: {answer.why}",
             judged.at_stage(move),
         )
-
-
-def show_period(period: timedelta) -> str:
-    """A duration in its largest whole unit."""
-    minutes = int(period.total_seconds() // 60)
-    for size, name in ((1440, "day"), (60, "hour"), (1, "minute")):
-        if minutes % size == 0:
-            return f"{minutes // size} {name}{'s' if minutes != size else ''}"
-    raise AssertionError("every number of minutes is a multiple of one")
 
 
 SOAK = ChangeRule(RULE, check)
