@@ -173,6 +173,25 @@ class TestApprovals:
         (item,) = items(change(base, head, schemas, author="bo", approvals=()), "GR401")
         assert item.text.endswith(": nobody has approved; erin may")
 
+    @pytest.mark.parametrize(
+        ("world", "said", "outcome"),
+        [
+            ({"author": "bo", "approvals": ({"by": "alice"},)}, ": bo", None),
+            ({"author": "erin", "approvals": ({"by": "alice"},)}, ": nobody so far", Outcome.FAIL),
+            ({"author": "erin", "approvals": Unknown("no network")}, ": nobody so far", Outcome.UNDECIDED),
+        ],
+    )
+    def test_name_the_owners_of_rules(
+        self, world: dict[str, object], said: str, outcome: Outcome | None, schemas: Schemas
+    ) -> None:
+        policy = POLICY.replace(b"owners: [risk-owners]", b"owners: [ml-platform]")
+        base = laid(BASE, {"policy.yaml": policy})
+        judged = change(base, laid(base, {"policy.yaml": policy + b"# more\n"}), schemas, **world)
+        item = items(judged, "GR401")[-1]
+        asked = "changing the rules needs one of their owners (ml-platform) as author or as one who approves"
+        assert (item.text, item.outcome) == (asked + said, outcome)
+        agree(judged)
+
     def test_nobody_asked_about_are_unknown(self, schemas: Schemas) -> None:
         judged = change(BASE, promoted(3), schemas)
         bare = Judged(judged.base, judged.head, judged.delta, (), Evidence(), schemas)

@@ -83,6 +83,31 @@ def _of_rules(delta: Delta, policy: Policy) -> list[NeededApproval]:
     return _named("changing the rules", needs)
 
 
+def owners_needed(delta: Delta, policy: Policy) -> tuple[str, ...]:
+    """The groups of which somebody must propose or approve a change of the rules, where no approval asks for them.
+
+    So the rules' owners have a part in every change of them, whoever else policy asks.
+    """
+    owners, asked = policy.rules.owners, {need.group for need in policy.rules.approvals}
+    is_told = not policy.rules.approvals or not asked.isdisjoint(owners)
+    return () if is_told or not delta.of(RulesChanged) else owners
+
+
+def owners_asked(owners: Iterable[str]) -> str:
+    """What the groups of :func:`owners_needed` are needed for."""
+    return (
+        f"changing the rules needs one of their owners ({', '.join(owners)}) as author or as one who approves"
+    )
+
+
+def owners_with_a_part(
+    owners: Iterable[str], author: str | None, given: Iterable[Approval], policy: Policy
+) -> list[str]:
+    """The owners (humans in these groups) who proposed or approved a change."""
+    persons = {author, *(approval.person for approval in given)}
+    return sorted(person for group in set(owners) for person in policy.approvers(group) & persons)
+
+
 def evidence_digests(head: Snapshot, delta: Delta, policy: Policy) -> list[str]:
     """The digests of the evidence beside every version that moves: what its gates may have used."""
     versions = {(move.model, move.pin.version) for move in transitions(delta, policy) if move.target != NONE}
@@ -262,16 +287,23 @@ def too_old(need: ApprovalNeed, approval: Approval, now: datetime) -> bool:
 
 
 def remarks(
-    needed: Iterable[NeededApproval], given: Iterable[Approval], policy: Policy, now: datetime
+    needed: Iterable[NeededApproval],
+    owners: Iterable[str],
+    given: Iterable[Approval],
+    policy: Policy,
+    now: datetime,
 ) -> Iterator[str]:
-    """Where good approvals count for less than one may think: a line for each reason."""
-    needed = list(needed)
-    groups = ", ".join(dict.fromkeys(each.need.group for each in needed))
+    """Where good approvals count for less than one may think: a line for each reason.
+
+    ``owners`` are the groups of :func:`owners_needed`.
+    """
+    needed, owners = list(needed), list(owners)
+    groups = ", ".join(dict.fromkeys([*(each.need.group for each in needed), *owners]))
     for one in given:
         if len(one.keys) > 1:
             yield f"{one.person} approved with {len(one.keys)} keys; persons are counted, so that is one approval"
         asked = [each for each in needed if one.person in policy.approvers(each.need.group)]
-        if not asked:
+        if not asked and not owners_with_a_part(owners, None, [one], policy):
             yield f"the approval of {one.person} does not count: {one.person} is in no group that is asked ({groups})"
         for each in asked:
             if each.need.expire is not None and too_old(each.need, one, now):

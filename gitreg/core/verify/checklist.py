@@ -19,6 +19,9 @@ from gitreg.core.verify.approvals import (
     approvals_needed,
     author_of,
     evidence_digests,
+    owners_asked,
+    owners_needed,
+    owners_with_a_part,
     satisfying,
 )
 from gitreg.core.verify.evidence import Unknown
@@ -119,6 +122,20 @@ def _approvals(judged: Judged) -> Iterator[ChecklistItem]:
         return
     for needed in approvals_needed(judged.base, judged.delta, judged.policy):
         yield _approval(judged, needed)
+    owners = owners_needed(judged.delta, judged.policy)
+    if owners:
+        yield _owners(judged, owners)
+
+
+def _owners(judged: Judged, owners: tuple[str, ...]) -> ChecklistItem:
+    evidence, policy = judged.evidence, judged.policy
+    given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
+    have = owners_with_a_part(owners, author_of(evidence, policy), given, policy)
+    text = owners_asked(owners)
+    outcome = Outcome.UNDECIDED if isinstance(evidence.statements, Unknown) else Outcome.FAIL
+    if have:
+        return ChecklistItem("approvals", approvals.RULE.id, f"{text}: {', '.join(have)}")
+    return ChecklistItem("approvals", approvals.RULE.id, f"{text}: nobody so far", outcome)
 
 
 def _approval(judged: Judged, needed: NeededApproval) -> ChecklistItem:

@@ -67,7 +67,17 @@ def _groups(policy: Policy) -> Iterator[tuple[Place, str]]:
     for index, group in enumerate(policy.rules.owners):
         if group not in policy.groups:
             yield ("rules", "owners", index), f"there is no group {group!r}"
+    yield from _owners(policy)
     yield from _needs(policy, ("rules", "approvals"), policy.rules.approvals)
+
+
+def _owners(policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Without approvals of its own each owning group must approve; with some, one owner must have a part."""
+    empty = [group in policy.groups and not policy.approvers(group) for group in policy.rules.owners]
+    if not policy.rules.approvals or all(empty):
+        for index, group in enumerate(policy.rules.owners):
+            if empty[index]:
+                yield ("rules", "owners", index), f"{_size(policy, group)}, so nobody can change the rules"
 
 
 def _stages(policy: Policy) -> Iterator[tuple[Place, str]]:
