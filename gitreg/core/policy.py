@@ -50,6 +50,8 @@ KINDS = (
 _DURATION = re.compile(r"[1-9][0-9]{0,4}[mhdw]\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+# https://packaging.python.org/en/latest/specifications/name-normalization/
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\Z")
 _KEY = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{16,8000}={0,2}(?: [^\r\n]{0,200})?\Z")
 
 
@@ -137,7 +139,21 @@ class CardGate:
     sections: tuple[str, ...]
 
 
-Gate: TypeAlias = MetricGate | SchemaGate | FormatsGate | CardGate
+@dataclass(frozen=True, slots=True)
+class EnvironmentGate:
+    """The environment that the record names, so that it can be built again.
+
+    ``python``: a version of Python is named; ``pinned``: so is exactly one version of every requirement; ``require``:
+    the packages that must be among them; ``allow``: the only ones that may be (None: any).
+    """
+
+    python: bool = True
+    pinned: bool = True
+    require: tuple[str, ...] = ()
+    allow: tuple[str, ...] | None = None
+
+
+Gate: TypeAlias = MetricGate | SchemaGate | FormatsGate | CardGate | EnvironmentGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,11 +409,32 @@ def _card_gate(value: object, where: Where) -> CardGate:
     return gate
 
 
+def _environment(value: object, where: Where) -> EnvironmentGate:
+    fields = Fields(value, where)
+    packages = array(matching(_PACKAGE, "the name of a Python package", 100), most=1000)
+    gate = EnvironmentGate(
+        python=fields.maybe("python", boolean, True),
+        pinned=fields.maybe("pinned", boolean, True),
+        require=fields.maybe("require", packages, ()),
+        allow=fields.maybe("allow", nullable(packages), None),
+    )
+    fields.done()
+    return gate
+
+
+def _environment_gate(value: object, where: Where) -> EnvironmentGate:
+    fields = Fields(value, where)
+    gate = fields.take("environment", _environment)
+    fields.done()
+    return gate
+
+
 _GATES: Mapping[str, Reader[Gate]] = {
     "metric": _metric_gate,
     "schema": _schema_gate,
     "formats": _formats_gate,
     "card": _card_gate,
+    "environment": _environment_gate,
 }
 
 

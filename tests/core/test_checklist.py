@@ -19,7 +19,7 @@ from tests.core.report_kit import POLICY, after, change, credit_risk, laid
 
 BASE = credit_risk()
 #: The rules whose points are on the list.
-LISTED = {"GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR309", "GR401"}
+LISTED = {"GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR309", "GR310", "GR401"}
 
 
 def promoted(version: int, stage: str = "production") -> Snapshot:
@@ -151,6 +151,19 @@ class TestPoints:
         item = items(change(WINDOWS, head, schemas, zones=unknown), "GR309")[1]
         assert item.text == "whether production is frozen is not known: no database"
         assert item.outcome is Outcome.UNDECIDED
+
+    def test_say_how_the_environment_is_pinned(self, schemas: Schemas) -> None:
+        gate = b"      - {card: [intended_use]}\n"
+        policy = POLICY.replace(gate, gate + b"      - {environment: {allow: [NumPy, onnxruntime]}}\n")
+        base, head = (laid(side, {"policy.yaml": policy}) for side in (BASE, promoted(3)))
+        (pinned,) = items(change(base, head, schemas), "GR310")
+        assert (pinned.text, pinned.outcome) == (
+            "the record names Python 3.11 and 2 requirements, pinned",
+            None,
+        )
+        (bare,) = items(change(base, laid(FORCED, {"policy.yaml": policy}), schemas), "GR310")
+        assert bare.outcome is Outcome.FAIL
+        assert bare.text == "the record names no Python version; the record lists no requirements"
 
 
 class TestApprovals:

@@ -67,6 +67,8 @@ TEXTS = [
     "UTC", "Europe/Berlin", "Europe/Berlin\n", "America/Argentina/Buenos_Aires", "Etc/GMT+5", "europe/berlin",
     "Europe/", "/Europe", "Europe//Berlin", "../Europe", "Europe/../UTC", "A/B/C/D", "A/B/C/D/E",
     "A" * 31, "A" * 32, "localtime", "Zürich", "mon", "Mon", "monday",
+    # packages
+    "scikit-learn", "scikit_learn.x", "x-", "_x", "a" * 100, "a" * 101, "scikit-learn\n",
     # branches, formats, durations, keys
     "main", "a/b.c-d_e", "a//b", "a/", "a..b", "a/.b", "-a", "onnx", "ONNX", "a" * 32, "a" * 33, "1m", "0m",
     "99999w", "100000m", "24h",
@@ -81,7 +83,8 @@ OTHERS: list[Any] = [
     {"x" * 250: 1}, {"x" * 251: 1},
     {"metric": "x", "schema": {}}, {"metric": "x"}, {"schema": {}}, {"schema": []}, {"formats": {}},
     {"formats": None},
-    {"card": ["x"]}, {"card": []}, {"in": "x", "for": "1h"}, {"approvals": []}, {"group": "x"},
+    {"card": ["x"]}, {"card": []}, {"environment": {}}, {"environment": None},
+    {"environment": {"allow": []}}, {"in": "x", "for": "1h"}, {"approvals": []}, {"group": "x"},
     {"reason": "x"},
     {"days": ["mon"]}, {"days": []}, {"days": None}, {"days": ["mon"], "from": "2026-12-20T00:00"},
     {"from": "16:00", "to": "17:00"}, {"from": "2026-12-20T00:00", "to": "2026-12-21T00:00"},

@@ -12,7 +12,15 @@ from gitreg.core.delta import Transition
 from gitreg.core.findings import Outcome
 from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import NONE
-from gitreg.core.policy import CardGate, FormatsGate, Gate, MetricGate, SchemaGate, show_period
+from gitreg.core.policy import (
+    CardGate,
+    EnvironmentGate,
+    FormatsGate,
+    Gate,
+    MetricGate,
+    SchemaGate,
+    show_period,
+)
 from gitreg.core.verify.approvals import (
     NeededApproval,
     approvals_given,
@@ -27,7 +35,14 @@ from gitreg.core.verify.approvals import (
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.gates import GateResult, gates_of
 from gitreg.core.verify.rule import Judged
-from gitreg.core.verify.rules import approvals, card_gate, formats_gate, metric_gate, schema_gate
+from gitreg.core.verify.rules import (
+    approvals,
+    card_gate,
+    environment_gate,
+    formats_gate,
+    metric_gate,
+    schema_gate,
+)
 from gitreg.core.verify.rules import soak as soak_rule
 from gitreg.core.verify.rules import transitions as transitions_rule
 from gitreg.core.verify.rules import windows as windows_rule
@@ -105,6 +120,8 @@ def _judge(judged: Judged, move: Transition, record: ModelVersion, gate: Gate) -
             return formats_gate.RULE.id, formats_gate.judge(judged, move, record, gate)
         case CardGate():
             return card_gate.RULE.id, card_gate.judge(judged, move, record, gate)
+        case EnvironmentGate():
+            return environment_gate.RULE.id, environment_gate.judge(judged, move, record, gate)
 
 
 def _soak(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistItem]:

@@ -14,6 +14,7 @@ from gitreg.core.verify.rules.card_gate import CARD_GATE
 from gitreg.core.verify.rules.completeness import COMPLETENESS
 from gitreg.core.verify.rules.conflict import CONFLICT
 from gitreg.core.verify.rules.endings import ENDINGS
+from gitreg.core.verify.rules.environment_gate import ENVIRONMENT_GATE
 from gitreg.core.verify.rules.formats_gate import FORMATS_GATE
 from gitreg.core.verify.rules.manifest import MANIFEST
 from gitreg.core.verify.rules.markers import MARKERS
@@ -64,6 +65,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     SCHEMA_GATE,
     FORMATS_GATE,
     CARD_GATE,
+    ENVIRONMENT_GATE,
     SOAK,
     WINDOWS,
     ALIASES,

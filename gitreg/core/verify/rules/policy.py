@@ -10,8 +10,18 @@ from gitreg.core.codec.schema import schema_problems
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.names import NONE
-from gitreg.core.policy import ApprovalNeed, Gate, MetricGate, Override, Policy, SchemaGate, StagePolicy
+from gitreg.core.policy import (
+    ApprovalNeed,
+    EnvironmentGate,
+    Gate,
+    MetricGate,
+    Override,
+    Policy,
+    SchemaGate,
+    StagePolicy,
+)
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+from gitreg.core.verify.rules.environment_gate import package_name
 
 RULE = Rule("GR111", "policy", "The policy speaks only of stages, groups, people and roles that it defines")
 
@@ -127,6 +137,14 @@ def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str
     for role in gate.by if isinstance(gate, MetricGate) else ():
         if role not in policy.roles:
             yield (*where, "by"), f"there is no role {role!r}"
+    if isinstance(gate, EnvironmentGate) and gate.allow is not None:
+        allowed = {package_name(name) for name in gate.allow}
+        for index, name in enumerate(gate.require):
+            if package_name(name) not in allowed:
+                yield (
+                    (*where, "environment", "require", index),
+                    f"{name!r} is required, but allow does not list it",
+                )
     for problem in schema_problems(gate.schema) if isinstance(gate, SchemaGate) else ():
         yield (*where, "schema", *problem.where), f"this schema cannot be used: {problem.message}"
 
