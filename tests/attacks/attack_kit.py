@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flow_kit import MAIN, Desk, git
+from flow_kit import MAIN, Desk, bytes_of, git, registration, store_object
 
 from gitreg.core.plan.plan import Plan
+from gitreg.core.plan.register import plan_register
 from gitreg.core.snapshot import Snapshot
 from gitreg.surfaces.cli.main import run
 
@@ -72,12 +74,10 @@ class Ran:
         return json.loads(self.out)
 
     def rules(self, *outcomes: str) -> set[str]:
-        """The ids of the rules that found something of these outcomes."""
+        """The ids of the rules that found something of these outcomes; of any outcome, if the output is not JSON."""
+        if not self.out.startswith("{"):
+            return set(re.findall(r"\bGR[0-9]{3}\b", self.out))
         return {found["rule"] for found in self.report["findings"] if found["outcome"] in outcomes}
-
-    def messages(self) -> str:
-        """Everything that the findings say, a line each."""
-        return "\n".join(f"{f['rule']} {f['path']}: {f['message']}" for f in self.report["findings"])
 
 
 @dataclass
@@ -134,15 +134,14 @@ class Ground:
         found = git(self.desk.origin, "for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
         return found or git(self.desk.origin, "rev-parse", MAIN)
 
-    def read(self, path: str, rev: str = "main") -> str:
-        """A file of the origin, byte for byte."""
-        done = subprocess.run(
-            ["git", "cat-file", "blob", f"{self.tip(rev)}:{path}"],
-            cwd=self.desk.origin,
-            capture_output=True,
-            check=True,
-        )
-        return done.stdout.decode()
+    def read_bytes(self, path: str, branch: str = "main") -> bytes:
+        """A file on a branch of the origin, as it is stored."""
+        command = ["git", "cat-file", "blob", f"{self.tip(branch)}:{path}"]
+        return subprocess.run(command, cwd=self.desk.origin, capture_output=True, check=True).stdout
+
+    def read(self, path: str, branch: str = "main") -> str:
+        """A file on a branch of the origin."""
+        return self.read_bytes(path, branch).decode()
 
     def snapshot(self, branch: str = "main") -> Snapshot:
         """The registry as gitreg reads a branch of the origin."""
@@ -246,6 +245,12 @@ class Ground:
         for make in makers:
             commit = self.edit(make(self.snapshot(commit)).edits, branch=branch, **said)
         return commit
+
+    def new_version(self, number: int = 4, **said: Any) -> dict[str, bytes | None]:
+        """What registers a version of ``credit-risk`` whose artifact is on the remote; ``said`` as a person says it."""
+        store_object(self.desk.artifacts, bytes_of(number))
+        made = registration("credit-risk", number, **said)
+        return dict(plan_register(self.snapshot(), made).edits)
 
     def replace(self, path: str, old: str, new: str, *, branch: str = BRANCH) -> str:
         """Edits one place of one file on a branch."""

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 
 import pytest
 from flow_kit import PEOPLE
 
+import gitreg
 from attacks.attack_kit import BRANCH, JUDGE, Attack, Ground, Ran
 from gitreg.surfaces.cli.main import run
 
@@ -58,9 +58,10 @@ def judge(
     """Builds a case and runs its command; fails if that did what it must not."""
     command = case.build(ground) or VERIFY
     _fetch(ground)
-    reached = _cut_off(ground.root.parent, monkeypatch)
-    before = _everything(ground)
-    ran = _isolated(ground, command) if case.isolated else _in_process(ground, command, monkeypatch, capture)
+    with monkeypatch.context() as patch:
+        reached = _cut_off(ground.root.parent, patch)
+        before = _everything(ground)
+        ran = _isolated(ground, command) if case.isolated else _in_process(ground, command, patch, capture)
     assert not reached.exists(), f"it reached out: {reached.read_text()}"
     assert not ground.canary.exists(), "a payload was executed"
     assert _everything(ground) == before
@@ -70,28 +71,25 @@ def judge(
 
 
 def _fetch(ground: Ground) -> None:
-    if ground.git("remote", folder=JUDGE):
-        ground.git(
-            "fetch",
-            "-q",
-            "origin",
-            "+refs/gitreg/*:refs/gitreg/*",
-            "+refs/heads/*:refs/remotes/origin/*",
-            folder=JUDGE,
-        )
+    """What a careful judge does first; the checkout stays as it is."""
+    if not ground.git("remote", folder=JUDGE):
+        return
+    refs = ("+refs/gitreg/*:refs/gitreg/*", "+refs/heads/*:refs/remotes/origin/*")
+    ground.git("fetch", "-q", "origin", *refs, folder=JUDGE, check=False)
+    ground.git("update-ref", "refs/heads/main", "refs/remotes/origin/main", folder=JUDGE)
 
 
-def _cut_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def _cut_off(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     """Replaces the ways to a network by traps; where they leave a mark."""
     traps = folder / "traps"
     traps.mkdir()
     for name in ("ssh", "curl", "wget"):
         (traps / name).write_text(REACHES_OUT)
         (traps / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{traps}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("REACHED_OUT", os.fspath(folder / "reached"))
+    patch.setenv("PATH", f"{traps}{os.pathsep}{os.environ['PATH']}")
+    patch.setenv("REACHED_OUT", os.fspath(folder / "reached"))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, NOWHERE)
+        patch.setenv(name, NOWHERE)
     return folder / "reached"
 
 
@@ -120,28 +118,26 @@ class _Clock(datetime):
 def _in_process(
     ground: Ground,
     command: Sequence[str],
-    monkeypatch: pytest.MonkeyPatch,
+    patch: pytest.MonkeyPatch,
     capture: pytest.CaptureFixture[str],
 ) -> Ran:
     """At the desk's time."""
     capture.readouterr()
     _Clock.moment = ground.desk.now
-    with monkeypatch.context() as patch, _offline(patch):
-        patch.setattr("gitreg.wiring.datetime", _Clock)
-        begin = time.monotonic()
-        code = run(["-C", os.fspath(ground.judge), *command])
-        seconds = time.monotonic() - begin
+    patch.setattr("gitreg.wiring.datetime", _Clock)
+    _take_offline(patch)
+    begin = time.monotonic()
+    code = run(["-C", os.fspath(ground.judge), *command])
+    seconds = time.monotonic() - begin
     out, err = capture.readouterr()
     return Ran(code, out, err, seconds)
 
 
-@contextmanager
-def _offline(patch: pytest.MonkeyPatch) -> Iterator[None]:
+def _take_offline(patch: pytest.MonkeyPatch) -> None:
     for name in ("connect", "connect_ex"):
         patch.setattr(socket.socket, name, getattr(socket.socket, name))
     patch.setattr(socket, "getaddrinfo", socket.getaddrinfo)
     exec(OFFLINE, {})
-    yield
 
 
 def _isolated(ground: Ground, command: Sequence[str]) -> Ran:
@@ -149,7 +145,7 @@ def _isolated(ground: Ground, command: Sequence[str]) -> Ran:
     site = ground.root.parent / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(OFFLINE)
-    path = os.pathsep.join(filter(None, (os.fspath(site), os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join([os.fspath(site), os.fspath(Path(gitreg.__file__).parents[1])])
     arguments = [sys.executable, "-m", "gitreg", "-C", os.fspath(ground.judge), *command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.monotonic()

@@ -34,7 +34,7 @@ def test_attack(
     if case.error:
         assert case.error[1] in ran.err
     elif case.rules:
-        assert set(case.rules) <= ran.rules(case.outcome), ran.messages()
+        assert set(case.rules) <= ran.rules(case.outcome), ran.out
     if case.then:
         case.then(ground, ran)
     if case.succeeds_against:
