@@ -73,6 +73,13 @@ class Ran:
         """The JSON report of ``verify`` or ``validate``."""
         return json.loads(self.out)
 
+    def said(self) -> str:
+        """What a failed test shows: the findings, a line each; or whatever was printed."""
+        if not self.out.startswith("{"):
+            return f"exit code {self.code}\n{self.out}{self.err}"
+        lines = [f"{f['rule']} {f['outcome']} {f['path']}: {f['message']}" for f in self.report["findings"]]
+        return "\n".join([f"exit code {self.code}", *lines, self.err])
+
     def rules(self, *outcomes: str) -> set[str]:
         """The ids of the rules that found something of these outcomes; of any outcome, if the output is not JSON."""
         if not self.out.startswith("{"):
@@ -180,17 +187,15 @@ class Ground:
             name, _, rest = path.partition("/")
             if rest:
                 below.setdefault(name, {})[rest] = edit
-            elif edit is None:
-                entries.pop(name, None)
-            else:
-                entries[name] = self._entry(name, edit)
         for name, inner in below.items():
-            there = entries.get(name)
-            oid = self.tree(inner, there[2] if there and there[0] == "040000" else "")
+            mode, _, oid = entries.pop(name, ("", name, ""))
+            oid = self.tree(inner, oid if mode == "040000" else "")
             if self.entries(oid):
                 entries[name] = ("040000", name, oid)
-            else:
+        for name, edit in edits.items():
+            if "/" not in name:
                 entries.pop(name, None)
+                entries |= {} if edit is None else {name: self._entry(name, edit)}
         return self.raw_tree(entries.values())
 
     def _entry(self, name: str, edit: Node | bytes | str) -> tuple[str, str, str]:

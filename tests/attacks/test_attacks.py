@@ -29,12 +29,12 @@ def test_attack(
     case: Attack, ground: Ground, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran = judge(case, ground, monkeypatch, capsys)
-    assert ran.code == case.code, f"exit code {ran.code}\n{ran.out}{ran.err}"
+    assert ran.code == case.code, ran.said()
     assert "Traceback" not in ran.err
     if case.error:
         assert case.error[1] in ran.err
     elif case.rules:
-        assert set(case.rules) <= ran.rules(case.outcome), ran.out
+        assert set(case.rules) <= ran.rules(case.outcome), ran.said()
     if case.then:
         case.then(ground, ran)
     if case.succeeds_against:
