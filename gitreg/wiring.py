@@ -136,7 +136,7 @@ def _looks(repository: GitRepository) -> Iterator[str]:
 
 
 def _find_root(tree: Tree, inside: str) -> str | None:
-    """The registry's folder, where nobody named it: the nearest one around ``inside``, or the one top folder that is one."""
+    """The registry that nobody named: the nearest one around ``inside``, or the one top folder that is one."""
     parts = inside.split("/") if inside else []
     for depth in range(len(parts), -1, -1):
         around = "/".join(parts[:depth])

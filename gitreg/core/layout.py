@@ -89,7 +89,10 @@ class Layout:
             if relative in _RULES or relative.startswith(".dvc/") or relative == ".dvc":
                 kinds = {REGISTRY_FILE: "Registry", POLICY_FILE: "Policy"}
                 return Place(path, Sort.RULES, kinds.get(relative))
-        if any(_glob(glob).match(path) for glob in self._protected):
+        # Another registry may not be found where people look for this one, unless its owners want it there.
+        if path.rpartition("/")[2] == REGISTRY_FILE or any(
+            _glob(glob).match(path) for glob in self._protected
+        ):
             return Place(path, Sort.RULES)
         return Place(path, Sort.UNMANAGED)
 

@@ -33,7 +33,9 @@ def test_what_lies_in_a_checkout_does_not_say_where_the_registry_is(tmp_path: Pa
     assert discover(top / "registry") == Found(top, "registry")
 
 
-def test_a_linked_worktree_and_a_symlink_from_outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_linked_worktree_and_a_symlink_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     top = init(tmp_path / "repo", {"sub/x": "x"})
     git(top, "worktree", "add", "-q", "-b", "side", "../linked")
     assert discover(tmp_path / "linked" / "sub") == Found(tmp_path / "linked", "sub")
