@@ -221,13 +221,16 @@ def open_store(opened: Opened, snapshot: Snapshot, remote: str | None) -> Artifa
 
 
 def _local_config(repository: GitRepository, folder: Path | None) -> Path | None:
-    """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged."""
-    from gitreg.adapters.git.run import run
+    """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged.
+
+    Git is asked in the folder where the file really is: ``.dvc`` may be a link, to where the file has another name.
+    """
+    from gitreg.adapters.git.run import attempt
 
     if folder is None or not (folder / ".dvc" / "config.local").is_file():
         return None
-    tracked = run(["ls-files", "--cached", "-z", "--", ".dvc/config.local"], folder)
-    return None if tracked else folder / ".dvc" / "config.local"
+    listed = attempt(["ls-files", "--cached", "-z", "--", "config.local"], folder / ".dvc")
+    return None if listed.code or listed.stdout else folder / ".dvc" / "config.local"
 
 
 def find_signer(repository: GitRepository, key: str | None) -> Signer | None:
