@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,18 @@ def _visible(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character
     return character.encode("unicode_escape").decode("ascii")
+
+
+_COMMAND_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+
+
+def inert(text: str) -> str:
+    """A text of several lines of which GitHub's runner obeys none.
+
+    It obeys lines that begin with ``::``, after any spaces, and ``##[…]`` anywhere in a line:
+    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs.
+    """
+    return _COMMAND_LINE.sub(r"\1\\x3a", text).replace("##[", "#\\x23[")
 
 
 def findings_text(findings: Iterable[Finding], *, checked: str, color: bool = False) -> str:
