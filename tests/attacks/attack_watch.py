@@ -72,7 +72,8 @@ def judge(
 
 def _fetch(ground: Ground) -> None:
     """What a careful judge does first; the checkout stays as it is."""
-    if not ground.git("remote", folder=JUDGE):
+    url = ground.git("config", "remote.origin.url", folder=JUDGE, check=False)
+    if url not in {os.fspath(ground.desk.origin), ground.desk.origin.as_uri()}:
         return
     refs = ("+refs/gitreg/*:refs/gitreg/*", "+refs/heads/*:refs/remotes/origin/*")
     ground.git("fetch", "-q", "origin", *refs, folder=JUDGE, check=False)
