@@ -243,6 +243,13 @@ def workflow_moved_away(ground: Ground) -> None:
     ground.edit({WORKFLOW: None, "old/gitreg.yml": "on: [pull_request]\n"})
 
 
+@attack(outcome="harmless", isolated=True)
+def protected_by_a_glob_that_backtracks(ground: Ground) -> None:
+    """The registry protects what matches a pattern with very many ways to match a deep path, or rather not to."""
+    ground.land({SETTINGS: ground.read(SETTINGS) + f'protected: ["{"**/" * 100}x"]\n'})
+    ground.edit({"a/" * 60 + "y": "nothing\n"})
+
+
 # -- stages
 
 
