@@ -28,6 +28,8 @@ MOST_SECONDS = 60
 #: Bytes that a process may have at its peak.
 MOST_MEMORY = 1 << 30
 VERIFY = ("verify", "--base", "main", "--head", BRANCH, "--format", "json")
+#: What Python runs of an isolated case.
+PROGRAM = ("-m", "gitreg")
 #: Nothing listens there.
 NOWHERE = "http://127.0.0.1:9"
 
@@ -147,7 +149,7 @@ def _isolated(ground: Ground, command: Sequence[str]) -> Ran:
     site.mkdir()
     (site / "sitecustomize.py").write_text(OFFLINE)
     path = os.pathsep.join([os.fspath(site), os.fspath(Path(gitreg.__file__).parents[1])])
-    arguments = [sys.executable, "-m", "gitreg", "-C", os.fspath(ground.judge), *command]
+    arguments = [sys.executable, *PROGRAM, "-C", os.fspath(ground.judge), *command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.monotonic()
         process = subprocess.Popen(

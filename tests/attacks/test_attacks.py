@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from attacks.attack_kit import CASES, Attack, Ground
+from attacks.attack_list import REQUIRED
 from attacks.attack_watch import judge
 
 HERE = Path(__file__).parent
@@ -44,3 +45,12 @@ def test_attack(
 def test_no_two_attacks_have_the_same_name() -> None:
     names = [case.name for case in CASES]
     assert sorted(set(names)) == sorted(names)
+
+
+@pytest.mark.parametrize("wanted", REQUIRED)
+def test_every_attack_that_must_be_withstood_has_cases(wanted: str) -> None:
+    assert set(REQUIRED[wanted]) <= {case.name for case in CASES}
+
+
+def test_every_case_says_what_the_attacker_hopes_for() -> None:
+    assert [case.name for case in CASES if not (case.build.__doc__ or "").rstrip().endswith((".", "?"))] == []
