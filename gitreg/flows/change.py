@@ -52,7 +52,8 @@ def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Findin
     """
     new, judged, old_head = _asked_for(ws, branch)
     request = ws.forge.open(new, ws.signer, old_head, ws.clock())
-    return request, tuple(evaluate(replace(judged, evidence=replace(judged.evidence, author=request.author))))
+    known = replace(judged.evidence, author=request.author, request=request.id)
+    return request, tuple(evaluate(replace(judged, evidence=known)))
 
 
 def preview_branch(ws: Workspace, branch: str) -> Preview:

@@ -153,7 +153,7 @@ def test_a_request_is_one_readable_blob(hub: Path, desk: Desk) -> None:
         "change_id": CHANGE,
         "opened_at": "2026-11-20T10:00:00Z",
         "merged_as": None,
-        "statement": {"action": "open", "change": CHANGE},
+        "statement": {"action": "open", "change": CHANGE, "request": "1"},
         "signature": None,
     }
 
@@ -162,7 +162,7 @@ def test_who_opens_with_a_key_is_the_author(desk: Desk, signer: SshSigner) -> No
     author = desk.opened(signer=signer).author
     assert author == desk.forge.request("1").author
     assert author
-    assert author.body == {"action": "open", "change": CHANGE}
+    assert author.body == {"action": "open", "change": CHANGE, "request": "1"}
     assert author.signature == Signature(signer.public_key, True)
 
 

@@ -17,6 +17,7 @@ from attacks.attack_kit import BRANCH, Ground, attack
 from attacks.attack_words import says
 from gitreg.adapters.forge.ssh import SshSigner, fingerprint
 from gitreg.adapters.forge.statements import canonical
+from gitreg.adapters.git.hook import HookSettings, install
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence, plan_retract
 from gitreg.core.plan.transition import plan_rollback
 from gitreg.core.ports import ChangeRequest
@@ -35,6 +36,11 @@ APPROVALS = "refs/gitreg/approvals"
 def signer(ground: Ground, key: str) -> SshSigner:
     """The key of a person."""
     return SshSigner(ground.desk.keys / key)
+
+
+def guarded(repository: Path) -> None:
+    """Installs the hook, as whoever runs the server does."""
+    install(repository, HookSettings("main"))
 
 
 def asked(ground: Ground, person: str = "bo", version: int = 2) -> ChangeRequest:
@@ -387,17 +393,16 @@ def revoked_and_filed_once_more(ground: Ground) -> list[str]:
     return [*FIRST]
 
 
-@attack(
-    expect="GR401",
-    xfail="that a ref is not removed from the hub is for the hub to see to: its pre-receive hook, or its forge",
-)
+@attack(expect="GR401", then=says("it was revoked"))
 def revocation_removed(ground: Ground) -> list[str]:
-    """The attacker removes Alice's revocation from the hub with plain git."""
+    """The attacker removes Alice's revocation from the hub with plain git; a hook does not let go of it."""
+    guarded(ground.desk.origin)
     asked(ground)
     approve(ground.desk("alice"), "1")
     ground.desk.later(minutes=1)
     ref = approve(ground.desk("alice"), "1", revoke=True)
-    ground.git("push", "-q", "origin", f":{ref}")
+    ground.git("push", "-q", "origin", f":{ref}", check=False)
+    assert ref in ground.desk.refs()
     ground.git("fetch", "-q", "--prune", "origin", "+refs/gitreg/*:refs/gitreg/*", folder="bo")
     return [*FIRST]
 
@@ -535,11 +540,7 @@ def opened_with_another_s_approval(ground: Ground) -> list[str]:
     return [*FIRST]
 
 
-@attack(
-    expect="GR401",
-    outcome="undecided",
-    xfail="that a request was closed is not signed, and an opening has no end: Bo's still counts as his",
-)
+@attack(expect="GR401", outcome="undecided", then=says("who proposes this change is not known"))
 def opened_with_a_withdrawn_opening(ground: Ground) -> list[str]:
     """Bo asked for a change and withdrew it; Alice opens it again in his name, and approves."""
     request = asked(ground)
@@ -606,10 +607,15 @@ def approval_from_a_copy_with_another_policy(ground: Ground) -> list[str]:
     return _approved_in_a_copy(ground, lambda copy: copy.land({POLICY: copy.read(POLICY) + "# for play\n"}))
 
 
-@attack(
-    expect="GR401",
-    xfail="a copy has the registry's id: of the same change on the same base an approval given there counts",
-)
+@attack(expect="GR401", then=says("it was given at a copy of this repository"))
 def approval_from_a_copy_that_is_the_same(ground: Ground) -> list[str]:
-    """Alice approved the very same change in a copy of the registry that nobody takes for real."""
-    return _approved_in_a_copy(ground, lambda copy: None)
+    """Alice approved the very same change in a copy of the registry that nobody takes for real; it has no name here."""
+    guarded(ground.desk.origin)
+
+    def cut_off(copied: Ground) -> None:
+        git(
+            copied.desk.origin, "config", "--unset", "gitreg.hub"
+        )  # a clone has the refs, not the configuration
+        guarded(copied.desk.origin)
+
+    return _approved_in_a_copy(ground, cut_off)

@@ -53,6 +53,15 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "grafts": ("gitlevel.graft",),
     "shallow history": ("gitlevel.shallow_history", "gitlevel.history_too_shallow_for_a_soak"),
     "record edited": ("gitlevel.record_edited", "gitlevel.pointer_file_edited"),
+    "record edited, then restored in an inner commit": (
+        "landings.record_edited_then_restored",
+        "landings.record_removed_then_restored",
+        "landings.hidden_behind_a_merge_inside_a_branch",
+    ),
+    "back-dated commits against soak": (
+        "landings.back_dated_against_a_soak",
+        "landings.dated_before_its_parent",
+    ),
     "record renamed away": ("gitlevel.record_renamed_away",),
     "record deleted and re-added": ("gitlevel.record_deleted_and_added_again",),
     "number reused after a tombstone": (

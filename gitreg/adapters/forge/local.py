@@ -72,15 +72,14 @@ class LocalForge:
             raise UsageError(
                 f"the branch {new.branch!r} cannot ask to be merged", "make another branch of it"
             )
-        signature = signer.sign(canonical(new.statement)) if signer else None
         for attempt in range(1, _ATTEMPTS):
             try:
-                return self._open(new, signature, old_head, now)
+                return self._open(new, signer, old_head, now)
             except LostRace:
                 self._catch_up(attempt)
                 if self._head(new.branch) != old_head:
                     raise
-        return self._open(new, signature, old_head, now)
+        return self._open(new, signer, old_head, now)
 
     def requests(self, states: Iterable[str] = (OPEN,)) -> Sequence[ChangeRequest]:
         """The requests in these states, by number. Refs that hold no request are left out."""
@@ -211,11 +210,14 @@ class LocalForge:
             return f"this is no change request: {error}"
 
     def _open(
-        self, new: NewRequest, signature: str | None, old_head: str | None, now: datetime
+        self, new: NewRequest, signer: Signer | None, old_head: str | None, now: datetime
     ) -> ChangeRequest:
         adopted = self._open_record_of(new.branch)
+        number = adopted[1].number if adopted else self._next_number()
+        # Signed with its number: an opening that was withdrawn opens no other request.
+        statement = {**new.statement, "request": str(number)}
         record = Record(
-            number=adopted[1].number if adopted else self._next_number(),
+            number=number,
             title=new.title,
             body=new.body,
             branch=new.branch,
@@ -224,8 +226,8 @@ class LocalForge:
             change_id=new.change_id,
             opened_at=adopted[1].opened_at if adopted else now.astimezone(UTC).replace(microsecond=0),
             merged_as=None,
-            statement=dict(new.statement),
-            signature=signature,
+            statement=statement,
+            signature=signer.sign(canonical(statement)) if signer else None,
         )
         push = RefUpdate(_branch_ref(new.branch), old_head, new.head)
         self._repository.update([push, self._filing(record, adopted[0] if adopted else None)])

@@ -138,7 +138,10 @@ def approval_statement(
 
 
 def opening_statement(registry: str, target: str, change: str, issued: datetime) -> dict[str, object]:
-    """What the author of a change request signs."""
+    """What the author of a change request signs; the forge adds the number of the ``request``.
+
+    With it, an opening that was withdrawn cannot open another request in its signer's name.
+    """
     return {
         "type": OPEN,
         "registry": registry,
@@ -168,6 +171,7 @@ def _opener(evidence: Evidence, policy: Policy) -> str | None:
         "registry": evidence.registry,
         "target": evidence.target,
         "change": evidence.change_id,
+        "request": evidence.request,
     }
     if any(statement.body.get(key) != value for key, value in expected.items()):
         return None
