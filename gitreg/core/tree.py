@@ -125,7 +125,8 @@ def candidate(base: Tree, changes: Iterable[RawChange], source: Tree) -> Candida
         (landed if now == change.old else conflicts).append(change)
     removed = {c.path for c in landed if c.new is None}
     conflicts += [c for c in landed if c.new is not None and _blocked(base, c.path, removed)]
-    kept = tuple(c for c in landed if c not in conflicts)
+    torn = set(conflicts)
+    kept = tuple(c for c in landed if c not in torn)
     return Candidate(OverlayTree(base, {c.path: c.new for c in kept}, source), kept, tuple(conflicts))
 
 
@@ -191,6 +192,7 @@ class OverlayTree:
         self._changes = changes
         self._source = source
         self._own = {entry.oid for entry in changes.values() if entry}
+        self._listed: dict[str, Mapping[str, Entry]] = {}
         self._touched: dict[str, set[str]] = {}
         for path in changes:
             parts = path.split("/")
@@ -211,6 +213,11 @@ class OverlayTree:
         touched = self._touched.get(path)
         if not touched:
             return self._base.list(path)
+        if path not in self._listed:
+            self._listed[path] = self._laid_over(path, touched)
+        return self._listed[path]
+
+    def _laid_over(self, path: str, touched: set[str]) -> Mapping[str, Entry]:
         found = dict(self._base.list(path))
         for name in touched:
             entry = self._entry(f"{path}/{name}" if path else name, found.get(name))

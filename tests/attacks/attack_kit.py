@@ -60,7 +60,11 @@ Edit = Node | bytes | str | None
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What the command left. ``peak`` is the most memory that it or git had, in bytes; only of isolated cases."""
+    """What the command left.
+
+    ``seconds`` are those of the clock, of isolated cases those of the processor; ``peak`` is the most memory that it or
+    git had, in bytes, of isolated cases alone.
+    """
 
     code: int
     out: str

@@ -6,6 +6,7 @@ It must not execute what it reads, write anything but its caches, reach a networ
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -23,8 +24,10 @@ import gitreg
 from attacks.attack_kit import BRANCH, JUDGE, Attack, Ground, Ran
 from gitreg.surfaces.cli.main import run
 
-#: Seconds that a case may take: many times what it takes, for slow machines.
+#: Seconds that a case may take: many times what it takes, for slow machines. Of isolated cases those of the processor
+#: count; what waits for ever is killed.
 MOST_SECONDS = 60
+PATIENCE = 4
 #: Bytes that a process may have at its peak.
 MOST_MEMORY = 1 << 30
 VERIFY = ("verify", "--base", "main", "--head", BRANCH, "--format", "json")
@@ -67,6 +70,7 @@ def judge(
     assert not reached.exists(), f"it reached out: {reached.read_text()}"
     assert not ground.canary.exists(), "a payload was executed"
     assert _everything(ground) == before
+    assert ran.code >= 0, "it did not end"
     assert ran.seconds < MOST_SECONDS
     assert ran.peak < MOST_MEMORY, f"{ran.peak >> 20} MiB"
     return ran
@@ -151,25 +155,25 @@ def _isolated(ground: Ground, command: Sequence[str]) -> Ran:
     path = os.pathsep.join([os.fspath(site), os.fspath(Path(gitreg.__file__).parents[1])])
     arguments = [sys.executable, *PROGRAM, "-C", os.fspath(ground.judge), *command]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        begin = time.monotonic()
         process = subprocess.Popen(
             arguments, stdout=out, stderr=err, env=os.environ | {"PYTHONPATH": path}, start_new_session=True
         )
-        peak = _peak(process)
-        seconds = time.monotonic() - begin
+        used = _wait(process)
         out.seek(0)
         err.seek(0)
+        unit = 1 if sys.platform == "darwin" else 1024
+        seconds, peak = used.ru_utime + used.ru_stime, used.ru_maxrss * unit
         return Ran(process.returncode, out.read().decode(), err.read().decode(), seconds, peak)
 
 
-def _peak(process: subprocess.Popen[bytes]) -> int:
-    """Waits for a process, or kills it after ``MOST_SECONDS``; the most memory that it or a child had, in bytes."""
+def _wait(process: subprocess.Popen[bytes]) -> resource.struct_rusage:
+    """Waits for a process, or kills it; what it and its children used."""
     begin = time.monotonic()
     while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        pid, status, used = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        if time.monotonic() - begin > MOST_SECONDS:
+            return used
+        if time.monotonic() - begin > PATIENCE * MOST_SECONDS:
             os.killpg(process.pid, signal.SIGKILL)
         time.sleep(0.02)

@@ -369,3 +369,38 @@ def _bomb(ground: Ground) -> str:
 def tree_bomb_below_models(ground: Ground) -> None:
     """The same, where the registry's files are."""
     ground.push(ground.commit(_around(ground, "models/x", _bomb(ground)), ground.tip()))
+
+
+@attack(expect="GR103", isolated=True)
+def very_many_files(ground: Ground) -> None:
+    """So many findings that to print them takes all memory, or hides the one that matters."""
+    oid = bytes.fromhex(ground.blob("x\n"))
+    data = b"".join(b"100644 %06d\0" % number + oid for number in range(50_000))
+    tree = ground.git("hash-object", "-w", "-t", "tree", "--stdin", stdin=data)
+    ground.push(ground.commit(_around(ground, "models/x", tree), ground.tip()))
+
+
+@attack(expect="GR201", isolated=True)
+def very_many_conflicts(ground: Ground) -> None:
+    """A folder of many files, from before the base had a file of that name: each is in its way."""
+    oid = bytes.fromhex(ground.blob("x\n"))
+    data = b"".join(b"100644 %06d\0" % number + oid for number in range(20_000))
+    tree = ground.git("hash-object", "-w", "-t", "tree", "--stdin", stdin=data)
+    start = ground.tip()
+    ground.push(ground.commit(ground.raw_tree([*_listing(ground, ""), ("040000", "notes", tree)]), start))
+    ground.land({"notes": "x\n"})
+
+
+@attack(expect="GR106", isolated=True)
+def very_many_versions(ground: Ground) -> None:
+    """So many versions in one change that to look each up among the others takes for ever."""
+    record = ("100644", "version.yaml", ground.blob(ground.read(f"{VERSIONS}/1/version.yaml")))
+    folder = bytes.fromhex(ground.raw_tree([record]))
+    rows = sorted(str(number).encode() for number in range(10, 10_000))
+    old = ground.entries(f"{ground.tip()}:{VERSIONS}").values()
+    data = sorted(
+        [(name.encode(), bytes.fromhex(oid)) for _, name, oid in old] + [(row, folder) for row in rows]
+    )
+    raw = b"".join(b"40000 " + name + b"\0" + oid for name, oid in sorted(data, key=lambda e: e[0] + b"/"))
+    tree = ground.git("hash-object", "-w", "-t", "tree", "--stdin", stdin=raw)
+    ground.push(ground.commit(_around(ground, VERSIONS, tree), ground.tip()))

@@ -85,9 +85,16 @@ def test_connections_by_other_programs(judged: Judge) -> None:
 
 
 def test_what_never_ends(judged: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attack_watch, "MOST_SECONDS", 0.5)
-    with pytest.raises(AssertionError):
+    monkeypatch.setattr(attack_watch, "MOST_SECONDS", 0.1)
+    with pytest.raises(AssertionError, match="it did not end"):
         judged("import time; time.sleep(60)")
+
+
+def test_what_takes_time(judged: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attack_watch, "MOST_SECONDS", 0.5)
+    monkeypatch.setattr(attack_watch, "PATIENCE", 1000)
+    with pytest.raises(AssertionError):
+        judged("import time\nwhile time.process_time() < 1: pass")
 
 
 def test_what_takes_memory(judged: Judge, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -296,3 +297,16 @@ def test_a_submodule_has_no_content() -> None:
     overlay = OverlayTree(base, {"a": Entry(SUBMODULE, "1" * 40)}, base)
     assert overlay.read("a") is None
     assert entry_at(overlay, "a") == Entry(SUBMODULE, "1" * 40)
+
+
+def test_many_changes_are_laid_over_quickly() -> None:
+    """Each is looked up among the others, or each conflict among all changes: not both for each."""
+    files = {f"models/{n}": b"" for n in range(20_000)}
+    begin = time.process_time()
+    found = candidate(
+        MemoryTree({"a": b""}), raw_changes(MemoryTree({}), MemoryTree(files)), MemoryTree(files)
+    )
+    assert all(entry_at(found.tree, path) for path in files)
+    blocked = candidate(MemoryTree({"models": b""}), found.changes, MemoryTree(files))
+    assert len(blocked.conflicts) == len(found.changes) == len(files)
+    assert time.process_time() - begin < 30
