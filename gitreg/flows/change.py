@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -188,12 +189,17 @@ def _merge(ws: Workspace, id: str) -> Merged:
     if any(finding.outcome is not Outcome.WARNING for finding in verdict.findings):
         raise rejected(f"merging #{request.id}", verdict.findings)
     tree = write_candidate(ws, base, verdict.candidate)
-    message = f"Merge change #{request.id}: {request.title}\n{_trailers(verdict.judged)}"
+    message = f"Merge change #{request.id}: {_inert(request.title)}\n{_trailers(verdict.judged)}"
     sign = ws.signer.sign_commit if ws.signer else None
     now = landing_time(ws, base)
     commit = ws.repository.write_commit(tree, [base, head], message, ws.identity, now, sign)
     ws.forge.merge(request, commit, base, change_request_body(verdict.judged, verdict.findings))
     return Merged(request, commit, ws.repository.follow(ws.branch, base, commit))
+
+
+def _inert(title: str) -> str:
+    """A request's title without what a forge obeys in a commit's message: ``[skip ci]``, ``closes #1``, mentions."""
+    return " ".join(re.sub(r"[^\w./:,()→ -]", " ", title).split())[:200]
 
 
 def _trailers(judged: Judged) -> str:

@@ -526,3 +526,16 @@ def test_solo_has_requests_too(solo: Desk) -> None:
     land(solo("solo"), describe("fine"), direct=False)
     merge(solo("solo"), "1")
     assert isinstance(land(solo("solo"), describe("finer")), Landed)
+
+
+def test_a_title_says_nothing_to_a_forge_in_the_merge_s_message(desk: Desk) -> None:
+    """``[skip ci]`` in a commit on the registry's branch would keep the audit from running."""
+    desk.commit({"README": "x"}, branch="mine")
+    git(desk.root / "dan", "fetch", "-q", "origin")
+    git(desk.root / "dan", "checkout", "-q", "-B", "mine", "origin/mine")
+    git(desk.root / "dan", "commit", "-q", "--amend", "-m", "[skip ci] closes #12 @team: ***NO_CI*** fine")
+    git(desk.root / "dan", "push", "-q", "--force", "origin", "mine")
+    request, _ = open_branch(desk("dan"), "mine")
+    commit = merge(desk("bo"), request.id).commit
+    subject = git(desk.origin, "log", "-1", "--format=%s", commit)
+    assert subject == "Merge change #1: skip ci closes 12 team: NO_CI fine"
