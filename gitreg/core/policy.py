@@ -266,6 +266,11 @@ class Policy:
         """Whose SSH public key this is (type and base64, without comment)."""
         return next((p for p in self.people if any(_bare(k) == key for k in p.keys)), None)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """Everybody's SSH public keys (type and base64, without comment)."""
+        return frozenset(_bare(key) for person in self.people for key in person.keys)
+
     def person_who(self, pusher: Pusher) -> Person | None:
         """The person behind a login (their id or e-mail address, exactly) or an SSH key; the login counts first."""
         if pusher.user is not None:

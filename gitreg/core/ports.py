@@ -6,7 +6,7 @@ and in UTC. Every method may raise :class:`gitreg.errors.Undecided` where the wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -380,8 +380,11 @@ class Forge(Protocol):
         """The signed opening of a request, also of one that is over; None if it was not signed. Raises NotFound."""
         ...
 
-    def statements(self, change_id: str) -> Sequence[Statement]:
-        """Approvals and revocations that name this change, each with its signature checked."""
+    def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
+        """Approvals and revocations that name this change, each with its signature checked.
+
+        ``known``: the public keys (type and base64) that may count; others' statements are invalid, and cost no check.
+        """
         ...
 
     def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from gitreg.core.delta import delta
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
+from gitreg.core.policy import Policy
 from gitreg.core.ports import (
     SUBMODULE,
     Blob,
@@ -182,7 +183,7 @@ def _gather(
         request=request.id if request else "",
         hub=ws.forge.hub_id() if required.approvals else "",
         author=request.author if request else None,
-        statements=_statements(ws, id) if required.approvals else (),
+        statements=_statements(ws, id, rules.policy()) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
         soaks={question: answer for question, (answer, _) in soaks.items()},
@@ -222,8 +223,8 @@ def _size(tree: Tree, entry: Entry | None) -> int | None:
     return None if entry is None or entry.mode == SUBMODULE else len(tree.blob(entry.oid))
 
 
-def _statements(ws: Workspace, id: str) -> tuple[Statement, ...] | Unknown:
-    return _or_unknown(lambda: tuple(ws.forge.statements(id)))
+def _statements(ws: Workspace, id: str, policy: Policy) -> tuple[Statement, ...] | Unknown:
+    return _or_unknown(lambda: tuple(ws.forge.statements(id, policy.keys)))
 
 
 def _presence(

@@ -619,3 +619,16 @@ def approval_from_a_copy_that_is_the_same(ground: Ground) -> list[str]:
         guarded(copied.desk.origin)
 
     return _approved_in_a_copy(ground, cut_off)
+
+
+@attack(expect="GR401", then=says("more statements do not count"))
+def thousands_of_statements(ground: Ground) -> list[str]:
+    """To check a signature takes a process: with enough statements, of keys that anybody makes, verify never ends."""
+    request = asked(ground)
+    blob = ground.blob(b"{}")
+    place = f"{APPROVALS}/{request.change_id}"
+    orders = "".join(f"create {place}/{number:064x}/{'0' * 32} {blob}\n" for number in range(1000))
+    git(ground.desk.origin, "hash-object", "-w", "--stdin", stdin=b"{}")
+    git(ground.desk.origin, "update-ref", "--stdin", stdin=orders.encode())
+    git(ground.desk.origin, "pack-refs", "--all")
+    return [*FIRST]

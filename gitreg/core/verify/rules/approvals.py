@@ -23,6 +23,9 @@ from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule("GR401", "approvals", "The persons whom policy asks for have approved exactly this change")
 
+#: Statements that do not count which are told one by one: anybody may file thousands.
+MOST_TOLD = 20
+
 
 def check(judged: Judged) -> Iterator[Finding]:
     """Counts persons, not keys; says of every statement that does not count why."""
@@ -42,8 +45,10 @@ def check(judged: Judged) -> Iterator[Finding]:
     given, rejected = approvals_given(judged.evidence, digests, judged.policy)
     yield from _lacking(judged, needed, given)
     yield from _owners(judged, given)
-    for one in rejected:
+    for one in rejected[:MOST_TOLD]:
         yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
+    if len(rejected) > MOST_TOLD:
+        yield RULE.warning(f"{len(rejected) - MOST_TOLD} more statements do not count")
     owners = owners_needed(judged.delta, judged.policy)
     for remark in remarks(needed, owners, given, judged.policy, judged.evidence.now):
         yield RULE.warning(remark)
