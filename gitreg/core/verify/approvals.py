@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitreg.core.decode import DecodeError, show_time, timestamp
-from gitreg.core.delta import AliasMoved, Delta, ModelRenamed, RulesChanged, Transition, transitions
+from gitreg.core.delta import (
+    AliasMoved,
+    Delta,
+    ModelDeleted,
+    ModelRenamed,
+    RulesChanged,
+    StageChanged,
+    Transition,
+    VersionDeleted,
+    transitions,
+)
 from gitreg.core.names import NONE
 from gitreg.core.policy import ApprovalNeed, Policy
 from gitreg.core.ports import Statement
@@ -31,6 +41,8 @@ def approvals_needed(base: Snapshot, delta: Delta, policy: Policy) -> list[Neede
         *(a for move in transitions(delta, policy) for a in _of_transition(move, policy)),
         *(a for change in delta.of(AliasMoved) for a in _of_alias(change, policy)),
         *(a for change in delta.of(ModelRenamed) for a in _of_rename(base, change, policy)),
+        *(a for change in delta.of(VersionDeleted) for a in _of_deletion(base, delta, change, policy)),
+        *(a for change in delta.of(ModelDeleted) for a in _of_deletion(base, delta, change, policy)),
         *_of_rules(delta, policy),
     ]
     return list(dict.fromkeys(found))
@@ -74,6 +86,22 @@ def _of_rename(base: Snapshot, change: ModelRenamed, policy: Policy) -> Iterator
         both = [policy.stage(stage, name) for name in (change.model, change.to)]
         for settings in both if stage in held or both[0] != both[1] else ():
             yield from _named(f"renaming {stage} of {change.model}", settings.approvals if settings else ())
+
+
+def _of_deletion(
+    base: Snapshot, delta: Delta, change: VersionDeleted | ModelDeleted, policy: Policy
+) -> Iterator[NeededApproval]:
+    """Of every stage that would be rolled back to what goes, before the change or after it.
+
+    Else the right to delete would be enough to bar the way back, and a rollback has approvals of its own.
+    """
+    now = list(base.stages(change.model).values())
+    then = [moved.new for moved in delta.of(StageChanged) if moved.model == change.model and moved.new]
+    for assignment in (*now, *then):
+        settings = policy.stage(assignment.stage, change.model)
+        restored = {pin.version for pin in assignment.previous if base.is_living(change.model, pin.version)}
+        if settings and (change.version in restored if isinstance(change, VersionDeleted) else restored):
+            yield from _named(f"deleting what {assignment.stage} would roll back to", settings.approvals)
 
 
 def _of_rules(delta: Delta, policy: Policy) -> list[NeededApproval]:
