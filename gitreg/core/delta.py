@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class VersionRegistered:
-    """A record was added. ``copied`` tells a copy from a registration."""
+    """A record was added. ``copied``: the base has what it says that it was copied from, with the same bytes."""
 
     model: str
     version: Version
@@ -290,7 +290,7 @@ def _meaning(
             if change.new is not None:
                 yield UnknownChange(place.path)
         case Sort.RECORD:
-            yield from _record(head, change, place, added, buried)
+            yield from _record(base, head, change, place, added, buried)
         case Sort.POINTER:
             yield from _pointer(base, head, change, place)
         case Sort.ANNOTATION:
@@ -300,7 +300,12 @@ def _meaning(
 
 
 def _record(
-    head: Snapshot, change: RawChange, place: Place, added: set[tuple[str, str]], buried: set[tuple[str, str]]
+    base: Snapshot,
+    head: Snapshot,
+    change: RawChange,
+    place: Place,
+    added: set[tuple[str, str]],
+    buried: set[tuple[str, str]],
 ) -> Iterator[Change]:
     key = (place.model, place.version)
     version = _number(place)
@@ -310,7 +315,7 @@ def _record(
         yield RecordTampered(place.path, removed=change.new is None)
     elif place.kind == "ModelVersion":
         record = _readable(head, "ModelVersion", place.path, ModelVersion)
-        copied = record is not None and record.copied_from is not None
+        copied = record is not None and base.confirms_copy(record) is True
         yield VersionRegistered(place.model, version, copied)
     elif place.kind == "dvc" and key not in added:
         yield RecordTampered(place.path, removed=False)  # another artifact beside an old record

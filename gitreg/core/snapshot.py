@@ -227,6 +227,26 @@ class Snapshot:
             )
         return record
 
+    def confirms_copy(self, record: ModelVersion) -> bool | None:
+        """Whether what a record says that it was copied from is here, with the same bytes; by exact or former name.
+
+        None where the record speaks of no version of this registry, which nobody can look up.
+        """
+        origin = record.copied_from
+        if origin is None or origin.registry != self._id():
+            return None
+        try:
+            redirect = self.redirect(origin.model)
+            original = self.record(redirect.to if redirect else origin.model, origin.version)
+        except InvalidManifest:
+            return False
+        return original is not None and original.artifact.digest == origin.digest == record.artifact.digest
+
+    def _id(self) -> str | None:
+        with suppress(ConfigError, InvalidManifest):
+            return self.registry().id
+        return None
+
     def version_tombstone(self, model: str, version: Version) -> VersionTombstone | None:
         """``tombstone.yaml`` of a version."""
         path = self.layout.version(model, version, "tombstone.yaml")

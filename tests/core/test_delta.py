@@ -126,13 +126,31 @@ def test_a_change_is_what_differs(edits: dict[str, bytes | None], expected: list
     assert meaning(edits) == expected
 
 
-def test_a_copy_is_told_from_a_registration_by_where_it_says_that_it_comes_from() -> None:
-    origin = (
-        b"copied_from: {registry: 6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c, model: a, version: 1, digest: sha256:"
-    )
-    record = BASE[f"{V3}/version.yaml"].replace(b"version: 3", b"version: 4") + origin + b"3" * 64 + b"}\n"
+HERE = "6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c"
+ELSEWHERE = "7f0c2a3e-5b1d-4c8e-9a44-0d6f3a1b2c5d"
+
+
+@pytest.mark.parametrize(
+    ("registry", "model", "version", "digit", "copied"),
+    [
+        (HERE, "credit-risk", 3, "3", True),
+        (HERE, "credit-scoring", 3, "3", True),  # a former name
+        (HERE, "Credit-Risk", 3, "3", False),
+        (HERE, "credit-risk", 2, "2", False),  # which has other bytes than this one
+        (HERE, "credit-risk", 2, "3", False),
+        (HERE, "credit-risk", 4, "3", False),  # itself, which the base does not have
+        (HERE, "fraud", "0.9.0", "3", False),  # deleted
+        (HERE, "churn", 1, "3", False),
+        (ELSEWHERE, "credit-risk", 3, "3", False),
+    ],
+)
+def test_a_copy_is_what_the_base_confirms(
+    registry: str, model: str, version: object, digit: str, copied: bool
+) -> None:
+    origin = f"copied_from: {{registry: {registry}, model: {model}, version: {version}, digest: sha256:{digit * 64}}}"
+    record = BASE[f"{V3}/version.yaml"].replace(b"version: 3", b"version: 4") + origin.encode() + b"\n"
     found = meaning({**NEW_VERSION, f"{CREDIT}/versions/4/version.yaml": record})
-    assert found == [VersionRegistered("credit-risk", 4, copied=True)]
+    assert found == [VersionRegistered("credit-risk", 4, copied=copied)]
 
 
 def test_a_tombstone_speaks_for_all_that_it_takes_the_place_of() -> None:

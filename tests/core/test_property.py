@@ -193,7 +193,7 @@ class Registry(RuleBasedStateMachine):
         create=st.sampled_from(
             [None, NewModel(), NewModel(), NewModel(scheme="semver", tags={"team": "risk"})]
         ),
-        is_copy=st.booleans(),
+        origin=st.sampled_from([None, None, "here", "gone", "elsewhere"]),
         again=st.booleans(),
         card=st.booleans(),
     )
@@ -203,16 +203,16 @@ class Registry(RuleBasedStateMachine):
         seed: int,
         version: str | None,
         create: NewModel | None,
-        is_copy: bool,
+        origin: str | None,
         again: bool,
         card: bool,
     ) -> None:
         full = [name for name in self.now.models() if self.now.versions(name)]
         model = data.draw(st.sampled_from([*full * 3, *self.now.model_folders(), *FRESH, "CON", "CHURN"]))
-        origin = CopiedFrom("6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c", "other", 7, digest(seed))
+        copied = self.an_origin(data, origin, seed) if origin else None
         asked = Registration(
             model,
-            Artifact("model.onnx", digest(seed), 10 + seed, 1, "onnx"),
+            Artifact("model.onnx", copied.digest if copied else digest(seed), 10 + seed, 1, "onnx"),
             DvcPointer("model.onnx", f"{seed:032x}", 10 + seed, 1),
             DAN,
             NOW,
@@ -220,10 +220,20 @@ class Registry(RuleBasedStateMachine):
             version=version,
             create=create,
             metrics={"roc_auc": 0.9},
-            copied_from=origin if is_copy else None,
+            copied_from=copied,
             card={"intended_use": "loans"} if card else {},
         )
         self.apply(lambda now: plan_register(now, asked))
+
+    def an_origin(self, data: st.DataObject, where: str, seed: int) -> CopiedFrom:
+        """A version of this registry, one that it does not have (with these bytes), or one of another registry."""
+        if where == "elsewhere":
+            return CopiedFrom("7f0c2a3e-5b1d-4c8e-9a44-0d6f3a1b2c5d", "other", 7, digest(seed))
+        model = self.a_model(data)
+        version = self.a_version(data, model)
+        record = self.now.record(model, version)
+        found = record.artifact.digest if record and where == "here" else digest(seed)
+        return CopiedFrom(self.now.registry().id, model, version, found)
 
     @rule(name=st.sampled_from([*FRESH, *DEAD]), scheme=st.sampled_from([None, "semver"]))
     def new_model(self, name: str, scheme: str | None) -> None:

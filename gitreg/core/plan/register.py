@@ -104,15 +104,25 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
         scheme = _create(snapshot, asked, edits)
     version = _number(snapshot, model, scheme, asked.version)
     edits |= _version_files(snapshot, model, version, asked)
-    kind = "copy" if asked.copied_from else "register"
     intent = (model, asked.artifact.digest, asked.version, asked.nonce)
     origin = asked.copied_from
-    title = (
-        f"Copy {origin.model}/{origin.version} to {model}/{version}"
-        if origin
-        else f"Register {model}/{version}"
-    )
-    return checked(snapshot, Plan(kind, title, intent, edits))
+    if origin is None:
+        return checked(snapshot, Plan("register", f"Register {model}/{version}", intent, edits))
+    title = f"Copy {origin.model}/{origin.version} to {model}/{version}"
+    whence = (origin.registry, origin.model, str(origin.version))
+    kind = _kind_of_copy(snapshot, _record(model, version, asked), origin)
+    return checked(snapshot, Plan(kind, title, (*intent, whence), edits))
+
+
+def _kind_of_copy(snapshot: Snapshot, record: ModelVersion, origin: CopiedFrom) -> str:
+    """What comes from another registry is new here, and so is registered. Raises Refused where there is no original."""
+    confirmed = snapshot.confirms_copy(record)
+    if confirmed is False:
+        raise Refused(
+            f"this registry has no version {origin.version} of {origin.model!r} with these bytes",
+            "it may have been deleted meanwhile; gitreg version list shows all",
+        )
+    return "copy" if confirmed else "register"
 
 
 def _create(snapshot: Snapshot, asked: Registration, edits: dict[str, bytes | None]) -> str:
@@ -188,10 +198,8 @@ def _number(snapshot: Snapshot, model: str, scheme: str, asked: str | None) -> V
     return asked
 
 
-def _version_files(
-    snapshot: Snapshot, model: str, version: Version, asked: Registration
-) -> dict[str, bytes | None]:
-    record = ModelVersion(
+def _record(model: str, version: Version, asked: Registration) -> ModelVersion:
+    return ModelVersion(
         model=model,
         version=version,
         created_at=asked.created_at,
@@ -204,6 +212,12 @@ def _version_files(
         environment=asked.environment,
         copied_from=asked.copied_from,
     )
+
+
+def _version_files(
+    snapshot: Snapshot, model: str, version: Version, asked: Registration
+) -> dict[str, bytes | None]:
+    record = _record(model, version, asked)
     files: dict[str, bytes | None] = {
         snapshot.layout.version(model, version): dumped(record.as_yaml()),
         snapshot.layout.version(model, version, f"{asked.artifact.path}.dvc"): dump_dvc(asked.pointer),
