@@ -130,6 +130,8 @@ def _move(move: Transition) -> tuple[str, str, str]:
 
 def _sentence(change: Change) -> tuple[str, str, str] | None:
     match change:
+        case VersionRegistered(model, version, imported=True):
+            return "import", model, f"imported version {version}"
         case VersionRegistered(model, version, copied):
             return ("copy" if copied else "register"), model, f"registered version {version}"
         case VersionDeleted(model, version):

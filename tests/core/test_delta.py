@@ -38,8 +38,9 @@ from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
+from gitreg.core.ports import FILE, Entry
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import raw_changes
+from gitreg.core.tree import RawChange, raw_changes
 
 CREDIT = "models/credit-risk"
 V3 = f"{CREDIT}/versions/3"
@@ -151,6 +152,34 @@ def test_a_copy_is_what_the_base_confirms(
     record = BASE[f"{V3}/version.yaml"].replace(b"version: 3", b"version: 4") + origin.encode() + b"\n"
     found = meaning({**NEW_VERSION, f"{CREDIT}/versions/4/version.yaml": record})
     assert found == [VersionRegistered("credit-risk", 4, copied=copied)]
+
+
+@pytest.mark.parametrize(
+    ("model", "numbers", "imported"),
+    [
+        ("credit-risk", [4], []),
+        ("credit-risk", [4, 5, 6], []),
+        ("credit-risk", [9], [9]),
+        ("credit-risk", [4, 6, 7], [6, 7]),
+        ("credit-risk", [2, 4], []),  # 2 is there, which is another rule's
+        ("churn", [2], []),
+        ("churn", [1], []),  # was deleted
+        ("churn", [3], [3]),
+        ("loans", [1, 2], []),
+        ("loans", [2], [2]),
+    ],
+)
+def test_what_does_not_go_on_from_the_highest_number_is_imported(
+    model: str, numbers: list[int], imported: list[int]
+) -> None:
+    base = snapshot(BASE)
+    raw = [
+        RawChange(f"models/{model}/versions/{number}/version.yaml", None, Entry(FILE, "0" * 40))
+        for number in numbers
+    ]
+    found = delta(base, base, raw)
+    assert [each.version for each in found.of(VersionRegistered) if each.imported] == imported
+    assert ("import" in kinds(found, base.policy())) == bool(imported)
 
 
 def test_a_tombstone_speaks_for_all_that_it_takes_the_place_of() -> None:

@@ -101,6 +101,33 @@ def test_a_registration_takes_the_next_number() -> None:
         assert path.endswith(".dvc") or b"version: 5\n" in (data or b"")
 
 
+def number_by_hand(number: int) -> Make:
+    """A registration of another version than the next one."""
+
+    def make(now: Snapshot) -> Plan:
+        plan = register(5)(now)
+        there = next(path.split("/")[3] for path in plan.edits)
+        edits = {
+            path.replace(f"/{there}/", f"/{number}/"): (data or b"").replace(
+                f"version: {there}".encode(), f"version: {number}".encode()
+            )
+            for path, data in plan.edits.items()
+        }
+        return replace(plan, edits=edits)
+
+    return make
+
+
+def test_a_registration_goes_on_from_what_was_imported_meanwhile() -> None:
+    assert again(register(4), number_by_hand(9)).title == "Register credit-risk/10"
+
+
+def test_an_import_keeps_its_number() -> None:
+    assert again(number_by_hand(9), register(4)).title == "Register credit-risk/9"
+    with pytest.raises(Refused, match="version 9 of 'credit-risk' exists by now"):
+        again(number_by_hand(9), number_by_hand(9))
+
+
 def test_a_registration_brings_its_evidence_along() -> None:
     def both(now: Snapshot) -> Plan:
         plan = register(4)(now)

@@ -15,7 +15,7 @@ from gitreg.core.manifest import (
     CopiedFrom,
     ModelVersion,
 )
-from gitreg.core.names import Version, fold, is_semver, model_name_problem
+from gitreg.core.names import MAX_INTEGER, Version, fold, is_semver, model_name_problem
 from gitreg.core.plan.plan import NothingToDo, Plan, checked, dumped, new_file
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot, highest
@@ -173,13 +173,20 @@ def _demand_new_bytes(snapshot: Snapshot, model: str, asked: Registration) -> No
             )
 
 
+def next_number(snapshot: Snapshot, model: str) -> int:
+    """The number that the next integer version of a model gets. Raises Refused where none is left."""
+    number = snapshot.top_number(model) + 1
+    if number >= MAX_INTEGER:
+        raise Refused(f"{model!r} has no number left for another version", "make a new model")
+    return number
+
+
 def _number(snapshot: Snapshot, model: str, scheme: str, asked: str | None) -> Version:
-    taken = snapshot.taken(model)
     if scheme == INTEGER_SCHEME:
         if asked is not None:
             raise UsageError(f"{model!r} numbers its versions by itself", "leave --version out")
-        top = highest(version for version in taken if isinstance(version, int))
-        return top + 1 if isinstance(top, int) else 1
+        return next_number(snapshot, model)
+    taken = snapshot.taken(model)
     if asked is None:
         top = highest(taken)
         raise UsageError(

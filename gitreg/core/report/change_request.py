@@ -173,7 +173,7 @@ def _checklist(items: Sequence[ChecklistItem]) -> list[str]:
 def _registrations(judged: Judged) -> Iterator[list[str]]:
     added = judged.delta.of(VersionRegistered)
     for each in added[:MOST_VERSIONS]:
-        verb = "Copies" if each.copied else "Registers"
+        verb = "Imports" if each.imported else "Copies" if each.copied else "Registers"
         yield _headed(
             f"{verb} {name_of(each.model, each.version)}", bullets(_registration(judged, each), MOST_ROWS)
         )

@@ -16,6 +16,7 @@ from gitreg.core.delta import (
     StageChanged,
     Transition,
     VersionDeleted,
+    VersionRegistered,
     transitions,
 )
 from gitreg.core.names import NONE
@@ -43,7 +44,8 @@ def approvals_needed(base: Snapshot, delta: Delta, policy: Policy) -> list[Neede
         *(a for change in delta.of(ModelRenamed) for a in _of_rename(base, change, policy)),
         *(a for change in delta.of(VersionDeleted) for a in _of_deletion(base, delta, change, policy)),
         *(a for change in delta.of(ModelDeleted) for a in _of_deletion(base, delta, change, policy)),
-        *_of_rules(delta, policy),
+        *(_of_owners("importing versions", policy) if _imports(delta) else ()),
+        *(_of_owners("changing the rules", policy) if delta.of(RulesChanged) else ()),
     ]
     return list(dict.fromkeys(found))
 
@@ -104,11 +106,14 @@ def _of_deletion(
             yield from _named(f"deleting what {assignment.stage} would roll back to", settings.approvals)
 
 
-def _of_rules(delta: Delta, policy: Policy) -> list[NeededApproval]:
-    if not delta.of(RulesChanged):
-        return []
+def _imports(delta: Delta) -> bool:
+    return any(added.imported for added in delta.of(VersionRegistered))
+
+
+def _of_owners(reason: str, policy: Policy) -> list[NeededApproval]:
+    """Of the rules owners."""
     needs = policy.rules.approvals or tuple(ApprovalNeed(group) for group in policy.rules.owners)
-    return _named("changing the rules", needs)
+    return _named(reason, needs)
 
 
 def evidence_digests(head: Snapshot, delta: Delta, policy: Policy) -> list[str]:
