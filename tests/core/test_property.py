@@ -55,6 +55,7 @@ POLICIES: dict[str, dict[str, str]] = {
         "{production: {soak: null, approvals: null}}": "{production: {holds: 1, soak: null, approvals: null}}",
     },
     "turning": {
+        "    approvals: [{group: risk-owners, count: 1, expire: 14d}]\n": "",
         "    replaced: archived\n": "    replaced: staging\n",
         "    from: [staging]\n": "    from: [staging, archived]\n",
         "  - name: archived\n    from: [none, staging, production]\n": (

@@ -55,19 +55,22 @@ def _named(reason: str, needs: Iterable[ApprovalNeed]) -> list[NeededApproval]:
 
 
 def _of_transition(move: Transition, policy: Policy) -> list[NeededApproval]:
-    """Of the stage left and of the stage entered; a rollback has its own, a displacement is covered by its cause.
+    """Of the stage left and of the stage entered.
 
-    What a rollback takes out of another stage leaves that one as any version does.
+    A rollback has its own, and what gives way is let go by its cause. Where they send a version asks for its approvals
+    all the same: policy may ask for some to take a version out of every stage. What a rollback takes out of another
+    stage leaves that one as any version does.
     """
-    if move.displaced:
-        return []
     left, entered = policy.stage(move.source, move.model), policy.stage(move.target, move.model)
     leaving = _named(f"leaving {move.source}", left.approvals if left else ())
+    entering = _named(f"entering {move.target}", entered.approvals if entered else ())
+    if move.displaced:
+        return entering
     if move.rollback is None:
-        return [*leaving, *_named(f"entering {move.target}", entered.approvals if entered else ())]
+        return [*leaving, *entering]
     restored = policy.stage(move.rollback, move.model)
     rolling = _named(f"rolling {move.rollback} back", restored.rollback_approvals if restored else ())
-    return rolling if move.source == move.rollback else [*leaving, *rolling]
+    return [*rolling, *entering] if move.source == move.rollback else [*leaving, *rolling]
 
 
 def _of_alias(change: AliasMoved, policy: Policy) -> list[NeededApproval]:
