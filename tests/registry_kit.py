@@ -88,6 +88,7 @@ class World:
     contents: Mapping[str, Contents] = field(default_factory=dict)
     now: datetime = NOW
     bootstrap: bool = False
+    rules_changed: datetime | Unknown | None = None
 
 
 def judged(
@@ -131,6 +132,7 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         presence=_presence(head, required, world),
         contents=_contents(head, meaning, required, world),
         soaks=dict.fromkeys(required.soaks, world.soaked),
+        rules_changed=world.rules_changed if required.rules else Unknown("nobody asked"),
     )
     statements = _approvals(known, evidence_digests(head, meaning, policy), policy, world)
     return replace(known, author=_opening(known, policy, world), statements=statements)

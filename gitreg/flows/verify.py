@@ -10,9 +10,10 @@ from typing import TypeVar
 from gitreg.core.delta import delta
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
-from gitreg.core.ports import Blob, ChangeRequest, DvcPointer, Entry, Presence, Statement
+from gitreg.core.ports import Blob, ChangeRequest, Commit, DvcPointer, Entry, Presence, Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import Candidate, candidate, change_id, edited, entry_at, raw_changes
+from gitreg.core.verify.approvals import Approval, approvals_given, evidence_digests
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import (
     Contents,
@@ -91,6 +92,9 @@ def judge(
     if not artifacts:
         required = replace(required, contents=(), presence=())
     evidence = _gather(ws, base_commit, rules, required, id, request)
+    if required.rules:
+        given, _ = approvals_given(evidence, evidence_digests(head, meaning, rules.policy()), rules.policy())
+        evidence = replace(evidence, rules_changed=_rules_changed(ws, base_commit, required.rules, given))
     return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
 
 
@@ -170,6 +174,31 @@ def _unchanged_since(ws: Workspace, commit: str, path: str, blob: Blob | None, b
         if each.time <= begin:
             return True
     return False
+
+
+def _rules_changed(
+    ws: Workspace, commit: str, paths: Sequence[str], given: Sequence[Approval]
+) -> datetime | Unknown | None:
+    """When the branch last changed rules files, as far back as approvals go that would count."""
+    if not given:
+        return None
+    oldest = min(approval.issued for approval in given)
+    return _or_unknown(lambda: _last_change(ws, commit, paths, oldest))
+
+
+def _last_change(ws: Workspace, tip: str, paths: Sequence[str], since: datetime) -> datetime | None:
+    """When the registry's branch last changed one of some paths; None if it did not from ``since`` on."""
+    landing: Commit | None = None
+    after: list[Entry | None] = [None for _ in paths]
+    for commit in ws.repository.first_parents(tip):
+        tree = ws.repository.tree(commit.oid)
+        before = [entry_at(tree, path) for path in paths]
+        if landing is not None and before != after:
+            return landing.time
+        if commit.time < since:
+            return None
+        landing, after = commit, before
+    return landing.time if landing is not None and any(after) else None
 
 
 def write_candidate(ws: Workspace, base: str, found: Candidate) -> str:

@@ -261,10 +261,11 @@ def _objection(
             return why
     if person == author:
         return "it is the author's own"
-    return _time_objection(body, evidence.now, revoked.get(person))
+    return _time_objection(body, evidence, revoked.get(person))
 
 
-def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime | None) -> str | None:
+def _time_objection(body: Mapping[str, object], evidence: Evidence, revoked: datetime | None) -> str | None:
+    now, changed = evidence.now, evidence.rules_changed
     issued, expires = _moment(body, "issued"), _moment(body, "expires")
     if issued is None or expires is None:
         return "it is not dated"
@@ -274,7 +275,18 @@ def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime
         return f"it expired at {show_time(expires)}"
     if revoked is not None and revoked >= issued:
         return f"it was revoked at {show_time(revoked)}"
+    if isinstance(changed, datetime) and changed >= issued:
+        return "these rules have changed since it was given"
     return None
+
+
+def unknown_change_of_rules(delta: Delta, evidence: Evidence) -> str | None:
+    """Why it is not known when the rules last changed that a change edits; None where it is, or does not matter.
+
+    Rules files have no serial, so a change of them can be the same as an earlier one that was approved once.
+    """
+    changed = evidence.rules_changed
+    return changed.why if isinstance(changed, Unknown) and delta.of(RulesChanged) else None
 
 
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:

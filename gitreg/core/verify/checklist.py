@@ -20,6 +20,7 @@ from gitreg.core.verify.approvals import (
     author_of,
     evidence_digests,
     satisfying,
+    unknown_change_of_rules,
 )
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.gates import GateResult, gates_of
@@ -128,8 +129,9 @@ def _approval(judged: Judged, needed: NeededApproval) -> ChecklistItem:
     have = satisfying(need, given, policy, evidence.now)
     author = author_of(evidence, policy)
     text = f"{text}: {_who(have, sorted(policy.members(need.group) - {*have, author}), need.count)}"
-    unknown_author = Outcome.UNDECIDED if author is None else None
-    outcome = Outcome.FAIL if len(have) < need.count else unknown_author
+    is_open = author is None or unknown_change_of_rules(judged.delta, evidence) is not None
+    undecided = Outcome.UNDECIDED if is_open else None
+    outcome = Outcome.FAIL if len(have) < need.count else undecided
     return ChecklistItem("approvals", approvals.RULE.id, text, outcome)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
-from gitreg.core.delta import Delta, VersionRegistered, serves, transitions
+from gitreg.core.delta import Delta, RulesChanged, VersionRegistered, serves, transitions
 from gitreg.core.names import Version
 from gitreg.core.policy import Policy
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Statement
@@ -29,13 +29,15 @@ class Required:
     """The questions that a change raises.
 
     ``contents``: artifacts of which every byte must be read (new versions); ``presence``: artifacts that must be
-    there (versions that enter a stage). ``approvals``: whether any approval is needed.
+    there (versions that enter a stage). ``approvals``: whether any approval is needed. ``rules``: rules files of which
+    must be known when the registry's branch last changed any of them.
     """
 
     approvals: bool
     contents: tuple[DvcPointer, ...] = ()
     presence: tuple[DvcPointer, ...] = ()
     soaks: tuple[SoakQuestion, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,9 @@ class Evidence:
     ``now`` is the moment of judgement; ``target`` the full name of the ref that the change would move; ``registry``
     the registry's id; ``change_id`` and ``policy_blob`` what approvals must name; ``request`` the change
     request's number, if there is one. ``statements`` are the signed
-    approvals and revocations that name the change, ``author`` the signed opening. ``contents`` has for each pointer the
+    approvals and revocations that name the change, ``author`` the signed opening. ``rules_changed`` is when the branch
+    last changed one of the rules files that the change touches (None: not since the oldest approval that counts was
+    given; commits' time, in UTC). ``contents`` has for each pointer the
     files found, or a line on what is wrong with them.
     """
 
@@ -70,6 +74,7 @@ class Evidence:
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+    rules_changed: datetime | Unknown | None = Unknown("nobody looked")
 
 
 def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Policy) -> Required:
@@ -79,11 +84,13 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
     new = [(c.model, c.version) for c in delta.of(VersionRegistered)]
     moves = transitions(delta, policy)
     entering = [(m.model, m.pin.version) for m in moves if serves(m, policy)]
+    needs_approval = bool(approvals_needed(base, delta, policy))
     return Required(
-        approvals=bool(approvals_needed(base, delta, policy)),
+        approvals=needs_approval,
         contents=tuple(dict.fromkeys(_pointers(head, new))),
         presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
         soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
+        rules=tuple(change.path for change in delta.of(RulesChanged)) if needs_approval else (),
     )
 
 

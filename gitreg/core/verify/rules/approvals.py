@@ -11,6 +11,7 @@ from gitreg.core.verify.approvals import (
     author_of,
     evidence_digests,
     satisfying,
+    unknown_change_of_rules,
 )
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
@@ -31,6 +32,12 @@ def check(judged: Judged) -> Iterator[Finding]:
         yield RULE.undecided(
             "who proposes this change is not known, so their own approval cannot be told from another's",
             fix="open the change request with an SSH key that policy.yaml lists",
+        )
+    unknown = unknown_change_of_rules(judged.delta, judged.evidence)
+    if unknown is not None:
+        yield RULE.undecided(
+            f"when these rules last changed is not known: {unknown}",
+            fix="fetch the whole history: git fetch --unshallow",
         )
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     given, rejected = approvals_given(judged.evidence, digests, judged.policy)
