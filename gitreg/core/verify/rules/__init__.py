@@ -13,6 +13,7 @@ from gitreg.core.verify.rules.bootstrap import BOOTSTRAP
 from gitreg.core.verify.rules.card_gate import CARD_GATE
 from gitreg.core.verify.rules.completeness import COMPLETENESS
 from gitreg.core.verify.rules.conflict import CONFLICT
+from gitreg.core.verify.rules.deprecation import DEPRECATION
 from gitreg.core.verify.rules.endings import ENDINGS
 from gitreg.core.verify.rules.formats_gate import FORMATS_GATE
 from gitreg.core.verify.rules.manifest import MANIFEST
@@ -65,6 +66,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     CARD_GATE,
     SOAK,
     ALIASES,
+    DEPRECATION,
     ROLES,
     APPROVALS,
     ARTIFACTS,
