@@ -140,7 +140,7 @@ class TestRegistration:
 
     def test_of_a_copy_says_where_it_comes_from(self, schemas: Schemas) -> None:
         origin = CopiedFrom(BASE.registry().id, "credit-risk", 3, digest(3))
-        text = body(register(BASE, "credit-risk", 3, copied_from=origin), schemas)
+        text = body(register(BASE, "credit-risk", 3, copied_from=origin, nonce="again"), schemas)
         assert "### Copies `credit-risk/5`" in text
         assert "- copied from `credit-risk/3` of this registry" in text
 

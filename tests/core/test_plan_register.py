@@ -70,6 +70,12 @@ def test_a_copy_of_what_is_here_is_another_kind() -> None:
     assert (plan.kind, plan.title) == ("copy", "Copy credit-risk/3 to fraud/1.1.0")
 
 
+def test_bytes_that_are_there_are_copied_again_only_if_asked_for() -> None:
+    with pytest.raises(NothingToDo, match="credit-risk/3 already has these bytes"):
+        copied(HERE)
+    assert copied(HERE, nonce="x").title == "Copy credit-risk/3 to credit-risk/4"
+
+
 def test_a_copy_from_elsewhere_is_a_registration_that_says_so() -> None:
     plan = copied(ELSEWHERE)
     assert (plan.kind, plan.title) == ("register", "Copy scores/7 to credit-risk/4")

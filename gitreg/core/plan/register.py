@@ -64,7 +64,7 @@ class Details:
 class Registration(Details):
     """Everything that a new version's record and notes say.
 
-    ``nonce`` (from ``--again``) registers bytes that are registered already.
+    ``nonce`` (from ``--again``) registers or copies bytes that are registered already.
     """
 
     model: str
@@ -96,7 +96,7 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
     model = snapshot.spelling(asked.model)
     if model is not None and (snapshot.model(model) is not None or snapshot.redirect(model) is not None):
         model = snapshot.find_model(model)
-        if asked.nonce is None and asked.copied_from is None:
+        if asked.nonce is None:
             _demand_new_bytes(snapshot, model, asked)
         scheme = snapshot.scheme(model)
     else:
