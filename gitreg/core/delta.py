@@ -84,7 +84,7 @@ class ModelDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ModelRenamed:
-    """A model moved to another name, and a redirect took its place."""
+    """A model moved to another name; a redirect took its place, and older redirects to it were turned along."""
 
     model: str
     to: str
@@ -231,15 +231,18 @@ class Delta:
 def delta(base: Snapshot, head: Snapshot, raw: Sequence[RawChange]) -> Delta:
     """Says what raw path changes from ``base`` to ``head`` mean. Places are judged by the base's layout."""
     places = [(change, base.place(change.path)) for change in raw]
-    moved, rest = _whole_models(head, places)
+    moved, rest = _whole_models(base, head, places)
     return Delta(tuple(raw), (*moved, *_each(base, head, rest)))
 
 
 Placed: TypeAlias = tuple[RawChange, Place]
 
 
-def _whole_models(head: Snapshot, places: list[Placed]) -> tuple[list[Change], list[Placed]]:
-    """Renames and deletions of models take all their paths with them; what is left is judged path by path."""
+def _whole_models(base: Snapshot, head: Snapshot, places: list[Placed]) -> tuple[list[Change], list[Placed]]:
+    """Renames and deletions of models take all their paths with them; what is left is judged path by path.
+
+    A rename also takes the redirects along that it turns: those that led to the old name, and lead to the new one now.
+    """
     found: list[Change] = []
     taken: dict[str, bool] = {}  # model -> whether its additions belong to the rename
     for change, place in places:
@@ -251,8 +254,16 @@ def _whole_models(head: Snapshot, places: list[Placed]) -> tuple[list[Change], l
         if place.kind == "Model" and change.new is None and _is_buried(head, place.model):
             found.append(ModelDeleted(place.model))
             taken[place.model] = False
-    rest = [(c, p) for c, p in places if not _belongs(c, p, taken)]
+    renames = {renamed.model: renamed.to for renamed in found if isinstance(renamed, ModelRenamed)}
+    rest = [(c, p) for c, p in places if not _belongs(c, p, taken) and not _is_turned(base, head, p, renames)]
     return found, rest
+
+
+def _is_turned(base: Snapshot, head: Snapshot, place: Place, renames: Mapping[str, str]) -> bool:
+    if place.kind != "Redirect" or not renames:
+        return False
+    old, new = (_readable(s, "Redirect", place.path, Redirect) for s in (base, head))
+    return old is not None and new is not None and renames.get(old.to) == new.to
 
 
 def _is_buried(head: Snapshot, model: str) -> bool:

@@ -191,10 +191,16 @@ def test_a_tombstone_speaks_for_all_that_it_takes_the_place_of() -> None:
 
 def test_a_redirect_speaks_for_all_that_moved() -> None:
     plan = plan_rename(snapshot(BASE), "credit-risk", "loans", NOW)
-    assert meaning(dict(plan.edits)) == [
-        ModelRenamed("credit-risk", "loans"),
-        MarkerTampered("models/credit-scoring/redirect.yaml"),  # which GR204 knows to follow the rename
-    ]
+    assert meaning(dict(plan.edits)) == [ModelRenamed("credit-risk", "loans")]
+
+
+def test_a_redirect_that_turns_elsewhere_speaks_for_itself() -> None:
+    redirect = "models/credit-scoring/redirect.yaml"
+    edits = dict(plan_rename(snapshot(BASE), "credit-risk", "loans", NOW).edits)
+    edits[redirect] = (edits[redirect] or b"").replace(b"to: loans", b"to: fraud")
+    assert meaning(edits) == [ModelRenamed("credit-risk", "loans"), MarkerTampered(redirect)]
+    edits[redirect] = None
+    assert meaning(edits) == [ModelRenamed("credit-risk", "loans"), MarkerTampered(redirect)]
 
 
 def test_what_a_rename_edits_on_the_way_is_told() -> None:
