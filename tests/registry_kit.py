@@ -21,6 +21,7 @@ from gitreg.core.ports import (
     Entry,
     ListedFile,
     Presence,
+    Pusher,
     Signature,
     Statement,
     Tree,
@@ -29,7 +30,15 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree, OverlayTree, blob_oid, candidate, change_id, raw_changes
 from gitreg.core.verify.approvals import approval_statement, evidence_digests, opening_statement
 from gitreg.core.verify.engine import evaluate
-from gitreg.core.verify.evidence import Contents, Evidence, Required, Unknown, required_evidence
+from gitreg.core.verify.evidence import (
+    Contents,
+    Evidence,
+    InnerChange,
+    Landing,
+    Required,
+    Unknown,
+    required_evidence,
+)
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError
 
@@ -89,6 +98,11 @@ class World:
     now: datetime = NOW
     bootstrap: bool = False
     rules_changed: datetime | Unknown | None = None
+    request: str = ""
+    pusher: Pusher | None = None
+    inner: tuple[InnerChange, ...] | Unknown = ()
+    landing: Landing | None = None
+    landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
 
 
 def judged(
@@ -133,6 +147,11 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         contents=_contents(head, meaning, required, world),
         soaks=dict.fromkeys(required.soaks, world.soaked),
         rules_changed=world.rules_changed if required.rules else Unknown("nobody asked"),
+        request=world.request,
+        pusher=world.pusher,
+        inner=world.inner,
+        landing=world.landing,
+        landers={path: who for path, who in world.landers.items() if path in required.landers},
     )
     statements = _approvals(known, evidence_digests(head, meaning, policy), policy, world)
     return replace(known, author=_opening(known, policy, world), statements=statements)
