@@ -103,7 +103,7 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
         model = asked.model
         scheme = _create(snapshot, asked, edits)
     version = _number(snapshot, model, scheme, asked.version)
-    edits |= _version_files(snapshot, model, version, asked)
+    edits |= version_files(snapshot, model, version, asked)
     intent = (model, asked.artifact.digest, asked.version, asked.nonce)
     origin = asked.copied_from
     if origin is None:
@@ -221,9 +221,10 @@ def _record(model: str, version: Version, asked: Registration) -> ModelVersion:
     )
 
 
-def _version_files(
+def version_files(
     snapshot: Snapshot, model: str, version: Version, asked: Registration
 ) -> dict[str, bytes | None]:
+    """A version's record, its DVC pointer, and notes where there is something to note."""
     record = _record(model, version, asked)
     files: dict[str, bytes | None] = {
         snapshot.layout.version(model, version): dumped(record.as_yaml()),

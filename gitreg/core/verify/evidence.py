@@ -93,8 +93,10 @@ class Evidence:
     that has no request. ``contents`` has for each pointer the files found, or a line on what is wrong with them;
     ``landers`` the person who landed each file (None: it has not landed). ``inner`` is what the commits of the
     change's branch do one by one, where there are several; ``landing`` the commit that puts it on the registry's
-    branch, where one is judged. ``rules_changed`` is when the branch last changed one of the rules files that the
-    change touches (None: not since the oldest approval that counts was given; commits' time, in UTC).
+    branch, where one is judged. ``soaks`` are the answers; ``unchanged_since`` says of those that are a no since when
+    (UTC) the stage is as it is now, where it is at all: what is left, for people. ``rules_changed`` is when the branch
+    last changed one of the rules files that the change touches (None: not since the oldest approval that counts was
+    given; commits' time, in UTC).
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,6 +113,7 @@ class Evidence:
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
     rules_changed: datetime | Unknown | None = Unknown("nobody looked")
+    unchanged_since: Mapping[SoakQuestion, datetime] = field(default_factory=dict)
     landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
     inner: tuple[InnerChange, ...] | Unknown = ()
     landing: Landing | None = None
