@@ -41,6 +41,7 @@ from gitreg.core.verify.evidence import (
 )
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError
+from gitreg.flows.verify import local_time
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 BASE = Path(__file__).parent / "rules" / "base"
@@ -85,7 +86,8 @@ class World:
     """What is known about the world. As it stands here, everything is known, and nothing is wrong.
 
     ``author`` (None: unknown) is an admin; ``approvals`` are the persons who approved just now, or statements;
-    ``soaked`` answers every soak question; ``presence`` and ``contents`` answer for artifacts by ``model/version``.
+    ``soaked`` answers every soak question; ``presence`` and ``contents`` answer for artifacts by ``model/version``;
+    ``zones`` has the time zones that are not known.
     """
 
     author: str | None = "erin"
@@ -95,6 +97,7 @@ class World:
     soaked: bool | Unknown = True
     presence: Mapping[str, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[str, Contents] = field(default_factory=dict)
+    zones: Mapping[str, Unknown] = field(default_factory=dict)
     now: datetime = NOW
     bootstrap: bool = False
     rules_changed: datetime | Unknown | None = None
@@ -147,6 +150,7 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         contents=_contents(head, meaning, required, world),
         soaks=dict.fromkeys(required.soaks, world.soaked),
         rules_changed=world.rules_changed if required.rules else Unknown("nobody asked"),
+        local_times={zone: world.zones.get(zone, local_time(world.now, zone)) for zone in required.zones},
         request=world.request,
         pusher=world.pusher,
         inner=world.inner,

@@ -113,7 +113,7 @@ def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, 
     Raises:
         ConfigError: there is no SSH key to sign with.
         NotFound: no such request.
-        Refused: it would not count: the policy does not know the key, or it is the author's.
+        Refused: it would not count: the policy does not know the key, or it is a bot's or the author's.
     """
     change, body = statement(ws, id, valid_for=valid_for, revoke=revoke)
     return ws.forge.state(change, body, _demand_signer(ws), ws.clock())
@@ -141,6 +141,11 @@ def _demand_heard(judged: Judged, request: ChangeRequest, signer: Signer, revoke
         raise Refused(
             "your SSH key is nobody's in policy.yaml, so your approval would not count",
             "ask the rules owners to add it to people, or choose another with --key",
+        )
+    if person.bot and not revoke:
+        raise Refused(
+            f"your SSH key is that of the bot {person.id}, so your approval would not count",
+            "approve with a key of your own: choose another with --key",
         )
     if person.id == author_of(judged.evidence, judged.policy) and not revoke:
         raise Refused(

@@ -191,6 +191,7 @@ def _gather(
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
         soaks={question: answer for question, (answer, _) in soaks.items()},
         unchanged_since={question: since for question, (_, since) in soaks.items() if since is not None},
+        local_times={zone: local_time(now, zone) for zone in required.zones},
         landers={path: _or_unknown(partial(who_landed, ws, base_commit, path)) for path in required.landers},
     )
 
@@ -309,6 +310,20 @@ def _last_change(ws: Workspace, tip: str, paths: Sequence[str], since: datetime)
             return None
         landing, after = commit, before
     return landing.time if landing is not None and any(after) else None
+
+
+def local_time(now: datetime, zone: str) -> datetime | Unknown:
+    """What the clocks in a time zone show at a moment (naive): by the system's database, else by the package tzdata."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+    ):  # no such zone; no zone's name; a folder or a broken file of that name
+        return Unknown(f"the time-zone database here has no zone {zone!r}")
 
 
 def write_candidate(ws: Workspace, base: str, found: Candidate) -> str:

@@ -20,7 +20,7 @@ from gitreg.core.delta import (
     transitions,
 )
 from gitreg.core.names import NONE
-from gitreg.core.policy import ApprovalNeed, Policy
+from gitreg.core.policy import ApprovalNeed, Person, Policy, show_period
 from gitreg.core.ports import Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown
@@ -119,6 +119,35 @@ def _of_owners(reason: str, policy: Policy) -> list[NeededApproval]:
     return _named(reason, needs)
 
 
+def owners_needed(delta: Delta, policy: Policy) -> tuple[str, ...]:
+    """The groups of which somebody must propose or approve what is the rules owners', where no approval asks for them.
+
+    So the owners have a part in every change of the rules and in every import, whoever else policy asks.
+    """
+    owners, asked = policy.rules.owners, {need.group for need in policy.rules.approvals}
+    is_told = not policy.rules.approvals or not asked.isdisjoint(owners)
+    is_theirs = bool(delta.of(RulesChanged)) or _imports(delta)
+    return () if is_told or not is_theirs else owners
+
+
+def owners_asked(owners: Iterable[str], delta: Delta) -> str:
+    """What the groups of :func:`owners_needed` are needed for."""
+    what = (
+        "changing the rules needs one of their"
+        if delta.of(RulesChanged)
+        else "importing versions needs one of the rules'"
+    )
+    return f"{what} owners ({', '.join(owners)}) as author or as one who approves"
+
+
+def owners_with_a_part(
+    owners: Iterable[str], author: str | None, given: Iterable[Approval], policy: Policy
+) -> list[str]:
+    """The owners (humans in these groups) who proposed or approved a change."""
+    persons = {author, *(approval.person for approval in given)}
+    return sorted(person for group in set(owners) for person in policy.approvers(group) & persons)
+
+
 def evidence_digests(head: Snapshot, delta: Delta, policy: Policy) -> list[str]:
     """The digests of the evidence beside every version that moves: what its gates may have used."""
     versions = {(move.model, move.pin.version) for move in transitions(delta, policy) if move.target != NONE}
@@ -182,10 +211,11 @@ def _opener(evidence: Evidence, policy: Policy) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One person's approval that counts, and when it was given (UTC)."""
+    """One person's approval, when it was given (UTC), and all keys with which they gave one."""
 
     person: str
     issued: datetime
+    keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +230,7 @@ class Rejected:
 def approvals_given(
     evidence: Evidence, digests: list[str], policy: Policy
 ) -> tuple[list[Approval], list[Rejected]]:
-    """The newest approval of each person that counts; of all others every statement, and why it does not count."""
+    """Each person's approval, as of their newest statement that is good; of all others every statement, and why not."""
     if isinstance(evidence.statements, Unknown):
         return [], []
     author = author_of(evidence, policy)
@@ -210,20 +240,26 @@ def approvals_given(
     for statement in evidence.statements:
         if statement.body.get("type") == REVOKE:
             continue
-        person = _signer(statement, policy)
+        signer = _signer(statement, policy)
         issued = _moment(statement.body, "issued")
-        why = _objection(statement, evidence, digests, person, author, revoked)
-        if why or person is None or issued is None:
-            rejected.append(Rejected(person or "somebody unknown", why or "it is not dated", statement.ref))
-        elif person not in counted or counted[person].issued < issued:
-            counted[person] = Approval(person, issued)
+        why = _objection(statement, evidence, digests, signer, author, revoked)
+        if why or signer is None or issued is None:
+            who = signer.id if signer else "somebody unknown"
+            rejected.append(Rejected(who, why or "it is not dated", statement.ref))
+        else:
+            counted[signer.id] = _newer(counted.get(signer.id), signer.id, issued, statement.signature.key)
     return list(counted.values()), [each for each in rejected if each.who not in counted]
 
 
-def _signer(statement: Statement, policy: Policy) -> str | None:
+def _newer(before: Approval | None, person: str, issued: datetime, key: str | None) -> Approval:
+    """A person's approval with one statement more: persons are counted, not statements and not keys."""
+    keys = (before.keys if before else frozenset()) | ({key} if key else set())
+    return Approval(person, max(issued, before.issued) if before else issued, keys)
+
+
+def _signer(statement: Statement, policy: Policy) -> Person | None:
     key = statement.signature.key
-    person = policy.person_with_key(key) if key and statement.signature.valid else None
-    return person.id if person else None
+    return policy.person_with_key(key) if key and statement.signature.valid else None
 
 
 def _moment(body: Mapping[str, object], key: str) -> datetime | None:
@@ -241,7 +277,7 @@ def _revocations(evidence: Evidence, policy: Policy) -> dict[str, datetime]:
         person, issued = _signer(statement, policy), _moment(statement.body, "issued")
         names_this = statement.body.get("change") == evidence.change_id
         if statement.body.get("type") == REVOKE and names_this and person and issued:
-            found[person] = max(issued, found.get(person, issued))
+            found[person.id] = max(issued, found.get(person.id, issued))
     return found
 
 
@@ -249,7 +285,7 @@ def _objection(
     statement: Statement,
     evidence: Evidence,
     digests: list[str],
-    person: str | None,
+    person: Person | None,
     author: str | None,
     revoked: Mapping[str, datetime],
 ) -> str | None:
@@ -258,6 +294,8 @@ def _objection(
         return statement.signature.problem or "its signature is not valid"
     if person is None:
         return "its key is nobody's in the base's policy"
+    if person.bot:
+        return "it is a bot's"
     body = statement.body
     named = {
         "type": (APPROVE, "it is not an approval"),
@@ -271,9 +309,9 @@ def _objection(
     for key, (expected, why) in named.items():
         if body.get(key) != expected:
             return why
-    if person == author:
+    if person.id == author:
         return "it is the author's own"
-    return _time_objection(body, evidence, revoked.get(person))
+    return _time_objection(body, evidence, revoked.get(person.id))
 
 
 def _time_objection(body: Mapping[str, object], evidence: Evidence, revoked: datetime | None) -> str | None:
@@ -303,9 +341,38 @@ def unknown_change_of_rules(delta: Delta, evidence: Evidence) -> str | None:
 
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:
     """The persons whose approvals count towards one need."""
-    members = policy.members(need.group)
-    return sorted(
-        a.person
-        for a in given
-        if a.person in members and (need.expire is None or now - a.issued < need.expire)
-    )
+    approvers = policy.approvers(need.group)
+    return sorted(a.person for a in given if a.person in approvers and not too_old(need, a, now))
+
+
+def too_old(need: ApprovalNeed, approval: Approval, now: datetime) -> bool:
+    """Whether an approval was given longer ago than a need lets it count."""
+    return need.expire is not None and now - approval.issued >= need.expire
+
+
+def remarks(
+    needed: Iterable[NeededApproval],
+    owners: Iterable[str],
+    given: Iterable[Approval],
+    policy: Policy,
+    now: datetime,
+) -> Iterator[str]:
+    """Where good approvals count for less than one may think: a line for each reason.
+
+    ``owners`` are the groups of :func:`owners_needed`.
+    """
+    needed, owners = list(needed), list(owners)
+    groups = ", ".join(dict.fromkeys([*(each.need.group for each in needed), *owners]))
+    for one in given:
+        if len(one.keys) > 1:
+            yield f"{one.person} approved with {len(one.keys)} keys; persons are counted, so that is one approval"
+        asked = [each for each in needed if one.person in policy.approvers(each.need.group)]
+        if not asked and not owners_with_a_part(owners, None, [one], policy):
+            yield f"the approval of {one.person} does not count: {one.person} is in no group that is asked ({groups})"
+        for each in asked:
+            if each.need.expire is not None and too_old(each.need, one, now):
+                limit = show_period(each.need.expire)
+                yield (
+                    f"the approval of {one.person} does not count for {each.reason}: it is of {show_time(one.issued)},"
+                    f" and counts for {limit}"
+                )

@@ -18,6 +18,7 @@ from gitreg.core.verify.rules.dates import DATES
 from gitreg.core.verify.rules.deprecation import DEPRECATION
 from gitreg.core.verify.rules.direct import DIRECT
 from gitreg.core.verify.rules.endings import ENDINGS
+from gitreg.core.verify.rules.environment_gate import ENVIRONMENT_GATE
 from gitreg.core.verify.rules.formats_gate import FORMATS_GATE
 from gitreg.core.verify.rules.inner_commits import INNER_COMMITS
 from gitreg.core.verify.rules.manifest import MANIFEST
@@ -41,6 +42,7 @@ from gitreg.core.verify.rules.soak import SOAK
 from gitreg.core.verify.rules.stages import STAGES
 from gitreg.core.verify.rules.stray import STRAY
 from gitreg.core.verify.rules.transitions import TRANSITIONS
+from gitreg.core.verify.rules.windows import WINDOWS
 
 SNAPSHOT_RULES: tuple[SnapshotRule, ...] = (
     MANIFEST,
@@ -73,7 +75,9 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     SCHEMA_GATE,
     FORMATS_GATE,
     CARD_GATE,
+    ENVIRONMENT_GATE,
     SOAK,
+    WINDOWS,
     ALIASES,
     DEPRECATION,
     ROLES,

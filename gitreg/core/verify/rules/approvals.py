@@ -6,10 +6,16 @@ from collections.abc import Iterator
 
 from gitreg.core.findings import Finding
 from gitreg.core.verify.approvals import (
+    Approval,
+    NeededApproval,
     approvals_given,
     approvals_needed,
     author_of,
     evidence_digests,
+    owners_asked,
+    owners_needed,
+    owners_with_a_part,
+    remarks,
     satisfying,
     unknown_change_of_rules,
 )
@@ -41,6 +47,16 @@ def check(judged: Judged) -> Iterator[Finding]:
         )
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     given, rejected = approvals_given(judged.evidence, digests, judged.policy)
+    yield from _lacking(judged, needed, given)
+    yield from _owners(judged, given)
+    for one in rejected:
+        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
+    owners = owners_needed(judged.delta, judged.policy)
+    for remark in remarks(needed, owners, given, judged.policy, judged.evidence.now):
+        yield RULE.warning(remark)
+
+
+def _lacking(judged: Judged, needed: list[NeededApproval], given: list[Approval]) -> Iterator[Finding]:
     for each in needed:
         have = satisfying(each.need, given, judged.policy, judged.evidence.now)
         if len(have) < each.need.count:
@@ -48,10 +64,23 @@ def check(judged: Judged) -> Iterator[Finding]:
             yield RULE.finding(
                 f"{each.reason} needs {each.need.count} approval{'s' if each.need.count > 1 else ''} of"
                 f" {each.need.group}, and has {len(have)}{persons}",
-                fix=f"gitreg change approve {judged.evidence.request or 'NUMBER'}",
+                fix=_how_to_approve(judged),
             )
-    for one in rejected:
-        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
+
+
+def _how_to_approve(judged: Judged) -> str:
+    return f"gitreg change approve {judged.evidence.request or 'NUMBER'}"
+
+
+def _owners(judged: Judged, given: list[Approval]) -> Iterator[Finding]:
+    """The rules' owners have a part in every change of them."""
+    owners = owners_needed(judged.delta, judged.policy)
+    author = author_of(judged.evidence, judged.policy)
+    if owners and not owners_with_a_part(owners, author, given, judged.policy):
+        yield RULE.finding(
+            f"{owners_asked(owners, judged.delta)}, and has none",
+            fix=_how_to_approve(judged),
+        )
 
 
 APPROVALS = ChangeRule(RULE, check)

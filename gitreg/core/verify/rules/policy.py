@@ -10,8 +10,18 @@ from gitreg.core.codec.schema import schema_problems
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.names import NONE
-from gitreg.core.policy import ApprovalNeed, Gate, MetricGate, Override, Policy, SchemaGate, StagePolicy
+from gitreg.core.policy import (
+    ApprovalNeed,
+    EnvironmentGate,
+    Gate,
+    MetricGate,
+    Override,
+    Policy,
+    SchemaGate,
+    StagePolicy,
+)
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+from gitreg.core.verify.rules.environment_gate import package_name
 
 RULE = Rule("GR111", "policy", "The policy speaks only of stages, groups, people and roles that it defines")
 
@@ -70,7 +80,17 @@ def _groups(policy: Policy) -> Iterator[tuple[Place, str]]:
     for index, group in enumerate(policy.rules.owners):
         if group not in policy.groups:
             yield ("rules", "owners", index), f"there is no group {group!r}"
+    yield from _owners(policy)
     yield from _needs(policy, ("rules", "approvals"), policy.rules.approvals)
+
+
+def _owners(policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Without approvals of its own each owning group must approve; with some, one owner must have a part."""
+    empty = [group in policy.groups and not policy.approvers(group) for group in policy.rules.owners]
+    if not policy.rules.approvals or all(empty):
+        for index, group in enumerate(policy.rules.owners):
+            if empty[index]:
+                yield ("rules", "owners", index), f"{_size(policy, group)}, so nobody can change the rules"
 
 
 def _stages(policy: Policy) -> Iterator[tuple[Place, str]]:
@@ -111,6 +131,9 @@ def _stage(policy: Policy, where: Place, settings: StagePolicy) -> Iterator[tupl
     yield from _needs(policy, (*where, "rollback", "approvals"), settings.rollback or ())
     for index, gate in enumerate(settings.gates):
         yield from _gate(policy, (*where, "gates", index), gate)
+    for index, window in enumerate(settings.windows):
+        if window.problem:
+            yield (*where, "windows", index), window.problem
 
 
 def _replacements(policy: Policy) -> Iterator[tuple[Place, str]]:
@@ -152,6 +175,14 @@ def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str
     for role in gate.by if isinstance(gate, MetricGate) else ():
         if role not in policy.roles:
             yield (*where, "by"), f"there is no role {role!r}"
+    if isinstance(gate, EnvironmentGate) and gate.allow is not None:
+        allowed = {package_name(name) for name in gate.allow}
+        for index, name in enumerate(gate.require):
+            if package_name(name) not in allowed:
+                yield (
+                    (*where, "environment", "require", index),
+                    f"{name!r} is required, but allow does not list it",
+                )
     if isinstance(gate, MetricGate) and gate.by and gate.evidence is None:
         yield (
             (*where, "by"),
@@ -163,14 +194,26 @@ def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str
 
 def _needs(policy: Policy, where: Place, needs: Iterable[ApprovalNeed]) -> Iterator[tuple[Place, str]]:
     for index, need in enumerate(needs):
-        members = policy.members(need.group)
         if need.group not in policy.groups:
             yield (*where, index, "group"), f"there is no group {need.group!r}"
-        elif len(members) < need.count:
+        elif len(policy.approvers(need.group)) < need.count:
             yield (
                 (*where, index),
-                f"{need.group!r} has {len(members)} members, so nobody can give {need.count} approvals",
+                f"{_size(policy, need.group)}, so nobody can give {_counted(need.count, 'approval')}",
             )
+
+
+def _size(policy: Policy, group: str) -> str:
+    """How many members a group has, and how many of them are bots, if any."""
+    members = policy.members(group)
+    bots = len(members) - len(policy.approvers(group))
+    return f"{group!r} has {_counted(len(members), 'member')}" + (
+        f", of which {_counted(bots, 'is a bot', 'are bots')}" if bots else ""
+    )
+
+
+def _counted(count: int, one: str, more: str | None = None) -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def _repeated(where: Place, what: str, names: list[str]) -> Iterator[tuple[Place, str]]:
