@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gitreg.core.ports import FILE, FOLDER, READ_LIMIT, Blob, Entry, Tree
+from gitreg.core.ports import FILE, FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
+from gitreg.errors import Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,33 +24,71 @@ class RawChange:
     new: Entry | None
 
 
+#: How many folders may lie in each other; git itself ends at a few thousand (core.maxTreeDepth).
+MOST_LEVELS = 100
+#: How many paths and folders of a change, or below a folder, are looked at. A few hundred bytes of trees that name
+#: each other can stand for billions of files (https://kate.io/blog/git-bomb/).
+MOST_STEPS = 1_000_000
+
+
+class _Walk:
+    """Counts the steps of one walk. Raises Undecided where it goes too far or too deep."""
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+
+    def step(self, path: str) -> str:
+        self._left -= 1
+        if self._left < 0:
+            raise Undecided(f"there are more than {self._most} files and folders to be looked at")
+        if path.count("/") > MOST_LEVELS:
+            raise Undecided(f"{path[:40]!r}… lies deeper than {MOST_LEVELS} folders")
+        return path
+
+
 def raw_changes(old: Tree, new: Tree, folder: str = "") -> Iterator[RawChange]:
-    """Every path that differs, in path order; equal subtrees are not opened. No renames, no content."""
+    """Every path that differs, in path order; equal subtrees are not opened. No renames, no content.
+
+    Raises:
+        Undecided: more than ``MOST_STEPS`` paths and folders differ, or one lies deeper than ``MOST_LEVELS``.
+    """
+    return _compared(old, new, folder, _Walk(MOST_STEPS))
+
+
+def _compared(old: Tree, new: Tree, folder: str, walk: _Walk) -> Iterator[RawChange]:
     before, after = old.list(folder), new.list(folder)
     # The differing names first: of a folder of many thousands few differ, and only those are sorted.
     differing = {name for name, entry in before.items() if after.get(name) != entry}
     for name in sorted(differing | (after.keys() - before.keys())):
-        path = f"{folder}/{name}" if folder else name
-        yield from _differing(old, new, path, before.get(name), after.get(name))
+        path = walk.step(f"{folder}/{name}" if folder else name)
+        yield from _differing(old, new, path, before.get(name), after.get(name), walk)
 
 
 def _differing(
-    old: Tree, new: Tree, path: str, one: Entry | None, other: Entry | None
+    old: Tree, new: Tree, path: str, one: Entry | None, other: Entry | None, walk: _Walk
 ) -> Iterator[RawChange]:
     folders = [entry is not None and entry.mode == FOLDER for entry in (one, other)]
     if any(folders):
-        yield from raw_changes(old if folders[0] else _NOTHING, new if folders[1] else _NOTHING, path)
+        yield from _compared(old if folders[0] else _NOTHING, new if folders[1] else _NOTHING, path, walk)
     file, other_file = (None if is_folder else e for is_folder, e in zip(folders, (one, other), strict=True))
     if file or other_file:
         yield RawChange(path, file, other_file)
 
 
 def files_below(tree: Tree, folder: str) -> Iterator[tuple[str, Entry]]:
-    """Every file below a folder, with its path from the repository's root; folders are walked, never followed."""
+    """Every file below a folder, with its path from the repository's root; folders are walked, never followed.
+
+    Raises:
+        Undecided: as :func:`raw_changes`, with five times as many steps: a registry has more than a change of it.
+    """
+    return _files_below(tree, folder, _Walk(5 * MOST_STEPS))
+
+
+def _files_below(tree: Tree, folder: str, walk: _Walk) -> Iterator[tuple[str, Entry]]:
     for name, entry in sorted(tree.list(folder).items()):
-        path = f"{folder}/{name}" if folder else name
+        path = walk.step(f"{folder}/{name}" if folder else name)
         if entry.mode == FOLDER:
-            yield from files_below(tree, path)
+            yield from _files_below(tree, path, walk)
         else:
             yield path, entry
 
@@ -163,7 +202,9 @@ class OverlayTree:
         if path not in self._changes:
             return self._base.read(path)
         entry = self._changes[path]
-        return Blob(entry.oid, self._source.blob(entry.oid)[: READ_LIMIT + 1]) if entry else None
+        if entry is None or entry.mode == SUBMODULE:
+            return None
+        return Blob(entry.oid, self._source.blob(entry.oid)[: READ_LIMIT + 1])
 
     def list(self, path: str) -> Mapping[str, Entry]:
         """See :class:`gitreg.core.ports.Tree`."""

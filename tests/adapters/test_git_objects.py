@@ -237,6 +237,8 @@ def test_trees_that_git_would_not_make_are_undecided() -> None:
         good + b"1",
         b"100644 a/b\0" + other,
         b"100644 \0" + other,
+        b"100644 .\0" + other,
+        b"40000 ..\0" + other,
         b"100644",
         b"\xff a\0" + other,
     )

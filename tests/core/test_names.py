@@ -22,8 +22,10 @@ from gitreg.core.names import (
     model_name_problem,
     parse_reference,
     parse_version,
+    path_problem,
     payload_name_problem,
     pointer_name_problem,
+    seen_as,
     version_key,
 )
 from gitreg.errors import UsageError
@@ -312,3 +314,33 @@ class TestVersions:
 def test_no_name_is_slow_to_judge(problem: Callable[[str], str | None]) -> None:
     for name in ("a" * 1_000_000, "\u0301" * 1_000_000, "." * 1_000_000):
         assert problem(name)
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *("..", "a/../b", "./a", "a//b", "/a", "a/", "", "a\\..\\b"),
+            *(".git", ".GIT/config", "a/.git", "git~1", "GIT~1/x", ".git. .", ".git::$INDEX_ALLOCATION"),
+            *("a\\.git\\config", ".g\u200cit", "\ufeff.git"),
+        ],
+    )
+    def test_that_no_checkout_holds(self, path: str) -> None:
+        assert path_problem(path)
+
+    @pytest.mark.parametrize(
+        "path", ["a", ".gitignore", "git", "a/git~2", "a.git", "...", "a\\b", "a b", ".git-x"]
+    )
+    def test_that_one_holds(self, path: str) -> None:
+        assert path_problem(path) is None
+
+    @pytest.mark.parametrize(
+        "path", ["A/B.yaml", "a\\b.yaml", "ａ/b.yaml.", "a ./b.yaml:x", "a/b\u200d.yaml", "a/b.yaml"]
+    )
+    def test_that_some_system_takes_for_another(self, path: str) -> None:
+        assert seen_as(path) == "a/b.yaml"
+
+    @pytest.mark.parametrize("judge", [path_problem, seen_as])
+    def test_are_judged_quickly(self, judge: Callable[[str], object]) -> None:
+        for path in ("." * 1_000_000 + "a", ".git" + " " * 1_000_000 + "a", "/" * 1_000_000, "a:" * 500_000):
+            judge(path)

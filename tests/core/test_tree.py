@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg.core.ports import EXECUTABLE, FILE, FOLDER, READ_LIMIT, Entry, Tree
+from gitreg.core.ports import EXECUTABLE, FILE, FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
 from gitreg.core.tree import (
+    MOST_LEVELS,
+    MOST_STEPS,
     MemoryTree,
     OverlayTree,
     RawChange,
@@ -24,6 +26,7 @@ from gitreg.core.tree import (
     files_below,
     raw_changes,
 )
+from gitreg.errors import Undecided
 
 Files = Mapping[str, bytes]
 # Few names and shallow paths, so that files, folders and their swaps meet each other often.
@@ -249,3 +252,47 @@ def test_an_unrelated_move_of_the_base_leaves_the_name_of_a_change_alone(
     raw = changes(MemoryTree(ancestor), source)
     moved = candidate(MemoryTree({**ancestor, "unrelated": b"x"}), raw, source)
     assert change_id(moved.changes) == change_id(raw)
+
+
+class Bomb:
+    """A tree whose every folder has the same two folders (or files) in it: in git, a few bytes."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entries = {"a": entry, "b": entry}
+
+    def read(self, path: str) -> Blob | None:
+        return None
+
+    def list(self, path: str) -> Mapping[str, Entry]:
+        return self._entries
+
+    def blob(self, oid: str) -> bytes:
+        return b""
+
+
+class TestWalks:
+    def test_end_in_trees_without_end(self) -> None:
+        bomb = Bomb(Entry(FOLDER, "f"))
+        for walk in (raw_changes(MemoryTree({}), bomb), files_below(bomb, "")):
+            with pytest.raises(Undecided, match=f"deeper than {MOST_LEVELS} folders"):
+                list(walk)
+
+    def test_end_in_trees_without_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        files = {f"{n}": b"" for n in range(200)}
+        monkeypatch.setattr("gitreg.core.tree.MOST_STEPS", 39)
+        with pytest.raises(Undecided, match="more than 39 files and folders"):
+            list(raw_changes(MemoryTree({}), MemoryTree(files)))
+        with pytest.raises(Undecided, match="more than 195 files and folders"):
+            list(files_below(MemoryTree(files), ""))
+        assert len(list(raw_changes(MemoryTree({}), MemoryTree(dict.fromkeys(list(files)[:39], b""))))) == 39
+
+    def test_go_further_than_any_registry(self) -> None:
+        assert MOST_STEPS >= 1_000_000
+        assert list(files_below(MemoryTree({"a/" * MOST_LEVELS + "a": b""}), ""))
+
+
+def test_a_submodule_has_no_content() -> None:
+    base = MemoryTree({"a": b"x"})
+    overlay = OverlayTree(base, {"a": Entry(SUBMODULE, "1" * 40)}, base)
+    assert overlay.read("a") is None
+    assert entry_at(overlay, "a") == Entry(SUBMODULE, "1" * 40)

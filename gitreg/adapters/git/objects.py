@@ -240,7 +240,7 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
     Format: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects: mode SP name NUL raw id.
 
     Raises:
-        Undecided: it is malformed, or ambiguous: a name twice, empty, or with a slash.
+        Undecided: it is malformed, or ambiguous: a name twice, or one that is empty, has a slash or leads elsewhere.
     """
     entries: dict[str, Entry] = {}
     at, count, width = 0, 0, len(oid) // 2
@@ -255,9 +255,13 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
             count += 1
     except ValueError:
         at = -1
-    if at != len(data) or count != len(entries) or any("/" in name or not name for name in entries):
+    if at != len(data) or count != len(entries) or any(map(_is_no_name, entries)):
         raise Undecided(f"the folder {oid} is corrupt", "git fsck tells more")
     return entries
+
+
+def _is_no_name(name: str) -> bool:
+    return name in {"", ".", ".."} or "/" in name
 
 
 # What git may take for something else than the path behind "<id>:": "x-g1234" is git-describe's name of object

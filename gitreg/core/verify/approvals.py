@@ -83,14 +83,18 @@ def _of_rename(base: Snapshot, change: ModelRenamed, policy: Policy) -> Iterator
     """Under the policies for the old name and for the new one: of every stage that is held or on which the two differ.
 
     Readers of the old name follow the redirect, so an empty stage could else be moved to where filling it is easier.
+    Where the two differ in a stage that asks nobody, it is the rules that change for those readers.
     """
     held: set[str | None] = {s for s, assignment in base.stages(change.model).items() if assignment.versions}
     aliases = (policy.alias(name) for name, alias in base.aliases(change.model).items() if alias.pin)
     held |= {alias.stage for alias in aliases if alias.protected}
-    for stage in policy.stage_names:
+    for stage in (*policy.stage_names, NONE):
         both = [policy.stage(stage, name) for name in (change.model, change.to)]
-        for settings in both if stage in held or both[0] != both[1] else ():
-            yield from _named(f"renaming {stage} of {change.model}", settings.approvals if settings else ())
+        differs = both[0] != both[1]
+        if stage in held or differs:
+            asked = [need for settings in both if settings for need in settings.approvals]
+            otherwise = _rules_needs(policy) if differs else ()
+            yield from _named(f"renaming {stage} of {change.model}", asked or otherwise)
 
 
 def _of_deletion(
@@ -114,9 +118,12 @@ def _imports(delta: Delta) -> bool:
 
 
 def _of_owners(reason: str, policy: Policy) -> list[NeededApproval]:
-    """Of the rules owners."""
-    needs = policy.rules.approvals or tuple(ApprovalNeed(group) for group in policy.rules.owners)
-    return _named(reason, needs)
+    return _named(reason, _rules_needs(policy))
+
+
+def _rules_needs(policy: Policy) -> tuple[ApprovalNeed, ...]:
+    """One approval of each owning group, where policy does not say more."""
+    return policy.rules.approvals or tuple(ApprovalNeed(group) for group in policy.rules.owners)
 
 
 def owners_needed(delta: Delta, policy: Policy) -> tuple[str, ...]:

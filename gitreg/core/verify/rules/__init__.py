@@ -29,6 +29,7 @@ from gitreg.core.verify.rules.mixing import MIXING
 from gitreg.core.verify.rules.mode import MODE, MODE_OF_RULES
 from gitreg.core.verify.rules.names import NAMES
 from gitreg.core.verify.rules.numbers import NUMBERS
+from gitreg.core.verify.rules.paths import PATHS
 from gitreg.core.verify.rules.pins import PINS
 from gitreg.core.verify.rules.placement import PLACEMENT
 from gitreg.core.verify.rules.pointers import POINTERS
@@ -64,6 +65,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     ENDINGS,
     MIXING,
     NUMBERS,
+    PATHS,
     BOOTSTRAP,
     MERGE,
     INNER_COMMITS,
