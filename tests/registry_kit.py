@@ -100,6 +100,7 @@ class World:
     zones: Mapping[str, Unknown] = field(default_factory=dict)
     now: datetime = NOW
     bootstrap: bool = False
+    rules_changed: datetime | Unknown | None = None
     request: str = ""
     pusher: Pusher | None = None
     inner: tuple[InnerChange, ...] | Unknown = ()
@@ -148,6 +149,7 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         presence=_presence(head, required, world),
         contents=_contents(head, meaning, required, world),
         soaks=dict.fromkeys(required.soaks, world.soaked),
+        rules_changed=world.rules_changed if required.rules else Unknown("nobody asked"),
         local_times={zone: world.zones.get(zone, local_time(world.now, zone)) for zone in required.zones},
         request=world.request,
         pusher=world.pusher,

@@ -34,6 +34,7 @@ from gitreg.core.tree import (
     entry_at,
     raw_changes,
 )
+from gitreg.core.verify.approvals import Approval, approvals_given, evidence_digests
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import (
     Contents,
@@ -153,6 +154,9 @@ def judge_on(
         landing=way.landing,
         pusher=way.pusher,
     )
+    if required.rules and not bootstrap:
+        given, _ = approvals_given(evidence, evidence_digests(head, meaning, rules.policy()), rules.policy())
+        evidence = replace(evidence, rules_changed=_rules_changed(ws, base_commit, required.rules, given))
     return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
 
 
@@ -282,6 +286,31 @@ def _unchanged_since(
         if since <= begin:
             break
     return since
+
+
+def _rules_changed(
+    ws: Workspace, commit: str, paths: Sequence[str], given: Sequence[Approval]
+) -> datetime | Unknown | None:
+    """When the branch last changed rules files, as far back as approvals go that would count."""
+    if not given:
+        return None
+    oldest = min(approval.issued for approval in given)
+    return _or_unknown(lambda: _last_change(ws, commit, paths, oldest))
+
+
+def _last_change(ws: Workspace, tip: str, paths: Sequence[str], since: datetime) -> datetime | None:
+    """When the registry's branch last changed one of some paths; None if it did not from ``since`` on."""
+    landing: Commit | None = None
+    after: list[Entry | None] = [None for _ in paths]
+    for commit in ws.repository.first_parents(tip):
+        tree = ws.repository.tree(commit.oid)
+        before = [entry_at(tree, path) for path in paths]
+        if landing is not None and before != after:
+            return landing.time
+        if commit.time < since:
+            return None
+        landing, after = commit, before
+    return landing.time if landing is not None and any(after) else None
 
 
 def local_time(now: datetime, zone: str) -> datetime | Unknown:

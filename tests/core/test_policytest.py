@@ -110,7 +110,7 @@ class TestVerdict:
             ),
             ({"delete": "credit-risk/4"}, set()),
             ({"delete": "credit-risk/2"}, {"GR107"}),
-            ({"delete": "credit-risk"}, {"GR204"}),
+            ({"delete": "credit-risk"}, {"GR204", "GR401"}),
             ({"rename": "credit-risk", "to": "credit-scoring"}, {"GR401"}),
             ({"replace": "policy.yaml", "old": "min: 0.85", "new": "min: 0.5"}, {"GR401"}),
             (

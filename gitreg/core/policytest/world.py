@@ -51,6 +51,7 @@ def evidence_of(
         unchanged_since={question: since for question, since in soaks.items() if since is not None},
         local_times={zone: clocks(world.at, zone) for zone in required.zones},
         landers={path: _lander(base, path) for path in required.landers},
+        rules_changed=None,
     )
     digests = evidence_digests(head, meaning, base.policy())
     statements = tuple(_statements(world, known, digests, base))

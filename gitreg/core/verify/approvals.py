@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitreg.core.decode import DecodeError, show_time, timestamp
-from gitreg.core.delta import AliasMoved, Delta, ModelRenamed, RulesChanged, Transition, transitions
+from gitreg.core.delta import (
+    AliasMoved,
+    Delta,
+    ModelDeleted,
+    ModelRenamed,
+    RulesChanged,
+    StageChanged,
+    Transition,
+    VersionDeleted,
+    VersionRegistered,
+    transitions,
+)
 from gitreg.core.names import NONE
 from gitreg.core.policy import ApprovalNeed, Person, Policy, show_period
 from gitreg.core.ports import Statement
@@ -31,7 +42,10 @@ def approvals_needed(base: Snapshot, delta: Delta, policy: Policy) -> list[Neede
         *(a for move in transitions(delta, policy) for a in _of_transition(move, policy)),
         *(a for change in delta.of(AliasMoved) for a in _of_alias(change, policy)),
         *(a for change in delta.of(ModelRenamed) for a in _of_rename(base, change, policy)),
-        *_of_rules(delta, policy),
+        *(a for change in delta.of(VersionDeleted) for a in _of_deletion(base, delta, change, policy)),
+        *(a for change in delta.of(ModelDeleted) for a in _of_deletion(base, delta, change, policy)),
+        *(_of_owners("importing versions", policy) if _imports(delta) else ()),
+        *(_of_owners("changing the rules", policy) if delta.of(RulesChanged) else ()),
     ]
     return list(dict.fromkeys(found))
 
@@ -41,19 +55,22 @@ def _named(reason: str, needs: Iterable[ApprovalNeed]) -> list[NeededApproval]:
 
 
 def _of_transition(move: Transition, policy: Policy) -> list[NeededApproval]:
-    """Of the stage left and of the stage entered; a rollback has its own, a displacement is covered by its cause.
+    """Of the stage left and of the stage entered.
 
-    What a rollback takes out of another stage leaves that one as any version does.
+    A rollback has its own, and what gives way is let go by its cause. Where they send a version asks for its approvals
+    all the same: policy may ask for some to take a version out of every stage. What a rollback takes out of another
+    stage leaves that one as any version does.
     """
-    if move.displaced:
-        return []
     left, entered = policy.stage(move.source, move.model), policy.stage(move.target, move.model)
     leaving = _named(f"leaving {move.source}", left.approvals if left else ())
+    entering = _named(f"entering {move.target}", entered.approvals if entered else ())
+    if move.displaced:
+        return entering
     if move.rollback is None:
-        return [*leaving, *_named(f"entering {move.target}", entered.approvals if entered else ())]
+        return [*leaving, *entering]
     restored = policy.stage(move.rollback, move.model)
     rolling = _named(f"rolling {move.rollback} back", restored.rollback_approvals if restored else ())
-    return rolling if move.source == move.rollback else [*leaving, *rolling]
+    return [*rolling, *entering] if move.source == move.rollback else [*leaving, *rolling]
 
 
 def _of_alias(change: AliasMoved, policy: Policy) -> list[NeededApproval]:
@@ -80,8 +97,28 @@ def _of_rename(base: Snapshot, change: ModelRenamed, policy: Policy) -> Iterator
             yield from _named(f"renaming {stage} of {change.model}", asked or otherwise)
 
 
-def _of_rules(delta: Delta, policy: Policy) -> list[NeededApproval]:
-    return _named("changing the rules", _rules_needs(policy)) if delta.of(RulesChanged) else []
+def _of_deletion(
+    base: Snapshot, delta: Delta, change: VersionDeleted | ModelDeleted, policy: Policy
+) -> Iterator[NeededApproval]:
+    """Of every stage that would be rolled back to what goes, before the change or after it.
+
+    Else the right to delete would be enough to bar the way back, and a rollback has approvals of its own.
+    """
+    now = list(base.stages(change.model).values())
+    then = [moved.new for moved in delta.of(StageChanged) if moved.model == change.model and moved.new]
+    for assignment in (*now, *then):
+        settings = policy.stage(assignment.stage, change.model)
+        restored = {pin.version for pin in assignment.previous if base.is_living(change.model, pin.version)}
+        if settings and (change.version in restored if isinstance(change, VersionDeleted) else restored):
+            yield from _named(f"deleting what {assignment.stage} would roll back to", settings.approvals)
+
+
+def _imports(delta: Delta) -> bool:
+    return any(added.imported for added in delta.of(VersionRegistered))
+
+
+def _of_owners(reason: str, policy: Policy) -> list[NeededApproval]:
+    return _named(reason, _rules_needs(policy))
 
 
 def _rules_needs(policy: Policy) -> tuple[ApprovalNeed, ...]:
@@ -90,20 +127,24 @@ def _rules_needs(policy: Policy) -> tuple[ApprovalNeed, ...]:
 
 
 def owners_needed(delta: Delta, policy: Policy) -> tuple[str, ...]:
-    """The groups of which somebody must propose or approve a change of the rules, where no approval asks for them.
+    """The groups of which somebody must propose or approve what is the rules owners', where no approval asks for them.
 
-    So the rules' owners have a part in every change of them, whoever else policy asks.
+    So the owners have a part in every change of the rules and in every import, whoever else policy asks.
     """
     owners, asked = policy.rules.owners, {need.group for need in policy.rules.approvals}
     is_told = not policy.rules.approvals or not asked.isdisjoint(owners)
-    return () if is_told or not delta.of(RulesChanged) else owners
+    is_theirs = bool(delta.of(RulesChanged)) or _imports(delta)
+    return () if is_told or not is_theirs else owners
 
 
-def owners_asked(owners: Iterable[str]) -> str:
+def owners_asked(owners: Iterable[str], delta: Delta) -> str:
     """What the groups of :func:`owners_needed` are needed for."""
-    return (
-        f"changing the rules needs one of their owners ({', '.join(owners)}) as author or as one who approves"
+    what = (
+        "changing the rules needs one of their"
+        if delta.of(RulesChanged)
+        else "importing versions needs one of the rules'"
     )
+    return f"{what} owners ({', '.join(owners)}) as author or as one who approves"
 
 
 def owners_with_a_part(
@@ -281,10 +322,11 @@ def _objection(
             return why
     if person.id == author:
         return "it is the author's own"
-    return _time_objection(body, evidence.now, revoked.get(person.id))
+    return _time_objection(body, evidence, revoked.get(person.id))
 
 
-def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime | None) -> str | None:
+def _time_objection(body: Mapping[str, object], evidence: Evidence, revoked: datetime | None) -> str | None:
+    now, changed = evidence.now, evidence.rules_changed
     issued, expires = _moment(body, "issued"), _moment(body, "expires")
     if issued is None or expires is None:
         return "it is not dated"
@@ -294,7 +336,18 @@ def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime
         return f"it expired at {show_time(expires)}"
     if revoked is not None and revoked >= issued:
         return f"it was revoked at {show_time(revoked)}"
+    if isinstance(changed, datetime) and changed >= issued:
+        return "these rules have changed since it was given"
     return None
+
+
+def unknown_change_of_rules(delta: Delta, evidence: Evidence) -> str | None:
+    """Why it is not known when the rules last changed that a change edits; None where it is, or does not matter.
+
+    Rules files have no serial, so a change of them can be the same as an earlier one that was approved once.
+    """
+    changed = evidence.rules_changed
+    return changed.why if isinstance(changed, Unknown) and delta.of(RulesChanged) else None
 
 
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:

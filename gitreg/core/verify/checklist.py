@@ -33,6 +33,7 @@ from gitreg.core.verify.approvals import (
     owners_needed,
     owners_with_a_part,
     satisfying,
+    unknown_change_of_rules,
 )
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.gates import GateResult, gates_of
@@ -211,7 +212,7 @@ def _owners(judged: Judged, owners: tuple[str, ...]) -> ChecklistItem:
     evidence, policy = judged.evidence, judged.policy
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
     have = owners_with_a_part(owners, author_of(evidence, policy), given, policy)
-    text = owners_asked(owners)
+    text = owners_asked(owners, judged.delta)
     outcome = Outcome.UNDECIDED if isinstance(evidence.statements, Unknown) else Outcome.FAIL
     if have:
         return ChecklistItem("approvals", approvals.RULE.id, f"{text}: {', '.join(have)}")
@@ -225,10 +226,11 @@ def approval_points(judged: Judged) -> list[ApprovalPoint]:
     evidence, policy = judged.evidence, judged.policy
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
     author = author_of(evidence, policy)
+    is_open = author is None or unknown_change_of_rules(judged.delta, evidence) is not None
     points = []
     for needed in approvals_needed(judged.base, judged.delta, policy):
         have = tuple(satisfying(needed.need, given, policy, evidence.now))
-        unsure = Outcome.UNDECIDED if author is None else None
+        unsure = Outcome.UNDECIDED if is_open else None
         outcome = Outcome.FAIL if len(have) < needed.need.count else unsure
         if isinstance(evidence.statements, Unknown):
             outcome = Outcome.UNDECIDED

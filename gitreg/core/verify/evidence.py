@@ -62,13 +62,15 @@ class Required:
 
     ``contents``: artifacts of which every byte must be read (new versions); ``presence``: artifacts that must be
     there (versions that enter a stage). ``approvals``: whether any approval is needed. ``zones``: time zones of which
-    it must be known what their clocks show. ``landers``: files of which it counts who landed them.
+    it must be known what their clocks show. ``landers``: files of which it counts who landed them. ``rules``: rules
+    files of which it counts when the registry's branch last changed any.
     """
 
     approvals: bool
     contents: tuple[DvcPointer, ...] = ()
     presence: tuple[DvcPointer, ...] = ()
     soaks: tuple[SoakQuestion, ...] = ()
+    rules: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     landers: tuple[str, ...] = ()
 
@@ -96,7 +98,8 @@ class Evidence:
     who landed each file (None: it has not landed). ``inner`` is what the commits of the change's branch do one by one,
     where there are several; ``landing`` the commit that puts it on the registry's branch, where one is judged.
     ``soaks`` are the answers; ``unchanged_since`` says of those that are a no since when (UTC) the stage is as it is
-    now, where it is at all: what is left, for people.
+    now, where it is at all: what is left, for people. ``rules_changed`` is when the branch last changed one of the
+    rules files that the change touches (None: not since the oldest approval that counts was given; commits' time, UTC).
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,6 +115,7 @@ class Evidence:
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+    rules_changed: datetime | Unknown | None = Unknown("nobody looked")
     unchanged_since: Mapping[SoakQuestion, datetime] = field(default_factory=dict)
     local_times: Mapping[str, datetime | Unknown] = field(default_factory=dict)
     landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
@@ -126,11 +130,13 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
     new = [(c.model, c.version) for c in delta.of(VersionRegistered)]
     moves = transitions(delta, policy)
     entering = [(m.model, m.pin.version) for m in moves if serves(m, policy)]
+    needs_approval = bool(approvals_needed(base, delta, policy))
     return Required(
-        approvals=bool(approvals_needed(base, delta, policy)),
+        approvals=needs_approval,
         contents=tuple(dict.fromkeys(_pointers(head, new))),
         presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
         soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
+        rules=tuple(change.path for change in delta.of(RulesChanged)) if needs_approval else (),
         zones=tuple(sorted({*_zones(moves, policy), *zones_of_new_rules(head, delta)})),
         landers=tuple(dict.fromkeys(_landers(head, moves, policy))),
     )

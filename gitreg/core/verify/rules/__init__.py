@@ -15,6 +15,7 @@ from gitreg.core.verify.rules.card_gate import CARD_GATE
 from gitreg.core.verify.rules.completeness import COMPLETENESS
 from gitreg.core.verify.rules.conflict import CONFLICT
 from gitreg.core.verify.rules.dates import DATES
+from gitreg.core.verify.rules.deprecation import DEPRECATION
 from gitreg.core.verify.rules.direct import DIRECT
 from gitreg.core.verify.rules.endings import ENDINGS
 from gitreg.core.verify.rules.environment_gate import ENVIRONMENT_GATE
@@ -80,6 +81,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     SOAK,
     WINDOWS,
     ALIASES,
+    DEPRECATION,
     ROLES,
     DIRECT,
     APPROVALS,

@@ -17,6 +17,7 @@ from gitreg.core.verify.approvals import (
     owners_with_a_part,
     remarks,
     satisfying,
+    unknown_change_of_rules,
 )
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
@@ -40,6 +41,12 @@ def check(judged: Judged) -> Iterator[Finding]:
         yield RULE.undecided(
             "who proposes this change is not known, so their own approval cannot be told from another's",
             fix="open the change request with an SSH key that policy.yaml lists",
+        )
+    unknown = unknown_change_of_rules(judged.delta, judged.evidence)
+    if unknown is not None:
+        yield RULE.undecided(
+            f"when these rules last changed is not known: {unknown}",
+            fix="fetch the whole history: git fetch --unshallow",
         )
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     given, rejected = approvals_given(judged.evidence, digests, judged.policy)
@@ -76,7 +83,7 @@ def _owners(judged: Judged, given: list[Approval]) -> Iterator[Finding]:
     author = author_of(judged.evidence, judged.policy)
     if owners and not owners_with_a_part(owners, author, given, judged.policy):
         yield RULE.finding(
-            f"{owners_asked(owners)}, and has none",
+            f"{owners_asked(owners, judged.delta)}, and has none",
             fix=_how_to_approve(judged),
         )
 

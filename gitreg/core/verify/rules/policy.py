@@ -35,6 +35,9 @@ def check(scope: Scope) -> Iterator[Finding]:
     path = scope.snapshot.layout.path(POLICY_FILE)
     for where, message in _problems(scope.policy):
         yield RULE.finding(message, scope.snapshot.locate(path, *where))
+    for where, message in _replacements(scope.policy):
+        hint = "under replaced name a stage without approvals, or none"
+        yield RULE.finding(message, scope.snapshot.locate(path, *where), hint)
 
 
 def _problems(policy: Policy) -> Iterator[tuple[Place, str]]:
@@ -131,6 +134,41 @@ def _stage(policy: Policy, where: Place, settings: StagePolicy) -> Iterator[tupl
     for index, window in enumerate(settings.windows):
         if window.problem:
             yield (*where, "windows", index), window.problem
+
+
+def _replacements(policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Looks for stages that send what gives way, which nobody approves, to where approvals are asked for.
+
+    Overrides are looked at one by one. Where two of them together do so, the move itself takes the approvals.
+    """
+    plain = replace(policy, overrides=())
+    told = {name: guarded for name in policy.stage_names if (guarded := _guarded(plain, name))}
+    for index, stage in enumerate(policy.stages):
+        if stage["name"] in told:
+            yield ("stages", index, "replaced"), _gets_none(told[str(stage["name"])])
+    for index, override in enumerate(policy.overrides):
+        overridden = replace(policy, overrides=(Override(("*",), override.stages),))
+        for name in policy.stage_names:
+            guarded = _guarded(overridden, name)
+            where: Place = ("overrides", index, "stages")
+            if guarded is None or guarded == told.get(name):
+                continue
+            if "replaced" in override.stages.get(name, {}):
+                yield (*where, name, "replaced"), _gets_none(guarded)
+            else:
+                message = f"{guarded!r} has approvals of its own, and {name} sends there what gives way"
+                yield (*where, guarded, "approvals"), message
+
+
+def _gets_none(guarded: str) -> str:
+    return f"{guarded!r} has approvals of its own, and what gives way gets none"
+
+
+def _guarded(policy: Policy, name: str) -> str | None:
+    """Where a stage sends what gives way, if that is a stage with approvals."""
+    settings = policy.stage(name, "")
+    target = policy.stage(settings.replaced, "") if settings and settings.replaced != NONE else None
+    return target.name if target and target.approvals else None
 
 
 def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str]]:
