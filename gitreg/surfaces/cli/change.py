@@ -256,7 +256,8 @@ def merge(
     except Rejected as error:
         return deliver(Check(error.findings, f"change #{number.lstrip('#')}"), format)
     data = {"change": merged.request.id, "commit": merged.commit, "followed": merged.followed}
-    emit(format, data, f"Merged change #{merged.request.id} as {merged.commit[:12]}.")
+    what, when = ("Change", " is merged already,") if merged.already else ("Merged change", "")
+    emit(format, data, f"{what} #{merged.request.id}{when} as {merged.commit[:12]}.")
     return 0
 
 
