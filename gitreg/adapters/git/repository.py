@@ -150,6 +150,7 @@ class GitRepository(Repository):
         Raises:
             Undecided: ``origin`` could not be reached.
         """
+        self._mend()
         if not self.has_origin:
             return
         # An empty --refmap: what the person's own configuration fetches is not touched.
@@ -433,6 +434,14 @@ class GitRepository(Repository):
         from gitreg.adapters.git.turn import turn
 
         return turn(self.common_dir, self._take_back)
+
+    def _mend(self) -> None:
+        """Takes back what a process that died left half moved, so that no checkout waits for the next move."""
+        from gitreg.adapters.git.turn import is_under_way
+
+        if is_under_way(self.common_dir):
+            with self._turn():
+                pass
 
     def _take_back(self, move: Move) -> None:
         """Moves a checkout back whose branch did not follow, as a process died in between.

@@ -13,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
@@ -65,6 +65,13 @@ class Turn:
         self._file.write(data)
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def is_under_way(common_dir: Path) -> bool:
+    """Whether a move is noted: by a process that makes it right now, or by one that died."""
+    with suppress(FileNotFoundError):
+        return os.path.getsize(common_dir / NAME) > 0
+    return False
 
 
 @contextmanager
