@@ -99,6 +99,8 @@ def _lines(text: str) -> str:
 
 
 def _facts(request: ChangeRequest) -> dict[str, object]:
+    from gitreg.core.decode import show_time
+
     return {
         "id": request.id,
         "state": request.state,
@@ -107,7 +109,7 @@ def _facts(request: ChangeRequest) -> dict[str, object]:
         "target": request.target,
         "head": request.head,
         "change": request.change_id,
-        "openedAt": request.opened_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "openedAt": show_time(request.opened_at),
         "mergedAs": request.merged_as,
         "url": request.url,
     }
