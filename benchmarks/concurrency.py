@@ -4,12 +4,13 @@
     python benchmarks/concurrency.py --operations 40 --way direct       # fewer, one way
 
 Each process is an interpreter of its own and opens the registry anew for every operation, as the command line does.
-There are three ways to race:
+There are four ways to race:
 
 - ``direct``: a bare hub of a registry whose changes land directly. Every other process works in the hub itself, the
   rest in clones of their own, so that ``update-ref`` and ``push`` meet.
 - ``requests``: the same hub, where every operation opens a change request and merges it, after a refresh if the
   request was overtaken.
+- ``clone``: one clone of such a hub, in which all of them work.
 - ``checkout``: one checkout without an origin, in which all of them work; its files move along with its branch.
 
 After a race the registry is replayed: each commit that landed is judged against its first parent as the landing that
@@ -50,7 +51,7 @@ from gitreg.flows.workspace import Workspace
 from gitreg.wiring import Options, workspace
 from gitreg.wiring import open_registry as open_for_writing
 
-WAYS = ("direct", "requests", "checkout")
+WAYS = ("direct", "requests", "clone", "checkout")
 MODELS = ("churn", "credit-risk", "売上予測")
 #: What a process does, in turn: its own new version goes to staging, then to production, where only one has room.
 ROUND = ("register", "register", "staging", "production")
@@ -98,11 +99,11 @@ def prepare(root: Path, way: str, processes: int) -> Ground:
         return Ground(root, way, seed, (seed,) * processes)
     hub = root / "hub.git"
     _git(root, "clone", "-q", "--bare", "--no-local", os.fspath(seed), os.fspath(hub))
-    desks = tuple(hub if n % 2 else root / f"clone-{n}" for n in range(processes))
-    for desk in desks:
-        if desk != hub:
-            _git(root, "clone", "-q", "--no-local", os.fspath(hub), os.fspath(desk))
-    return Ground(root, way, hub, desks)
+    clones = [root / "clone-0"] if way == "clone" else [root / f"clone-{n}" for n in range(0, processes, 2)]
+    for clone in clones:
+        _git(root, "clone", "-q", "--no-local", os.fspath(hub), os.fspath(clone))
+    desks = clones * processes if way == "clone" else [d for clone in clones for d in (clone, hub)]
+    return Ground(root, way, hub, tuple(desks[:processes]))
 
 
 def _files(way: str, artifacts: Path) -> Iterator[tuple[str, bytes]]:
@@ -378,8 +379,9 @@ def _damage(ground: Ground) -> Iterator[str]:
         )
         if done.returncode:
             yield f"git fsck in {name.name}: {done.stderr.strip()}"
-    if ground.way == "checkout" and (status := _git(ground.hub, "status", "--porcelain")):
-        yield f"the checkout is not clean: {status}"
+    for checkout in {ground.hub, *ground.desks} if ground.way in {"clone", "checkout"} else ():
+        if checkout.suffix != ".git" and (status := _git(checkout, "status", "--porcelain")):
+            yield f"{checkout.name} is not clean: {status}"
     left = [path for path in ground.hub.rglob("*.lock") if path.is_file()]
     if left:
         yield f"locks are left: {left}"

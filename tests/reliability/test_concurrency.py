@@ -12,7 +12,9 @@ import concurrency
 import pytest
 
 
-@pytest.mark.parametrize(("way", "operations"), [("direct", 96), ("requests", 32), ("checkout", 32)])
+@pytest.mark.parametrize(
+    ("way", "operations"), [("direct", 96), ("requests", 32), ("clone", 32), ("checkout", 32)]
+)
 def test_nothing_is_lost_in_a_race(tmp_path: Path, way: str, operations: int) -> None:
     race = concurrency.run(concurrency.prepare(tmp_path / way, way, 8), operations)
     print(f"\n{race.figures()}")
