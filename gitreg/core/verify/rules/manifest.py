@@ -30,7 +30,9 @@ def _manifests(scope: Scope) -> Iterator[tuple[str, str]]:
         yield "Registry", scope.snapshot.layout.path(REGISTRY_FILE)
         yield "Policy", scope.snapshot.layout.path(POLICY_FILE)
     for entry, place in scope.files:
-        if place.kind and entry.mode != SUBMODULE:  # which the mode rule finds, and where there is nothing to read
+        if (
+            place.kind and entry.mode != SUBMODULE
+        ):  # which the mode rule finds, and where there is nothing to read
             yield place.kind, place.path
 
 
