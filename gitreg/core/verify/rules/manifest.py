@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gitreg.core.codec.load import InvalidManifest, load_value, places_in
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE, REGISTRY_FILE
+from gitreg.core.ports import SUBMODULE
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule("GR101", "manifest", "Every manifest is strict YAML and satisfies its JSON Schema")
@@ -28,8 +29,10 @@ def _manifests(scope: Scope) -> Iterator[tuple[str, str]]:
     if scope.rules_files:
         yield "Registry", scope.snapshot.layout.path(REGISTRY_FILE)
         yield "Policy", scope.snapshot.layout.path(POLICY_FILE)
-    for _, place in scope.files:
-        if place.kind:
+    for entry, place in scope.files:
+        if (
+            place.kind and entry.mode != SUBMODULE
+        ):  # which the mode rule finds, and where there is nothing to read
             yield place.kind, place.path
 
 
