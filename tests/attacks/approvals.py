@@ -621,6 +621,19 @@ def approval_from_a_copy_that_is_the_same(ground: Ground) -> list[str]:
     return _approved_in_a_copy(ground, cut_off)
 
 
+@attack(expect="GR401", then=says("it is a bot's"))
+def approved_by_a_bot(ground: Ground) -> list[str]:
+    """The pipeline that trains models is a risk owner by mistake, and its key lies on every machine that trains."""
+    key = " ".join((ground.desk.keys / "mallory.pub").read_text().split()[:2])
+    policy = ground.read(POLICY).replace(
+        "people:\n", f'people:\n  - {{id: ci, bot: true, keys: ["{key}"]}}\n'
+    )
+    ground.land({POLICY: policy.replace("risk-owners: [alice]", "risk-owners: [alice, ci]")})
+    request = asked(ground)
+    stated(ground, request, "mallory")
+    return [*FIRST]
+
+
 @attack(expect="GR401", then=says("more statements do not count"))
 def thousands_of_statements(ground: Ground) -> list[str]:
     """To check a signature takes a process: with enough statements, of keys that anybody makes, verify never ends."""

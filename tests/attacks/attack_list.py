@@ -131,7 +131,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "approvals stale": ("approvals.approved_then_pushed_to", "approvals.approved_under_an_older_policy"),
     "approvals of one's own": ("approvals.own_approval", "approvals.own_approval_with_another_key"),
     "approvals expired": ("approvals.expired", "approvals.older_than_policy_lets_it_be"),
-    "approvals by a bot": ("approvals.unknown_key",),
+    "approvals by a bot": ("approvals.approved_by_a_bot",),
     "approvals by someone who has left the group": ("approvals.approved_by_somebody_who_left_the_group",),
     "an approval replayed after a roll-back": ("approvals.approval_replayed_after_a_rollback",),
     "an approval from a fork with the same history": (
