@@ -164,7 +164,7 @@ def _soak(ws: Workspace, commit: str, base: Snapshot, question: SoakQuestion) ->
 
 def _unchanged_since(ws: Workspace, commit: str, path: str, blob: Blob | None, begin: datetime) -> bool:
     for each in ws.repository.first_parents(commit):
-        there = ws.repository.tree(each.oid).read(path)
+        there = entry_at(ws.repository.tree(each.oid), path)
         if blob is None or there is None or there.oid != blob.oid:
             return False
         if each.time <= begin:

@@ -23,7 +23,7 @@ from gitreg.errors import ConfigError, Undecided
 
 #: How many entries of folders are kept parsed, over all folders.
 KEPT_ENTRIES = 250_000
-#: How many paths of one tree git is asked for before folders are listed instead; to resolve a reference takes fewer.
+#: How many folders of one tree git is asked for by their paths before those around them are listed instead.
 _PATIENCE = 12
 #: ``cat-file --batch-command -z`` came with 2.38.
 OLDEST_GIT = (2, 39)
@@ -110,12 +110,26 @@ class ObjectReader:
         """
         kept = self._listings.get(tree)
         if kept is None:
-            found = self.read(tree)
-            if found is None or found.type != "tree":
+            found = self.folder(tree)
+            if found is None:
                 raise missing(f"the folder {tree}")
-            kept = parse_tree(found.data, found.oid)
-            self._keep(tree, kept)
+            kept = found[1]
         return kept
+
+    def folder(self, name: str) -> tuple[str, Mapping[str, Entry]] | None:
+        """The tree that ``name`` means as in ``read``, with its entries; None if there is none.
+
+        Raises:
+            Undecided: it is one that git itself would not make.
+        """
+        found = self.read(name)
+        if found is None or found.type != "tree":
+            return None
+        listing = self._listings.get(found.oid)
+        if listing is None:
+            listing = parse_tree(found.data, found.oid)
+            self._keep(found.oid, listing)
+        return found.oid, listing
 
     def kept_listing(self, tree: str) -> Mapping[str, Entry] | None:
         """What ``listing`` returns, if that costs nothing."""
@@ -242,22 +256,21 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
     Raises:
         Undecided: it is malformed, or ambiguous: a name twice, empty, or with a slash.
     """
-    entries: dict[str, Entry] = {}
-    at, count, width = 0, 0, len(oid) // 2
-    try:
-        while at < len(data):
-            space = data.index(b" ", at)
-            nul = data.index(b"\0", space)
-            end = nul + 1 + width
-            name = data[space + 1 : nul].decode("utf-8", "surrogateescape")
-            entries[name] = Entry(data[at:space].decode("ascii").zfill(6), data[nul + 1 : end].hex())
-            at = end
-            count += 1
-    except ValueError:
-        at = -1
-    if at != len(data) or count != len(entries) or any("/" in name or not name for name in entries):
+    rows = _ENTRIES[len(oid)].findall(data)
+    entries = {
+        name.decode("utf-8", "surrogateescape"): Entry(mode.decode().zfill(6), raw.hex())
+        for mode, name, raw in rows
+    }
+    taken = sum(len(mode) + len(name) for mode, name, _ in rows) + len(rows) * (2 + len(oid) // 2)
+    if taken != len(data) or len(entries) != len(rows):
         raise Undecided(f"the folder {oid} is corrupt", "git fsck tells more")
     return entries
+
+
+# By the length of ids in hex. No entry of another form is between two of these if all bytes are taken.
+_ENTRIES = {
+    length: re.compile(rb"([0-7]{1,6}) ([^/\0]+)\0(.{%d})" % (length // 2), re.DOTALL) for length in (40, 64)
+}
 
 
 # What git may take for something else than the path behind "<id>:": "x-g1234" is git-describe's name of object
@@ -268,29 +281,29 @@ _NOT_PLAIN = re.compile(r"[~^\n]|-g[0-9A-Fa-f]+\Z")
 class GitTree(Tree):
     """The files of the commit or tree ``oid``.
 
-    To read one path costs one round trip, whatever lies beside it. What a path was found to be is remembered, so
-    that git need not go through a large folder again to get there.
+    A folder is asked for by its path: that costs one round trip, whatever lies beside it or beside the folders above.
+    A file is looked up in the listing of its folder, which is kept: what is not there is known at once, and a
+    registry's large folders hold no files.
     """
 
     def __init__(self, reader: ObjectReader, oid: str) -> None:
         self._reader = reader
         self._oid = oid
-        self._files: dict[str, str | None] = {}
         self._folders: dict[str, str | None] = {}
         self._asked = 0
 
     def read(self, path: str) -> Blob | None:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided for an entry whose object is missing or corrupt."""
-        if path in self._files:
-            known = self._files[path]
-            return None if known is None else Blob(known, self.blob(known))
-        found = self._find_file(path) if is_path(path) else None
-        _remember(self._files, path, None if found is None else found.oid)
-        return found
+        entry = self._entry(path) if is_path(path) else None
+        if entry is None or entry.mode in {FOLDER, SUBMODULE}:
+            return None
+        return Blob(entry.oid, self.blob(entry.oid))
 
     def list(self, path: str) -> Mapping[str, Entry]:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
-        folder = self._folder(path)
+        if path not in self._folders:
+            return self._find(path)
+        folder = self._folders[path]
         return self._reader.listing(folder) if folder is not None else {}
 
     def blob(self, oid: str) -> bytes:
@@ -300,16 +313,39 @@ class GitTree(Tree):
             raise missing(f"the file {oid}")
         return found.data
 
-    def _find_file(self, path: str) -> Blob | None:
-        question = self._question(path) if self._is_patient() else None
-        found = self._reader.read(question) if question is not None else None
+    def _entry(self, path: str) -> Entry | None:
+        parent, _, name = path.rpartition("/")
+        return self.list(parent).get(name)
+
+    def _find(self, path: str) -> Mapping[str, Entry]:
+        """Finds out which folder is at ``path``; returns its entries."""
+        if path and not is_path(path):
+            return {}
+        question = self._question(path)
+        found = self._reader.folder(question) if question is not None else None
         if found is not None:
-            return Blob(found.oid, found.data) if found.type == "blob" else None
-        # git does not tell "nothing is there" from "what is there is missing"; the folder does.
+            self._remember(path, found[0])
+            return found[1]
+        if not path:
+            raise missing(f"the commit {self._oid} or its tree")
+        # git does not tell "nothing is there" from "what is there is missing"; the folder above does.
         entry = self._entry(path)
-        if entry is None or entry.mode in {FOLDER, SUBMODULE}:
+        folder = entry.oid if entry is not None and entry.mode == FOLDER else None
+        self._remember(path, folder)
+        return self._reader.listing(folder) if folder is not None else {}
+
+    def _question(self, path: str) -> str | None:
+        """What to ask git for the folder at ``path``; None where the folder above is to be looked into instead."""
+        if not path:
+            return f"{self._oid}^{{tree}}"
+        above = path.rpartition("/")[0]
+        if _NOT_PLAIN.search(path) or self._reader.kept_listing(self._folders.get(above) or ""):
             return None
-        return Blob(entry.oid, self.blob(entry.oid))
+        if not self._is_patient():
+            return None
+        while above and self._folders.get(above) is None:
+            above = above.rpartition("/")[0]
+        return f"{self._folders.get(above) or self._oid}:{path[len(above) :].lstrip('/')}"
 
     def _is_patient(self) -> bool:
         """Whether git is still asked for paths. It reads every folder on the way anew, which costs a millisecond
@@ -318,52 +354,10 @@ class GitTree(Tree):
         self._asked += 1
         return self._asked <= _PATIENCE
 
-    def _question(self, path: str) -> str | None:
-        """What to ask git for ``path``, from the nearest folder known; None if git might misread it."""
-        if _NOT_PLAIN.search(path):
-            return None
-        above = path
-        while above:
-            above = above.rpartition("/")[0]
-            folder = self._folders.get(above)
-            if folder is not None:
-                return f"{folder}:{path[len(above) :].lstrip('/')}"
-        return f"{self._oid}:{path}"
-
-    def _entry(self, path: str) -> Entry | None:
-        parent, _, name = path.rpartition("/")
-        return self.list(parent).get(name)
-
-    def _folder(self, path: str) -> str | None:
-        """The id of the folder at ``path``."""
-        if path in self._folders:
-            return self._folders[path]
-        found = self._find_folder(path) if path else self._root()
-        _remember(self._folders, path, found)
-        return found
-
-    def _root(self) -> str:
-        found = self._reader.info(f"{self._oid}^{{tree}}")
-        if found is None:
-            raise missing(f"the commit {self._oid} or its tree")
-        return found.oid
-
-    def _find_folder(self, path: str) -> str | None:
-        if not is_path(path):
-            return None
-        listed = self._reader.kept_listing(self._folders.get(path.rpartition("/")[0]) or "")
-        question = self._question(path) if listed is None and self._is_patient() else None
-        found = self._reader.info(question) if question is not None else None
-        if found is not None:
-            return found.oid if found.type == "tree" else None
-        entry = self._entry(path)
-        return entry.oid if entry is not None and entry.mode == FOLDER else None
-
-
-def _remember(known: dict[str, str | None], path: str, oid: str | None) -> None:
-    if len(known) >= KEPT_ENTRIES:
-        known.clear()
-    known[path] = oid
+    def _remember(self, path: str, folder: str | None) -> None:
+        if len(self._folders) >= KEPT_ENTRIES:
+            self._folders.clear()
+        self._folders[path] = folder
 
 
 def is_path(path: str) -> bool:
