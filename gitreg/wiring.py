@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,11 +18,22 @@ from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import ArtifactStore, Forge, Progress, Repository, Signer, Tree
+from gitreg.core.ports import (
+    ArtifactStore,
+    Forge,
+    Guard,
+    Progress,
+    Pusher,
+    RefUpdate,
+    Repository,
+    Signer,
+    Tree,
+)
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from gitreg.adapters.git.hook import HookSettings
     from gitreg.core.codec.schema import Schemas
     from gitreg.flows.workspace import Workspace
 
@@ -137,13 +148,19 @@ def _find_root(tree: Tree) -> str | None:
     """The registry's folder, where nobody named it: the root, or the one top folder that is a registry."""
     if tree.read(REGISTRY_FILE) is not None:
         return ""
-    folders = [name for name in tree.list("") if tree.read(f"{name}/{REGISTRY_FILE}") is not None]
+    folders = _registries_in(tree)
     if len(folders) > 1:
         raise UsageError(
-            f"the repository holds several registries: {', '.join(sorted(folders))}",
+            f"the repository holds several registries: {', '.join(folders)}",
             "go into one with -C, or name it with -R REPOSITORY#FOLDER",
         )
     return folders[0] if folders else None
+
+
+def _registries_in(tree: Tree) -> list[str]:
+    """Those of the root and of the top folders that are registries."""
+    folders = ["", *sorted(tree.list(""))]
+    return [folder for folder in folders if tree.read(Layout(folder).path(REGISTRY_FILE)) is not None]
 
 
 def select_commit(opened: Opened, rev: str | None = None, at: datetime | None = None) -> str:
@@ -338,3 +355,89 @@ def folder_made(folder: str) -> Iterator[None]:
             for made in missing:
                 os.rmdir(made)
         raise
+
+
+# The pre-receive hook
+
+
+def install_hook(
+    options: Options, branch: str | None, folders: tuple[str, ...], user_from: str, most_bytes: int
+) -> tuple[Path, HookSettings]:
+    """Puts the hook into the bare repository that the options mean; returns where it lies, and what it guards.
+
+    Raises:
+        ConfigError: that is no bare repository, or nothing says which branch is the registry's.
+        Refused: another hook is there.
+    """
+    from gitreg.adapters.git.hook import HookSettings, install
+
+    repository = _bare(options)
+    chosen = branch or _registry_branch(options) or repository.head_branch()
+    if chosen is None:
+        raise ConfigError("nothing says which branch is the registry's", "name it with --branch")
+    remote = options.remote
+    if remote and "://" not in remote and "/" in remote:
+        remote = os.path.abspath(remote)  # the hook runs elsewhere
+    settings = HookSettings(chosen, folders, remote, user_from)
+    return install(repository.git_dir, settings, most_bytes), settings
+
+
+def _bare(options: Options) -> GitRepository:
+    from gitreg.adapters.git.hook import demand_bare
+
+    repository, _ = _discovered(options.registry or options.directory, named=True)
+    demand_bare(None if repository.top else repository.git_dir)
+    return repository
+
+
+def _registry_branch(options: Options) -> str | None:
+    try:
+        return open_registry(options).branch
+    except ConfigError:  # nothing was pushed yet
+        return None
+
+
+def hook_status(options: Options) -> tuple[HookSettings, list[str]]:
+    """What the hook in a bare repository guards, and what keeps it from doing so. Raises NotFound if there is none."""
+    from gitreg.adapters.git.hook import settings_of, shortcomings
+
+    git_dir = _bare(options).git_dir
+    return settings_of(git_dir), shortcomings(git_dir)
+
+
+def pushed_refs(lines: bytes) -> list[RefUpdate]:
+    """What git tells a pre-receive hook: ``old new ref`` a line, zeros for nothing. Raises UsageError."""
+    found = []
+    for line in lines.decode("utf-8", "surrogateescape").splitlines():
+        old, _, rest = line.partition(" ")
+        new, _, ref = rest.partition(" ")
+        if not (old and new and ref):
+            raise UsageError(f"{line!r} is not 'old new ref'", "git runs this as a pre-receive hook")
+        found.append(RefUpdate(ref, old if old.strip("0") else None, new if new.strip("0") else None))
+    return found
+
+
+def guarded(git_dir: str, updates: Sequence[RefUpdate]) -> Iterator[tuple[Workspace, Guard, Pusher | None]]:
+    """For each registry in a bare repository what a push to it is judged with.
+
+    A repository without a registry has one, too: its refs are guarded.
+    """
+    from gitreg.adapters.forge.local import LocalForge
+    from gitreg.adapters.git.hook import settings_of
+    from gitreg.adapters.git.pusher import pusher_in
+    from gitreg.flows.receive import pending
+
+    settings = settings_of(Path(git_dir).resolve())
+    pusher = pusher_in(os.environ, settings.user_from)
+    guard = LocalForge(GitRepository.open(git_dir, alone=True), settings.branch)
+    repository = GitRepository.open(git_dir, alone=True, pending=pending(guard, updates))
+    options = Options(directory=git_dir, remote=settings.remote)
+    for root in settings.folders or _roots(repository, f"refs/heads/{settings.branch}", updates):
+        yield workspace(Opened(repository, root, settings.branch), options), guard, pusher
+
+
+def _roots(repository: GitRepository, ref: str, updates: Sequence[RefUpdate]) -> list[str]:
+    """The folders of all registries that a branch had or gets; the repository's root where there is none."""
+    tips = [tip for update in updates if update.ref == ref for tip in (update.old, update.new) if tip]
+    found = {root for tip in tips for root in _registries_in(repository.tree(tip))}
+    return sorted(found) or [""]

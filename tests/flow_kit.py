@@ -204,11 +204,13 @@ def policy_for(keys: Mapping[str, str], text: str = POLICY) -> str:
     return text
 
 
-def make_template(folder: Path, keys: Mapping[str, str]) -> Path:
+def make_template(
+    folder: Path, keys: Mapping[str, str], policy: str = POLICY, registry: str = REGISTRY
+) -> Path:
     """An origin, a clone for each person, and the DVC remote: everything a :class:`Desk` is a copy of."""
     origin = folder / "origin.git"
     git(folder, "init", "-q", "--bare", "--initial-branch=main", os.fspath(origin))
-    fast_import(origin, story(policy_for(keys)))
+    fast_import(origin, story(policy_for(keys, policy), registry))
     for number in (1, 2, 3):
         store_object(folder / "artifacts", bytes_of(number))
     for person in PEOPLE:

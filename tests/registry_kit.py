@@ -21,6 +21,7 @@ from gitreg.core.ports import (
     Entry,
     ListedFile,
     Presence,
+    Pusher,
     Signature,
     Statement,
     Tree,
@@ -29,7 +30,15 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree, OverlayTree, blob_oid, candidate, change_id, raw_changes
 from gitreg.core.verify.approvals import approval_statement, evidence_digests, opening_statement
 from gitreg.core.verify.engine import evaluate
-from gitreg.core.verify.evidence import Contents, Evidence, Required, Unknown, required_evidence
+from gitreg.core.verify.evidence import (
+    Contents,
+    Evidence,
+    InnerChange,
+    Landing,
+    Required,
+    Unknown,
+    required_evidence,
+)
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError
 
@@ -88,6 +97,11 @@ class World:
     contents: Mapping[str, Contents] = field(default_factory=dict)
     now: datetime = NOW
     bootstrap: bool = False
+    request: str = ""
+    pusher: Pusher | None = None
+    inner: tuple[InnerChange, ...] | Unknown = ()
+    landing: Landing | None = None
+    landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
 
 
 def judged(
@@ -131,6 +145,11 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         presence=_presence(head, required, world),
         contents=_contents(head, meaning, required, world),
         soaks=dict.fromkeys(required.soaks, world.soaked),
+        request=world.request,
+        pusher=world.pusher,
+        inner=world.inner,
+        landing=world.landing,
+        landers={path: who for path, who in world.landers.items() if path in required.landers},
     )
     statements = _approvals(known, evidence_digests(head, meaning, policy), policy, world)
     return replace(known, author=_opening(known, policy, world), statements=statements)

@@ -89,7 +89,9 @@ class Layout:
             if relative in _RULES or relative.startswith(".dvc/") or relative == ".dvc":
                 kinds = {REGISTRY_FILE: "Registry", POLICY_FILE: "Policy"}
                 return Place(path, Sort.RULES, kinds.get(relative))
-        if any(_glob(glob).match(path) for glob in self._protected):
+        # Another registry in the same repository may be the one that readers find: that is for the rules owners.
+        is_registry = path.rpartition("/")[2] == REGISTRY_FILE
+        if is_registry or any(_glob(glob).match(path) for glob in self._protected):
             return Place(path, Sort.RULES)
         return Place(path, Sort.UNMANAGED)
 

@@ -28,6 +28,7 @@ from gitreg.core.decode import (
     text,
 )
 from gitreg.core.names import NONE, fold
+from gitreg.core.ports import Pusher
 
 #: The kinds of change (closed); ``all`` in a list stands for every one.
 KINDS = (
@@ -223,6 +224,12 @@ class Policy:
     def person_with_key(self, key: str) -> Person | None:
         """Whose SSH public key this is (type and base64, without comment)."""
         return next((p for p in self.people if any(_bare(k) == key for k in p.keys)), None)
+
+    def person_who(self, pusher: Pusher) -> Person | None:
+        """The person behind a login (their id or e-mail address, exactly) or an SSH key; the login counts first."""
+        if pusher.user is not None:
+            return next((p for p in self.people if pusher.user in {p.id, p.email}), None)
+        return self.person_with_key(pusher.key) if pusher.key is not None else None
 
     def members(self, group: str) -> frozenset[str]:
         """The person ids in a group; empty if there is no such group."""

@@ -6,7 +6,7 @@ and in UTC. Every method may raise :class:`gitreg.errors.Undecided` where the wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,8 +63,16 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A signature in a commit's header, and the bytes that it is about: the commit without that header."""
+
+    payload: bytes
+    armor: str
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
-    """One commit; ``time`` is the committer's, in UTC."""
+    """One commit; ``time`` is the committer's, in UTC. ``sealed`` is its signature, unchecked, if it has one."""
 
     oid: str
     tree: str
@@ -72,6 +80,7 @@ class Commit:
     author: Identity
     time: datetime
     message: str
+    sealed: Sealed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,20 @@ class Repository(Protocol):
         """``tip``, its first parent, and so on, read as they are asked for. Undecided at a shallow boundary."""
         ...
 
+    def inner_commits(self, base: str, head: str, most: int) -> Sequence[Commit]:
+        """The commits that ``head`` has and ``base`` has not, newest first, cut after ``most``.
+
+        Undecided in a shallow clone that cannot tell.
+        """
+        ...
+
+    def added_in(self, tip: str, path: str) -> str | None:
+        """The oldest commit on the first-parent line of ``tip`` since which ``path`` has been there without a break.
+
+        None if it is not there. Undecided where history is cut off before.
+        """
+        ...
+
     def at_time(self, tip: str, moment: datetime) -> str:
         """The newest commit on the first-parent line of ``tip`` that is not younger than ``moment``."""
         ...
@@ -140,9 +163,15 @@ class Repository(Protocol):
         ...
 
     def write_commit(
-        self, tree: str, parents: Sequence[str], message: str, author: Identity, time: datetime
+        self,
+        tree: str,
+        parents: Sequence[str],
+        message: str,
+        author: Identity,
+        time: datetime,
+        sign: Callable[[bytes], str] | None = None,
     ) -> str:
-        """Stores a commit, author and committer alike; returns its id."""
+        """Stores a commit, author and committer alike, signed by ``sign`` (from payload to armour); returns its id."""
         ...
 
     def update(self, updates: Sequence[RefUpdate]) -> None:
@@ -267,6 +296,18 @@ class Signer(Protocol):
         """The armoured signature (https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig)."""
         ...
 
+    def sign_commit(self, payload: bytes) -> str:
+        """As ``sign``, in the namespace in which git looks for signatures of commits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pusher:
+    """Who brings a change to a repository, by what they proved: a name to the transport, or an SSH public key."""
+
+    user: str | None = None
+    key: str | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -335,12 +376,24 @@ class Forge(Protocol):
         """One request. Raises NotFound."""
         ...
 
+    def opening(self, id: str) -> Statement | None:
+        """The signed opening of a request, also of one that is over; None if it was not signed. Raises NotFound."""
+        ...
+
     def statements(self, change_id: str) -> Sequence[Statement]:
         """Approvals and revocations that name this change, each with its signature checked."""
         ...
 
     def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:
         """Signs and files a statement; returns its ref."""
+        ...
+
+    def hub_id(self) -> str:
+        """What tells this place from every copy of it; "" where nothing does. Approvals name it."""
+        ...
+
+    def who_signed(self, commit: Commit) -> Signature | None:
+        """Whose key signed a commit, checked; None if it is not signed, or not with an SSH key."""
         ...
 
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> None:
@@ -352,4 +405,16 @@ class Forge(Protocol):
 
     def close(self, request: ChangeRequest) -> None:
         """Ends a request without merging; a branch that gitreg made is deleted."""
+        ...
+
+
+class Guard(Protocol):
+    """What a hook asks about the refs in which a forge keeps its requests and statements."""
+
+    def objection(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
+        """Why a push may not move this ref so; None if it may. ``landing``: where the push moves branches."""
+        ...
+
+    def ends_request(self, update: RefUpdate) -> bool:
+        """Whether the update marks an open request as merged or closed: until then it counts as open."""
         ...

@@ -24,7 +24,7 @@ from gitreg.core.verify.approvals import (
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError, NotFound, Refused
-from gitreg.flows.land import Preview, Proposed, propose, rejected, retried
+from gitreg.flows.land import Preview, Proposed, landing_time, propose, rejected, retried
 from gitreg.flows.verify import Verdict, candidate_of, judge, planned, verify, write_candidate
 from gitreg.flows.workspace import Workspace
 
@@ -183,7 +183,9 @@ def _merge(ws: Workspace, id: str) -> Merged:
         raise rejected(f"merging #{request.id}", verdict.findings)
     tree = write_candidate(ws, base, verdict.candidate)
     message = f"Merge change #{request.id}: {request.title}\n{_trailers(verdict.judged)}"
-    commit = ws.repository.write_commit(tree, [base, head], message, ws.identity, ws.clock())
+    sign = ws.signer.sign_commit if ws.signer else None
+    now = landing_time(ws, base)
+    commit = ws.repository.write_commit(tree, [base, head], message, ws.identity, now, sign)
     ws.forge.merge(request, commit, base, change_request_body(verdict.judged, verdict.findings))
     return Merged(request, commit, ws.repository.follow(ws.branch, base, commit))
 

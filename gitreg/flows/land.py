@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from gitreg.core.codec.load import InvalidManifest, load_value
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.plan import Plan
-from gitreg.core.ports import FILE, Blob, ChangeRequest, Entry, NewRequest, RefUpdate, Signature, Statement
+from gitreg.core.ports import FILE, Blob, ChangeRequest, Entry, NewRequest, Pusher, RefUpdate
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
@@ -24,7 +25,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import LostRace, Refused, Undecided
-from gitreg.flows.verify import candidate_of, judge, planned
+from gitreg.flows.verify import Way, candidate_of, judge, planned
 from gitreg.flows.workspace import Workspace
 
 #: How often a lost race is run again, and the longest pause before it, in seconds.
@@ -134,24 +135,21 @@ def _land(ws: Workspace, make_plan: Planner, direct: bool | None) -> Landed | Pr
 
 
 def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) -> Landed:
-    commit, found = _committed(ws, base_commit, plan)
-    judged = _by_this_person(ws, judge(ws, base_commit, found)[0])
+    commit, found = _committed(ws, base_commit, plan, signed=True)
+    pusher = Pusher(key=ws.signer.public_key) if ws.signer else None
+    judged, _ = judge(ws, base_commit, found, way=Way(pusher=pusher))
     _demand_direct(base, judged.kinds)
     findings = tuple(evaluate(judged))
-    if any(finding.outcome is not Outcome.WARNING for finding in findings):
+    if any(finding.outcome in _barring(base) for finding in findings):
         raise rejected(plan.title, findings)
     ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
     return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
 
 
-def _by_this_person(ws: Workspace, judged: Judged) -> Judged:
-    """The change as that of whose key is here: what lands directly is opened by nobody."""
-    if ws.signer is None:
-        return judged
-    known = judged.evidence
-    body = opening_statement(known.registry, known.target, known.change_id, known.now)
-    author = Statement(body, Signature(ws.signer.public_key, valid=True))
-    return replace(judged, evidence=replace(known, author=author))
+def _barring(base: Snapshot) -> frozenset[Outcome]:
+    """What keeps a change from being pushed. What is unknown here, such as a login, a hook may know: it decides."""
+    is_guarded = base.registry().enforcement == "hook"
+    return frozenset({Outcome.FAIL} if is_guarded else {Outcome.FAIL, Outcome.UNDECIDED})
 
 
 def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:
@@ -265,16 +263,28 @@ def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch
         )
 
 
-def _committed(ws: Workspace, base_commit: str, plan: Plan) -> tuple[str, Candidate]:
-    """A plan as a commit that nothing names yet, and what it would make of the base: just that is judged and landed."""
-    commit = _commit(ws, base_commit, plan.title, plan.edits)
+def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = False) -> tuple[str, Candidate]:
+    """A plan as a commit that nothing names yet, and what it would make of the base: just that is judged and landed.
+
+    A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
+    """
+    commit = _commit(ws, base_commit, plan.title, plan.edits, signed)
     return commit, candidate_of(ws, base_commit, commit)
 
 
-def _commit(ws: Workspace, base_commit: str, title: str, edits: Mapping[str, bytes | None]) -> str:
+def _commit(
+    ws: Workspace, base_commit: str, title: str, edits: Mapping[str, bytes | None], signed: bool
+) -> str:
     entries: dict[str, Entry | None] = {
         path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
         for path, data in edits.items()
     }
     tree = ws.repository.write_tree(base_commit, entries)
-    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, ws.clock())
+    sign = ws.signer.sign_commit if signed and ws.signer else None
+    now = landing_time(ws, base_commit)
+    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
+
+
+def landing_time(ws: Workspace, base_commit: str) -> datetime:
+    """Now; or the base's date, where another machine's clock is ahead: no commit is dated before its parent."""
+    return max(ws.clock(), ws.repository.commit(base_commit).time)

@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from gitreg.core.delta import delta
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
-from gitreg.core.ports import Blob, ChangeRequest, DvcPointer, Entry, Presence, Statement
+from gitreg.core.ports import (
+    SUBMODULE,
+    Blob,
+    ChangeRequest,
+    Commit,
+    DvcPointer,
+    Entry,
+    Presence,
+    Pusher,
+    Statement,
+    Tree,
+)
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import Candidate, candidate, change_id, edited, entry_at, raw_changes
+from gitreg.core.tree import (
+    Candidate,
+    MemoryTree,
+    candidate,
+    change_id,
+    edited,
+    entry_at,
+    raw_changes,
+)
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import (
     Contents,
     Evidence,
+    InnerChange,
+    Landing,
     Required,
     SoakQuestion,
     Unknown,
@@ -24,14 +46,34 @@ from gitreg.core.verify.evidence import (
 )
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import GitregError, Refused
+from gitreg.flows.landers import who_landed
 from gitreg.flows.workspace import Workspace
 
 T = TypeVar("T")
 
+#: Commits of one branch that are looked at one by one; a longer branch is undecided.
+MOST_INNER_COMMITS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a change gets to its base: the last commit of its branch, the commit that lands it, and who brings it.
+
+    ``moment`` is when it is judged (UTC; None: now).
+    """
+
+    head: str | None = None
+    landing: Landing | None = None
+    pusher: Pusher | None = None
+    moment: datetime | None = None
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a verification: between which commits, of which request (if any), with what findings."""
+    """What became of a verification: between which commits, of which request (if any), with what findings.
+
+    ``base`` is "" where the change begins a history.
+    """
 
     base: str
     head: str
@@ -47,7 +89,7 @@ def verify(ws: Workspace, base: str, head: str, request: ChangeRequest | None = 
     ``request`` is the one that asks for it, if that is known; else the newest open one about the same change.
     """
     found = candidate_of(ws, base, head)
-    judged, request = judge(ws, base, found, request)
+    judged, request = judge(ws, base, found, request, Way(head))
     return Verdict(base, head, judged, tuple(evaluate(judged)), found, request)
 
 
@@ -74,6 +116,7 @@ def judge(
     base_commit: str,
     found: Candidate,
     request: ChangeRequest | None = None,
+    way: Way = Way(),  # frozen
     *,
     artifacts: bool = True,
 ) -> tuple[Judged, ChangeRequest | None]:
@@ -90,7 +133,12 @@ def judge(
     required = required_evidence(base, head, meaning, rules.policy())
     if not artifacts:
         required = replace(required, contents=(), presence=())
-    evidence = _gather(ws, base_commit, rules, required, id, request)
+    evidence = replace(
+        _gather(ws, base_commit, rules, required, id, request, way.moment or ws.clock()),
+        inner=_inner(ws, base, base_commit, way.head) if way.head and base_commit else (),
+        landing=way.landing,
+        pusher=way.pusher,
+    )
     return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
 
 
@@ -107,22 +155,55 @@ def _gather(
     required: Required,
     id: str,
     request: ChangeRequest | None,
+    now: datetime,
 ) -> Evidence:
     registry = rules.registry()
     policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
     return Evidence(
-        now=ws.clock(),
+        now=now,
         target=f"refs/heads/{registry.branch}",
         registry=registry.id,
         change_id=id,
         policy_blob=policy.oid if policy else "",
         request=request.id if request else "",
+        hub=ws.forge.hub_id() if required.approvals else "",
         author=request.author if request else None,
         statements=_statements(ws, id) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
-        soaks={question: _soak(ws, base_commit, rules, question) for question in required.soaks},
+        soaks={question: _soak(ws, base_commit, rules, question, now) for question in required.soaks},
+        landers={path: _or_unknown(partial(who_landed, ws, base_commit, path)) for path in required.landers},
     )
+
+
+def _inner(ws: Workspace, base: Snapshot, base_commit: str, head: str) -> tuple[InnerChange, ...] | Unknown:
+    """What the commits of a branch do below ``models/``, one by one. Of a single commit the change itself says it."""
+    found = _or_unknown(lambda: ws.repository.inner_commits(base_commit, head, MOST_INNER_COMMITS + 1))
+    if isinstance(found, Unknown):
+        return found
+    if len(found) > MOST_INNER_COMMITS:
+        return Unknown(f"there are more than {MOST_INNER_COMMITS}")
+    if len(found) == 1 and len(found[0].parents) == 1:
+        return ()
+    return _or_unknown(
+        lambda: tuple(change for commit in found for change in _of_commit(ws, base.layout.models, commit))
+    )
+
+
+def _of_commit(ws: Workspace, folder: str, commit: Commit) -> Iterator[InnerChange]:
+    """A merge does what it has from none of its parents."""
+    tree = ws.repository.tree(commit.oid)
+    parents = [ws.repository.tree(parent) for parent in commit.parents] or [MemoryTree({})]
+    first, *others = parents
+    if entry_at(first, folder) == entry_at(tree, folder):
+        return
+    for raw in raw_changes(first, tree, folder):
+        if all(entry_at(other, raw.path) != raw.new for other in others):
+            yield InnerChange(commit.oid, raw, _size(tree, raw.new))
+
+
+def _size(tree: Tree, entry: Entry | None) -> int | None:
+    return None if entry is None or entry.mode == SUBMODULE else len(tree.blob(entry.oid))
 
 
 def _statements(ws: Workspace, id: str) -> tuple[Statement, ...] | Unknown:
@@ -155,10 +236,12 @@ def _or_unknown(ask: Callable[[], T]) -> T | Unknown:
         return Unknown(error.message)
 
 
-def _soak(ws: Workspace, commit: str, base: Snapshot, question: SoakQuestion) -> bool | Unknown:
+def _soak(
+    ws: Workspace, commit: str, base: Snapshot, question: SoakQuestion, now: datetime
+) -> bool | Unknown:
     """Whether the stage's file was the same blob all through the window: in every commit in it, and just before it."""
     path = base.layout.stage(question.model, question.stage)
-    begin = ws.clock() - question.period
+    begin = now - question.period
     return _or_unknown(lambda: _unchanged_since(ws, commit, path, base.blob(path), begin))
 
 

@@ -13,6 +13,7 @@ from gitreg.core.layout import REGISTRY_FILE
 from gitreg.core.manifest import Registry
 from gitreg.core.ports import ArtifactStore, Forge, Identity, Progress, ProgressTask, Repository, Signer, Tree
 from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import MemoryTree
 from gitreg.errors import ConfigError
 
 #: Snapshots that a workspace keeps.
@@ -89,8 +90,9 @@ class Workspace:
         return commit
 
     def snapshot(self, commit: str) -> Snapshot:
-        """The registry at a commit. The last few are kept, with all that was read and parsed of them."""
-        found = self._snapshots.pop(commit, None) or Snapshot(self.repository.tree(commit), self.root, commit)
+        """The registry at a commit ("" is before the first). The last few are kept, with all that was read of them."""
+        tree = self.repository.tree(commit) if commit else MemoryTree({})
+        found = self._snapshots.pop(commit, None) or Snapshot(tree, self.root, commit or None)
         self._snapshots[commit] = found
         while len(self._snapshots) > KEPT_SNAPSHOTS:
             del self._snapshots[next(iter(self._snapshots))]

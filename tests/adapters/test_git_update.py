@@ -168,7 +168,7 @@ def test_what_a_hook_declines_is_refused_in_its_own_words(tmp_path: Path) -> Non
     hook(
         hub,
         "pre-receive",
-        'echo "GR12 version 3 is not staged"\nprintf "see \\033[2Jdocs/rules.md\\r\\n" >&2\nexit 1\n',
+        'echo "GR12 version 3 is not staged"\nprintf "see \\033[2Jdocs/rules/README.md\\r\\n" >&2\nexit 1\n',
     )
     with GitRepository.open(work) as repository:
         head = repository.hub_ref(MAIN)
@@ -176,7 +176,7 @@ def test_what_a_hook_declines_is_refused_in_its_own_words(tmp_path: Path) -> Non
             land(repository, {"b": "1"})
         assert repository.hub_ref(MAIN) == head == git(hub, "rev-parse", "main")
     assert "GR12 version 3 is not staged" in caught.value.message
-    assert "see [2Jdocs/rules.md" in caught.value.message
+    assert "see [2Jdocs/rules/README.md" in caught.value.message
     assert "pre-receive hook declined" in (caught.value.hint or "")
     assert caught.value.message.isprintable()
 

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft4Validator, Draft202012Validator
 
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.findings import Finding, Location, Outcome
+from gitreg.core.policy import KINDS
 from gitreg.core.report.github import findings_github
 from gitreg.core.report.json import findings_json
 from gitreg.core.report.sarif import findings_sarif
-from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+from gitreg.core.verify.rules import all_rules
 from tests.conftest import SCHEMAS
+from tests.core.finding_kit import FAIL, MARKS, UNKNOWN, WARNING, findings, path_of, unhurried
 
-RECORD = Location("models/売上 モデル/versions/3/version.yaml", 17, 12)
-FAIL = Finding("GR302", "roc_auc is 0.8", RECORD, "register a better one")
-UNKNOWN = Finding("GR401", "approvals could not be read", outcome=Outcome.UNDECIDED)
-WARNING = Finding("GR401", "a statement does not count", Location("policy.yaml"), outcome=Outcome.WARNING)
 REPORT = json.loads((SCHEMAS / "report.schema.json").read_text())
-
-texts = st.text(st.characters(exclude_categories=[]), max_size=20)
-#: Any name that git can hold, as it is read.
-paths = st.binary(min_size=1, max_size=20).map(lambda name: name.decode("utf-8", "surrogateescape"))
-numbers = st.none() | st.integers(1, 9)
-places = st.none() | st.builds(Location, paths, numbers, numbers)
-rules = st.sampled_from(["GR101", "GR302", "GR999"])
-findings = st.builds(Finding, rules, texts, places, st.none() | texts, st.sampled_from(Outcome))
+#: The standard's own schema (tests/data/README.md says where it is from).
+SARIF = Draft4Validator(
+    json.loads((Path(__file__).parent.parent / "data/sarif-schema-2.1.0.json").read_text())
+)
+CHANGE: dict[str, Any] = {"base": "1a" * 20, "head": "2b" * 32, "kinds": ["promote"], "change": "3c" * 32}
 
 
 class TestJson:
     def test_says_the_verdict_what_was_checked_and_every_finding(self) -> None:
-        report = json.loads(findings_json([WARNING, UNKNOWN, FAIL], base="1a2b", kinds=["promote"]))
+        report = json.loads(findings_json([WARNING, UNKNOWN, FAIL], **CHANGE))
         assert report | {"findings": []} == {
             "schemaVersion": 1,
             "verdict": "fail",
             "exitCode": 1,
-            "checked": {"base": "1a2b", "kinds": ["promote"]},
+            "checked": CHANGE,
             "counts": {"fail": 1, "undecided": 1, "warning": 1},
             "findings": [],
         }
@@ -53,7 +49,7 @@ class TestJson:
             "line": 17,
             "column": 12,
             "fix": "register a better one",
-            "link": "docs/rules.md#gr302",
+            "link": "docs/rules/GR302.md",
         }
 
     @pytest.mark.parametrize(
@@ -66,11 +62,25 @@ class TestJson:
         report = json.loads(findings_json(found))
         assert (report["verdict"], report["exitCode"]) == (verdict, code)
 
-    @given(st.lists(findings, max_size=4))
-    def test_is_as_its_schema_says(self, found: list[Finding]) -> None:
-        text = findings_json(found, base="1a2b", head=None, kinds=["register"], bootstrap=False)
+    @unhurried
+    @given(
+        st.lists(findings, max_size=4), st.sampled_from([CHANGE, {"commit": None}, {"commit": "1a" * 20}, {}])
+    )
+    def test_is_as_its_schema_says(self, found: list[Finding], facts: dict[str, Any]) -> None:
+        text = findings_json(found, **facts)
         assert text.isascii()
         Draft202012Validator(REPORT).validate(json.loads(text))
+
+    @unhurried
+    @given(st.lists(findings, max_size=4))
+    def test_says_exactly_what_the_findings_say(self, found: list[Finding]) -> None:
+        report = json.loads(findings_json(found))
+        said = {(f["rule"], f["message"], f["path"], f["fix"], f["outcome"]) for f in report["findings"]}
+        places = [(f, f.location.path if f.location else None) for f in found]
+        assert said == {(f.rule, f.message, path, f.fix, f.outcome.value) for f, path in places}
+
+    def test_has_a_schema_that_knows_every_kind_of_change(self) -> None:
+        assert REPORT["$defs"]["kind"]["enum"] == list(KINDS)
 
     def test_has_a_schema_with_a_valid_example(self, schemas: Schemas) -> None:
         Draft202012Validator.check_schema(REPORT)
@@ -84,6 +94,9 @@ class TestJson:
             report | {"exitCode": 2},
             {key: value for key, value in report.items() if key != "counts"},
             report | {"findings": [{"rule": "GR302"}]},
+            report | {"checked": {"base": "main"}},
+            report | {"checked": {"kinds": ["steal"]}},
+            report | {"checked": {"change": "1a2b"}},
         ):
             assert not Draft202012Validator(REPORT).is_valid(wrong)
 
@@ -136,8 +149,9 @@ class TestGithub:
         found = commands(findings_github([*warnings, *many, UNKNOWN]))
         assert [name for name, _, _ in found] == ["error"] * 10 + ["warning"] * 10 + ["notice"]
         assert found[0][2] == "wrong 00"
-        assert found[-1][2] == "4 more; gitreg verify shows them all"
+        assert found[-1][2] == "4 more; --format text shows them all"
 
+    @unhurried
     @given(st.lists(findings, max_size=4))
     def test_can_be_read_back(self, found: list[Finding]) -> None:
         for name, properties, _ in commands(findings_github(found)):
@@ -145,11 +159,20 @@ class TestGithub:
             assert properties.keys() <= {"file", "line", "col", "title"}
             assert properties["title"] in {"GR101", "GR302", "GR999"}
 
+    @unhurried
+    @given(st.lists(findings, max_size=30))
+    def test_stays_within_what_github_shows(self, found: list[Finding]) -> None:
+        names = [name for name, _, _ in commands(findings_github(found))]
+        assert all(names.count(name) <= 10 for name in ("error", "warning"))
+        shown = names.count("error") + names.count("warning")
+        assert ("notice" in names) is (shown < len(set(found)))
+
 
 def only_run(text: str) -> dict[str, Any]:
     log = json.loads(text)
     assert log["version"] == "2.1.0"
     assert log["$schema"].endswith("/sarif-2.1.0.json")
+    assert [error.message for error in SARIF.iter_errors(log)] == []
     (run,) = log["runs"]
     assert isinstance(run, dict)
     return run
@@ -160,17 +183,17 @@ class TestSarif:
         driver = only_run(findings_sarif([], version="1.2.3"))["tool"]["driver"]
         assert (driver["name"], driver["version"]) == ("gitreg", "1.2.3")
         ids = [rule["id"] for rule in driver["rules"]]
-        assert ids == sorted({*(r.rule.id for r in SNAPSHOT_RULES), *(r.rule.id for r in CHANGE_RULES)})
+        assert ids == [rule.id for rule in all_rules()]
         gate = next(rule for rule in driver["rules"] if rule["id"] == "GR302")
         assert gate["name"] == "metric-gate"
         assert gate["shortDescription"]["text"].startswith("Metrics are within")
-        assert "docs/rules.md#gr302" in gate["help"]["text"]
+        assert "docs/rules/GR302.md" in gate["help"]["text"]
         assert "helpUri" not in gate
 
     def test_links_rules_where_the_documentation_has_an_address(self) -> None:
         run = only_run(findings_sarif([], docs="https://example.com/gitreg/"))
         assert (
-            run["tool"]["driver"]["rules"][0]["helpUri"] == "https://example.com/gitreg/docs/rules.md#gr101"
+            run["tool"]["driver"]["rules"][0]["helpUri"] == "https://example.com/gitreg/docs/rules/GR101.md"
         )
 
     def test_has_results_with_level_place_and_rule(self) -> None:
@@ -207,6 +230,28 @@ class TestSarif:
         one, other = prints(at(1), at(2))
         assert one.removesuffix(":1") == other.removesuffix(":2")
 
+    def test_says_nothing_that_is_a_placeholder_or_a_link(self) -> None:
+        """In plain text, too, ``{0}`` and ``[a](b)`` mean something (SARIF 2.1.0, 3.11.5 and 3.11.6)."""
+        hostile = Finding("GR101", "{0} [here](https://evil.example)", fix="write {}")
+        (result,) = only_run(findings_sarif([hostile]))["results"]
+        assert result["message"]["text"] == "{{0}} [here] (https://evil.example)\nfix: write {{}}"
+
+    def test_says_nothing_that_is_not_text(self) -> None:
+        (result,) = only_run(findings_sarif([Finding("GR101", "\x1b[2J\ud800")]))["results"]
+        assert result["message"]["text"] == "\\x1b[2J\\ud800"
+
+    def test_has_a_schema_that_refuses_other_logs(self) -> None:
+        log = json.loads(findings_sarif([FAIL]))
+        assert not SARIF.is_valid(log | {"version": "2.0.0"})
+        log["runs"][0]["results"][0]["level"] = "fatal"
+        assert not SARIF.is_valid(log)
+
+    @pytest.mark.parametrize("mark", MARKS)
+    def test_is_valid_with_every_mark_everywhere(self, mark: str) -> None:
+        found = [Finding("GR101", mark, Location(path_of(mark), 1, 1), mark), Finding("GR999", mark)]
+        assert len(only_run(findings_sarif(found, anchor="ml/gitreg.yaml"))["results"]) == 2
+
+    @unhurried
     @given(st.lists(findings, max_size=4))
     def test_is_ascii_json_whatever_the_findings_say(self, found: list[Finding]) -> None:
         text = findings_sarif(found)

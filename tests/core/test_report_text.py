@@ -58,6 +58,8 @@ class TestFindings:
         first = findings_text([hostile], checked="main").splitlines()[0]
         assert first.startswith("./::add-mask::x: GR201 ")
         assert "##[" not in first
+        spaced = findings_text([Finding("GR103", "x", Location("\u3000 ::add-mask::x"))], checked="main")
+        assert spaced.startswith("./\u3000 ::add-mask::x: ")
 
 
 class TestPrintable:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from registry_kit import World, base_files, files_in, shown, snapshot, verdict
+from registry_kit import NOW, World, base_files, files_in, shown, snapshot, verdict
 
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.ports import ListedFile, Presence
+from gitreg.core.ports import FILE, Entry, ListedFile, Presence, Pusher
 from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import RawChange, blob_oid
 from gitreg.core.verify.engine import validate
-from gitreg.core.verify.evidence import Contents, Unknown
-from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+from gitreg.core.verify.evidence import Contents, InnerChange, Landing, Unknown
+from gitreg.core.verify.rule import PushedRef
+from gitreg.core.verify.rules import PUSH_RULES, SNAPSHOT_RULES, all_rules
 
 HERE = Path(__file__).parent
-DOCS = HERE.parent.parent / "docs" / "rules.md"
-RULES = {each.rule for each in (*SNAPSHOT_RULES, *CHANGE_RULES)}
+DOCS = HERE.parent.parent / "docs" / "rules"
+RULES = set(all_rules())
 OF_REGISTRIES = {each.rule.name for each in SNAPSHOT_RULES}
+EXAMPLE = re.compile(r"^```\w+\n.*?^```$", re.MULTILINE | re.DOTALL)
 CASES = sorted(path.parent for path in HERE.glob("*/*/*/case.yaml"))
 
 
@@ -89,8 +93,39 @@ def _contents(said: Any) -> Contents:
     return tuple(ListedFile(**file) for file in known) if isinstance(known, list) else known
 
 
+def _entry(said: Mapping[str, Any], key: str) -> Entry | None:
+    text = said.get(key)
+    return None if text is None else Entry(said.get("mode", FILE), blob_oid(text.encode()))
+
+
+def _inner(said: Mapping[str, Any]) -> InnerChange:
+    """``was`` and ``write`` are the texts before and after (left out: no file); ``size`` counts where it is given."""
+    assert said.keys() <= {"commit", "path", "was", "write", "mode", "size"}, said.keys()
+    raw = RawChange(said["path"], _entry({**said, "mode": FILE}, "was"), _entry(said, "write"))
+    size = said.get("size", None if raw.new is None else len(said["write"]))
+    return InnerChange(said["commit"], raw, size)
+
+
+def _landing(said: Mapping[str, Any]) -> Landing:
+    times = {
+        key: datetime.fromisoformat(said[key]) for key in ("time", "parent_time", "received") if key in said
+    }
+    found: dict[str, Any] = {"commit": "c" * 40, "ref": "refs/heads/main", "time": NOW} | {**said} | times
+    return Landing(
+        **found | {"astray": tuple(RawChange(path, None, None) for path in said.get("astray", ()))}
+    )
+
+
 def _world(said: Mapping[str, Any]) -> World:
     found = {key: _known(value) for key, value in said.items()}
+    if isinstance(found.get("inner"), list):
+        found["inner"] = tuple(map(_inner, found["inner"]))
+    if "landing" in found:
+        found["landing"] = _landing(found["landing"])
+    if "pusher" in found:
+        found["pusher"] = Pusher(**found["pusher"])
+    if "landers" in found:
+        found["landers"] = {path: _known(who) for path, who in found["landers"].items()}
     if isinstance(found.get("approvals"), list):
         given = (each if isinstance(each, dict) else {"by": each} for each in found["approvals"])
         found["approvals"] = tuple(given)
@@ -108,12 +143,13 @@ class Case:
     landed: State
     world: World
     is_registry: bool
+    push: tuple[PushedRef, ...] | None
     expected: list[tuple[str, str, str, str]]
 
 
 def read(folder: Path) -> Case:
     said = yaml.safe_load((folder / "case.yaml").read_text())
-    keys = {"because", "judge", "base", "head", "landed", "world", "expect"}
+    keys = {"because", "judge", "base", "head", "landed", "world", "push", "expect"}
     assert said.keys() <= keys, said.keys() - keys
     assert said["because"].strip().endswith("."), "because is a sentence"
     base = State(base_files(), {}).then(folder, "base", said.get("base", {}))
@@ -124,6 +160,7 @@ def read(folder: Path) -> Case:
         base.then(folder, "landed", said.get("landed", {})),
         _world(said.get("world", {})),
         said.get("judge", default) == "registry",
+        tuple(PushedRef(**ref) for ref in said["push"]) if "push" in said else None,
         [_expectation(each) for each in said.get("expect", [])],
     )
 
@@ -143,6 +180,9 @@ def _agrees(finding: Finding, expected: tuple[str, str, str, str]) -> bool:
 @pytest.mark.parametrize("folder", CASES, ids=lambda path: path.relative_to(HERE).as_posix())
 def test_a_case_has_exactly_the_findings_that_it_expects(folder: Path, schemas: Schemas) -> None:
     case = read(folder)
+    if case.push is not None:
+        _demand_expected([f for rule in PUSH_RULES for f in rule.check(case.push)], case)
+        return
     base, head = case.base.snapshot(), case.head.snapshot()
     if case.is_registry:
         found = validate(head, schemas)
@@ -157,6 +197,10 @@ def test_a_case_has_exactly_the_findings_that_it_expects(folder: Path, schemas: 
     # What other rules merely note is not what a case is about.
     own = {rule.id for rule in RULES if rule.name == folder.parent.parent.name}
     found = [finding for finding in found if finding.outcome is not Outcome.WARNING or finding.rule in own]
+    _demand_expected(found, case)
+
+
+def _demand_expected(found: list[Finding], case: Case) -> None:
     assert len(found) == len(case.expected), shown(found)
     for finding, expected in zip(found, case.expected, strict=True):
         assert _agrees(finding, expected), shown(found)
@@ -185,8 +229,29 @@ def test_every_case_belongs_to_a_rule_and_passing_ones_expect_nothing() -> None:
     assert not [path for path in CASES if path.parent.name == "pass" and read(path).expected]
 
 
-def test_every_rule_is_explained_and_nothing_else_is() -> None:
-    text = DOCS.read_text()
-    sections = re.findall(r'^<a id="(gr\d+)"></a>\n\n## (GR\d+) (\S+)\n', text, re.MULTILINE)
-    assert sections == [(r.id.lower(), r.id, r.name) for r in sorted(RULES, key=lambda r: r.id)]
-    assert len(re.findall(r"^## GR", text, re.MULTILINE)) == len(sections)
+def test_every_rule_has_one_page_and_nothing_else_is_there() -> None:
+    assert {path.name for path in DOCS.iterdir()} == {"README.md", *(f"{rule.id}.md" for rule in RULES)}
+
+
+@pytest.mark.parametrize("rule", sorted(RULES, key=lambda r: r.id), ids=lambda rule: rule.name)
+def test_the_page_of_a_rule_has_its_name_and_both_examples(rule: Any) -> None:
+    text = (DOCS / f"{rule.id}.md").read_text()
+    assert re.findall(r"^# .*", _without_examples(text), re.MULTILINE) == [f"# {rule.id} {rule.name}"]
+    assert text.startswith(f"# {rule.id} {rule.name}\n\n")
+    examples = EXAMPLE.findall(text)
+    assert any(re.search(r"\bfails\b", example, re.IGNORECASE) for example in examples)
+    assert any(re.search(r"\bpasses\b", example, re.IGNORECASE) for example in examples)
+
+
+def test_the_table_of_rules_links_each_page_once() -> None:
+    links = re.findall(r"\[([^]]+)\]\((GR\d+\.md)\)", (DOCS / "README.md").read_text())
+    assert sorted(links) == sorted((f"{rule.id} {rule.name}", f"{rule.id}.md") for rule in RULES)
+
+
+def test_findings_link_to_the_page_of_their_rule() -> None:
+    root = DOCS.parent.parent
+    assert all((root / Finding(rule.id, "x").link).is_file() for rule in RULES)
+
+
+def _without_examples(text: str) -> str:
+    return EXAMPLE.sub("", text)

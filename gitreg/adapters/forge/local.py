@@ -3,6 +3,7 @@
 - ``refs/gitreg/requests/<number>``: a request's record (record.py), created once, then edited by compare-and-swap.
 - ``refs/gitreg/approvals/<change-id>/<key>/<nonce>``: a signed statement (statements.py), only ever created;
   ``<key>`` is the sha256 of the public key that signed.
+- ``refs/gitreg/hub``: the name of this repository, which no copy of it bears; the server's own (``gitreg hook``).
 
 All of it is as of the repository's last fetch, like every other ref of the hub. Whoever may push may write these
 refs, so whatever they hold is read as hostile.
@@ -19,11 +20,12 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, demand_change_id, encode
-from gitreg.adapters.forge.ssh import fingerprint
+from gitreg.adapters.forge.ssh import GIT_NAMESPACE, check_signature, fingerprint
 from gitreg.adapters.forge.statements import canonical, seal, unseal
 from gitreg.core.ports import (
     BRANCH_PREFIX,
     ChangeRequest,
+    Commit,
     NewRequest,
     RefUpdate,
     Repository,
@@ -36,6 +38,7 @@ from gitreg.errors import LostRace, NotFound, Refused, Undecided, UsageError
 
 REQUESTS = "refs/gitreg/requests/"
 APPROVALS = "refs/gitreg/approvals/"
+HUB = "refs/gitreg/hub"
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}\Z")
 #: How often somebody else may take the next number first.
@@ -93,6 +96,11 @@ class LocalForge:
         """
         return self._show(self._record(id)[1])
 
+    def opening(self, id: str) -> Statement | None:
+        """See :class:`gitreg.core.ports.Forge`."""
+        _, record = self._record(id)
+        return record.opening(_request_ref(record.number))
+
     def statements(self, change_id: str) -> Sequence[Statement]:
         """Everything filed as a statement on this change, sorted by ref.
 
@@ -114,6 +122,17 @@ class LocalForge:
         self._repository.update([RefUpdate(ref, None, blob)])
         return ref
 
+    def hub_id(self) -> str:
+        """What ``refs/gitreg/hub`` holds; "" without it. Raises Undecided if it cannot be read."""
+        oid = self._repository.hub_ref(HUB)
+        return "" if oid is None else self._objects.blob(oid)[:200].decode("ascii", "replace").strip()
+
+    def who_signed(self, commit: Commit) -> Signature | None:
+        """See :class:`gitreg.core.ports.Forge`."""
+        if commit.sealed is None or "SSH SIGNATURE" not in commit.sealed.armor[:40]:
+            return None
+        return check_signature(commit.sealed.payload, commit.sealed.armor, GIT_NAMESPACE)
+
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> None:
         """Moves the target from ``base`` to ``commit``, marks the request merged, deletes gitreg's branch: all or none.
 
@@ -131,6 +150,65 @@ class LocalForge:
         """Ends a request without merging and deletes its branch if gitreg made it. Raises as ``merge`` does."""
         old, record = self._unchanged(request)
         self._end(request, self._filing(replace(record, state=CLOSED), old))
+
+    def ends_request(self, update: RefUpdate) -> bool:
+        """See :class:`gitreg.core.ports.Guard`."""
+        if not update.ref.startswith(REQUESTS) or update.new is None:
+            return False
+        record = self._pushed_record(update.ref, update.new)
+        return isinstance(record, Record) and record.state != OPEN
+
+    def objection(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
+        """See :class:`gitreg.core.ports.Guard`.
+
+        Requests are never deleted, and stay as they are once they are over; statements are only ever added.
+        """
+        if update.ref.startswith(REQUESTS):
+            return self._objection_to_request(update, landing)
+        if update.ref.startswith(APPROVALS):
+            return self._objection_to_statement(update)
+        return (
+            "it names this repository, and is the server's own"
+            if update.ref == HUB
+            else "gitreg keeps nothing there"
+        )
+
+    def _objection_to_request(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
+        if update.new is None:
+            return "a change request is closed, never deleted"
+        record = self._pushed_record(update.ref, update.new)
+        if isinstance(record, str):
+            return record
+        before = self._pushed_record(update.ref, update.old) if update.old else None
+        if isinstance(before, Record) and before.state != OPEN:
+            return f"the change request is {before.state}, and stays as it is"
+        if record.state == MERGED and landing.get(_branch_ref(record.target)) != record.merged_as:
+            return "a request is marked merged only by the push that lands it"
+        return None
+
+    def _objection_to_statement(self, update: RefUpdate) -> str | None:
+        if update.old is not None or update.new is None:
+            return "a statement is never changed or deleted; gitreg change approve --revoke takes an approval back"
+        parts = update.ref.removeprefix(APPROVALS).split("/")
+        if len(parts) != 3 or not all(parts):
+            return "a statement is kept under its change, its key and a name of its own"
+        try:
+            found = self._statement(update.ref, update.new)
+        except Undecided as error:
+            return error.message
+        if not found.signature.valid:
+            return f"this is no valid statement: {found.signature.problem}"
+        return None if found.body.get("change") == parts[0] else "the statement is about another change"
+
+    def _pushed_record(self, ref: str, oid: str) -> Record | str:
+        """The request that a ref would hold; or why it would hold none."""
+        number = ref.removeprefix(REQUESTS)
+        if not _NUMBER.match(number):
+            return "a change request is kept under its number"
+        try:
+            return self._decode(oid, int(number))
+        except ValueError as error:
+            return f"this is no change request: {error}"
 
     def _open(
         self, new: NewRequest, signature: str | None, old_head: str | None, now: datetime

@@ -61,12 +61,13 @@ class Record:
             head=head if self.state == OPEN else None,
             change_id=self.change_id,
             # Nothing rests on who opened a request that is over, and each signature costs a process to check.
-            author=self._author(ref) if self.state == OPEN else None,
+            author=self.opening(ref) if self.state == OPEN else None,
             opened_at=self.opened_at,
             merged_as=self.merged_as,
         )
 
-    def _author(self, ref: str) -> Statement | None:
+    def opening(self, ref: str) -> Statement | None:
+        """What its opener signed, with what checking it found."""
         return None if self.signature is None else signed(self.statement, self.signature, ref)
 
 

@@ -21,6 +21,8 @@ from gitreg.core.ports import Signature
 from gitreg.errors import ConfigError, Undecided, UsageError
 
 NAMESPACE = "gitreg"
+#: In which git signs commits: https://git-scm.com/docs/gitformat-signature.
+GIT_NAMESPACE = "git"
 #: Neither a signed message nor an armoured signature may be larger, in bytes.
 LIMIT = 64 << 10
 #: Seconds for a check, which asks nobody, and for signing, where a person may be typing or touching a token.
@@ -120,9 +122,16 @@ class SshSigner:
             ConfigError: the key cannot be used: locked, not in the agent, or no key at all.
             UsageError: the message is larger than ``LIMIT``.
         """
+        return self._sign(message, NAMESPACE)
+
+    def sign_commit(self, payload: bytes) -> str:
+        """The armoured signature of a commit, as git itself makes it with ``gpg.format = ssh``. Raises as ``sign``."""
+        return self._sign(payload, GIT_NAMESPACE)
+
+    def _sign(self, message: bytes, namespace: str) -> str:
         if len(message) > LIMIT:
             raise UsageError(f"a statement of {len(message)} bytes is too long to sign (at most {LIMIT})")
-        return self._run(["-Y", "sign", "-n", NAMESPACE, "-f", str(self._path)], message).decode("ascii")
+        return self._run(["-Y", "sign", "-n", namespace, "-f", str(self._path)], message).decode("ascii")
 
     def _public_key_beside(self) -> str | None:
         beside = Path(f"{self._path}.pub")
@@ -144,8 +153,8 @@ class SshSigner:
 
 
 @lru_cache(maxsize=256)
-def check_signature(message: bytes, armored: str) -> Signature:
-    """Whether ``armored`` is a signature of exactly ``message`` in the namespace ``gitreg``, and by which key.
+def check_signature(message: bytes, armored: str, wanted: str = NAMESPACE) -> Signature:
+    """Whether ``armored`` is a signature of exactly ``message`` in the namespace ``wanted``, and by which key.
 
     The result names a key only if that key did sign. Whatever the armour holds, it is an answer and not an error.
 
@@ -158,22 +167,22 @@ def check_signature(message: bytes, armored: str) -> Signature:
         key, namespace, raw = _parse(armored)
     except ValueError as error:
         return Signature(None, False, f"not an SSH signature: {error}")
-    if namespace != NAMESPACE.encode():
+    if namespace != wanted.encode():
         return Signature(
-            None, False, "the signature was made for another purpose than gitreg (its namespace differs)"
+            None, False, f"the signature was made for another purpose than {wanted} (its namespace differs)"
         )
-    if not _verify(message, raw, key):
+    if not _verify(message, raw, key, wanted):
         return Signature(None, False, "the signature does not match the statement")
     return Signature(key, True)
 
 
-def _verify(message: bytes, raw: bytes, key: str) -> bool:
+def _verify(message: bytes, raw: bytes, key: str, namespace: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
         signers, signature = Path(folder, "signers"), Path(folder, "signature")
-        signers.write_text(f'signer namespaces="{NAMESPACE}" {key}\n', encoding="ascii")
+        signers.write_text(f'signer namespaces="{namespace}" {key}\n', encoding="ascii")
         # Armoured anew, so that OpenSSH sees the very bytes that were parsed here.
         signature.write_text(_armour(raw), encoding="ascii")
-        command = ["-Y", "verify", "-n", NAMESPACE, "-I", "signer", "-f", str(signers), "-s", str(signature)]
+        command = ["-Y", "verify", "-n", namespace, "-I", "signer", "-f", str(signers), "-s", str(signature)]
         try:
             status = _ssh_keygen(command, message, CHECK_TIMEOUT).returncode
         except (OSError, subprocess.TimeoutExpired) as error:

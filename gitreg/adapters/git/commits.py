@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from gitreg.core.ports import Commit, Identity
+from gitreg.core.ports import Commit, Identity, Sealed
 from gitreg.errors import Undecided
 
 _HEAD = re.compile(
@@ -38,7 +38,30 @@ def parse_commit(oid: str, data: bytes) -> Commit:
     except (ValueError, OverflowError) as error:
         raise _corrupt(oid) from error
     parents = tuple(head["parents"].decode().replace("parent ", "").split())
-    return Commit(oid, head["tree"].decode(), parents, author, time, _text(message, encoding))
+    return Commit(oid, head["tree"].decode(), parents, author, time, _text(message, encoding), _sealed(data))
+
+
+# A header's further lines begin with a space: https://git-scm.com/docs/gitformat-signature.
+_SIGNATURE = re.compile(rb"^gpgsig (?P<armor>.*\n(?: .*\n)*)", re.MULTILINE)
+
+
+def _sealed(data: bytes) -> Sealed | None:
+    """The signature in a commit's headers. With several, git's readers would not agree on what is signed: none."""
+    headers, blank, message = data.partition(b"\n\n")
+    if headers.count(b"\ngpgsig") != 1:
+        return None
+    found = _SIGNATURE.search(headers + b"\n")
+    if found is None:
+        return None
+    rest = (headers + b"\n")[: found.start()] + (headers + b"\n")[found.end() :]
+    armor = found["armor"].replace(b"\n ", b"\n").decode("ascii", "replace")
+    return Sealed(rest.removesuffix(b"\n") + blank + message, armor)
+
+
+def with_signature(data: bytes, armor: str) -> bytes:
+    """The raw commit ``data`` with a signature as its last header, where git puts it."""
+    headers, blank, message = data.partition(b"\n\n")
+    return headers + b"\ngpgsig " + armor.strip().replace("\n", "\n ").encode("ascii") + blank + message
 
 
 def _text(raw: bytes, encoding: str) -> str:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from gitreg.adapters.git import refs
-from gitreg.adapters.git.commits import parse_commit
+from gitreg.adapters.git.commits import parse_commit, with_signature
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
@@ -38,24 +38,34 @@ _DEEPEN = "git fetch --unshallow"
 class GitRepository(Repository):
     """A repository on disk: a checkout, a linked worktree of one, or a bare repository. See ``open``."""
 
-    def __init__(self, place: Place, *, alone: bool = False) -> None:
+    def __init__(
+        self, place: Place, *, alone: bool = False, pending: Mapping[str, str | None] | None = None
+    ) -> None:
         self._place = place
         self._alone = alone
+        self._pending = dict(pending or {})
         self._folder = os.fspath(place.folder)
         self.reader = ObjectReader(self._folder)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, alone: bool = False) -> GitRepository:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        alone: bool = False,
+        pending: Mapping[str, str | None] | None = None,
+    ) -> GitRepository:
         """The repository of ``path``: a folder inside a checkout, or a bare repository.
 
         Args:
             path: the folder.
             alone: this repository is the hub, even if it has an ``origin``.
+            pending: refs that are read as if they had these values (None: deleted): a push that a hook looks at.
 
         Raises:
             ConfigError: it is neither.
         """
-        return cls(locate(path), alone=alone)
+        return cls(locate(path), alone=alone, pending=pending)
 
     def __enter__(self) -> GitRepository:
         return self
@@ -160,15 +170,18 @@ class GitRepository(Repository):
     def hub_ref(self, ref: str) -> str | None:
         """See :class:`gitreg.core.ports.Repository`."""
         local = self._local_name(ref)
-        return self._ref(local) if local is not None and refs.is_ref(local) else None
+        if local is None or not refs.is_ref(local):
+            return None
+        return self._pending[local] if local in self._pending else self._ref(local)
 
     def hub_refs(self, prefix: str) -> Mapping[str, str]:
         """See :class:`gitreg.core.ports.Repository`. ``prefix`` ends in a slash."""
         local = self._local_name(prefix)
         if local is None or not refs.is_ref(local + "x"):
             return {}
-        found = self._refs_below(local)
-        return {prefix + name.removeprefix(local): oid for name, oid in found.items()}
+        found: dict[str, str | None] = dict(self._refs_below(local))
+        found |= {name: oid for name, oid in self._pending.items() if name.startswith(local)}
+        return {prefix + name.removeprefix(local): oid for name, oid in found.items() if oid is not None}
 
     def _local_name(self, ref: str) -> str | None:
         """What the hub's ``ref`` is called here; None if it is not fetched."""
@@ -251,6 +264,24 @@ class GitRepository(Repository):
             commit = self.commit(commit.parents[0])
             yield commit
 
+    def inner_commits(self, base: str, head: str, most: int) -> Sequence[Commit]:
+        """See :class:`gitreg.core.ports.Repository`."""
+        args = ["rev-list", f"--max-count={most}", "--end-of-options", head, f"^{base}"]
+        found = run(args, self._folder).decode().split()
+        if not self._boundary().isdisjoint(found):
+            raise Undecided("this shallow clone does not have all commits of the branch", _DEEPEN)
+        return [self.commit(oid) for oid in found]
+
+    def added_in(self, tip: str, path: str) -> str | None:
+        """See :class:`gitreg.core.ports.Repository`. Files that are never edited are meant: it is their last change."""
+        if self.tree(tip).read(path) is None:
+            return None
+        args = ["--literal-pathspecs", "rev-list", "--first-parent", "--max-count=1", "--end-of-options"]
+        found = run([*args, tip, "--", path], self._folder).decode().strip()
+        if not found or found in self._boundary():
+            raise Undecided(f"this shallow clone does not tell when {path} was added", _DEEPEN)
+        return found
+
     def at_time(self, tip: str, moment: datetime) -> str:
         """See :class:`gitreg.core.ports.Repository`.
 
@@ -285,9 +316,15 @@ class GitRepository(Repository):
         return trees.write_tree(self.reader, self._folder, base, changes)
 
     def write_commit(
-        self, tree: str, parents: Sequence[str], message: str, author: Identity, time: datetime
+        self,
+        tree: str,
+        parents: Sequence[str],
+        message: str,
+        author: Identity,
+        time: datetime,
+        sign: Callable[[bytes], str] | None = None,
     ) -> str:
-        """See :class:`gitreg.core.ports.Repository`. The same arguments make the same commit."""
+        """See :class:`gitreg.core.ports.Repository`. Unsigned, the same arguments make the same commit."""
         for oid in (tree, *parents):
             if not refs.is_oid(oid):
                 raise Bug(f"{oid!r} is no object id")
@@ -297,7 +334,17 @@ class GitRepository(Repository):
         args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", tree]
         for parent in parents:
             args += ["-p", parent]
-        return run(args, self._folder, stdin=message.encode(errors="replace"), extra=extra).decode().strip()
+        done = run(args, self._folder, stdin=message.encode(errors="replace"), extra=extra)
+        oid = done.decode().strip()
+        return oid if sign is None else self._signed(oid, sign)
+
+    def _signed(self, oid: str, sign: Callable[[bytes], str]) -> str:
+        found = self.reader.read(oid)
+        if found is None:
+            raise missing(f"the commit {oid}")
+        data = with_signature(found.data, sign(found.data))
+        args = ["hash-object", "-t", "commit", "-w", "--stdin"]
+        return run(args, self._folder, stdin=data).decode().strip()
 
     def update(self, updates: Sequence[RefUpdate]) -> None:
         """See :class:`gitreg.core.ports.Repository`.

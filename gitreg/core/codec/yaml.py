@@ -117,11 +117,11 @@ def _decode(data: bytes, most: int) -> str:
 
 def _syntax_error(error: yaml.YAMLError) -> YamlError:
     mark = getattr(error, "problem_mark", None)
-    place = (mark.line + 1, mark.column + 1) if mark else (None, None)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
     message = str(getattr(error, "problem", None) or error).split("\n")[0]
     if "maximum nesting depth" in message:  # newer builds of libyaml have a bound of their own
-        return YamlError(f"nested deeper than {MAX_DEPTH} levels", *place, fix="flatten it")
-    return YamlError(f"not YAML: {message}", *place)
+        return YamlError(f"nested deeper than {MAX_DEPTH} levels", line, column, "flatten it")
+    return YamlError(f"not YAML: {message}", line, column)
 
 
 class _Builder:

@@ -15,7 +15,8 @@ class NewRegistry:
     """What a person says of a registry that they begin.
 
     ``remote`` is the DVC remote's URL; ``person`` is the first of the people, ``key`` their SSH public key, if they
-    have one; ``solo`` makes a registry for one person, on which everything may land directly.
+    have one; ``solo`` makes a registry for one person, on which everything may land directly; ``hook`` one whose
+    repository is guarded by gitreg's hook.
     """
 
     id: str
@@ -26,6 +27,7 @@ class NewRegistry:
     key: str | None = None
     scheme: str = "integer"
     solo: bool = False
+    hook: bool = False
 
 
 def registry_files(new: NewRegistry) -> Mapping[str, bytes]:
@@ -42,7 +44,7 @@ def registry_files(new: NewRegistry) -> Mapping[str, bytes]:
 
 
 def _registry(new: NewRegistry) -> str:
-    enforcement = "solo" if new.solo else "requests"
+    enforcement = "solo" if new.solo else "hook" if new.hook else "requests"
     return f"""\
 # What makes this folder a gitreg registry. A rules file: only the rules owners change it (see policy.yaml).
 apiVersion: gitreg/v1

@@ -30,14 +30,14 @@ def findings_github(findings: Iterable[Finding]) -> str:
         else:
             dropped += 1
     if dropped:
-        lines.append(_command("notice", {"title": "gitreg"}, f"{dropped} more; gitreg verify shows them all"))
+        lines.append(_command("notice", {"title": "gitreg"}, f"{dropped} more; --format text shows them all"))
     return "\n".join(lines)
 
 
 def _annotation(command: str, finding: Finding) -> str:
     place = finding.location
     properties = {
-        "file": place.path if place else None,
+        "file": printable(place.path) if place else None,
         "line": place.line if place else None,
         "col": place.column if place else None,
         "title": finding.rule,

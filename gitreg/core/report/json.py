@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from gitreg.core.findings import Finding, Outcome, exit_code, sort_findings
+from gitreg.core.findings import Finding, count_outcomes, exit_code, sort_findings, verdict
+from gitreg.core.report.common import json_text
 
 SCHEMA_VERSION = 1
-
-_VERDICTS = {0: "pass", 1: "fail", 3: "undecided"}
 
 
 def findings_json(findings: Iterable[Finding], **facts: object) -> str:
     """A report with its verdict, in ASCII.
 
-    ``facts`` say what was checked (``base``, ``head``, ``kinds`` …): plain values, which stand under ``checked``.
+    ``facts`` say what was checked (``base``, ``head``, ``kinds`` …): plain values, which stand under ``checked``. The
+    schema names all that gitreg's commands give.
     """
     ordered = sort_findings(findings)
-    code = exit_code(ordered)
     report = {
         "schemaVersion": SCHEMA_VERSION,
-        "verdict": _VERDICTS[code],
-        "exitCode": code,
+        "verdict": verdict(ordered),
+        "exitCode": exit_code(ordered),
         "checked": facts,
-        "counts": _counts(ordered),
+        "counts": {outcome.value: count for outcome, count in count_outcomes(ordered).items()},
         "findings": [_finding(finding) for finding in ordered],
     }
-    return json.dumps(report, indent=2)
-
-
-def _counts(findings: Sequence[Finding]) -> dict[str, int]:
-    return {outcome.value: sum(f.outcome is outcome for f in findings) for outcome in Outcome}
+    return json_text(report)
 
 
 def _finding(finding: Finding) -> dict[str, object]:

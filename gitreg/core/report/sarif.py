@@ -6,15 +6,13 @@ https://docs.github.com/code-security/code-scanning/integrating-with-code-scanni
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import Counter
 from collections.abc import Iterable
 from urllib.parse import quote
 
 from gitreg.core.findings import Finding, Location, Outcome, sort_findings
+from gitreg.core.report.common import fingerprints, json_text, place_of, rules_by_id
+from gitreg.core.report.text import printable
 from gitreg.core.verify.rule import Rule
-from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Outcome.FAIL: "error", Outcome.UNDECIDED: "error", Outcome.WARNING: "warning"}
@@ -35,19 +33,14 @@ def findings_sarif(
         docs: absolute URL of the folder that holds ``docs/``; without it the rules have no ``helpUri``, which
             SARIF wants absolute.
     """
-    rules = _rules()
-    seen: Counter[str] = Counter()
-    results = [_result(finding, list(rules), anchor, seen) for finding in sort_findings(findings)]
+    rules = rules_by_id()
+    ordered = sort_findings(findings)
+    names = fingerprints(ordered, anchor)
+    results = [_result(*pair, list(rules), anchor) for pair in zip(ordered, names, strict=True)]
     driver: dict[str, object] = {"name": "gitreg", **({"version": version} if version else {})}
     driver |= {"rules": [_rule(rule, docs) for rule in rules.values()]}
     run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
-
-
-def _rules() -> dict[str, Rule]:
-    """Every rule by its id, in the ids' order."""
-    rules = [*(each.rule for each in SNAPSHOT_RULES), *(each.rule for each in CHANGE_RULES)]
-    return {rule.id: rule for rule in sorted(rules, key=lambda rule: rule.id)}
+    return json_text({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _rule(rule: Rule, docs: str | None) -> dict[str, object]:
@@ -64,20 +57,24 @@ def _rule(rule: Rule, docs: str | None) -> dict[str, object]:
     return described
 
 
-def _result(finding: Finding, ids: list[str], anchor: str, seen: Counter[str]) -> dict[str, object]:
-    place = finding.location or Location(anchor)
-    text = finding.message + (f"\nfix: {finding.fix}" if finding.fix else "")
+def _result(finding: Finding, fingerprint: str, ids: list[str], anchor: str) -> dict[str, object]:
     result: dict[str, object] = {
         "ruleId": finding.rule,
         "level": _LEVELS[finding.outcome],
-        "message": {"text": text},
-        "locations": [{"physicalLocation": _physical(place)}],
-        "partialFingerprints": {"primaryLocationLineHash": _fingerprint(finding, place, seen)},
+        "message": {"text": _message(finding)},
+        "locations": [{"physicalLocation": _physical(place_of(finding, anchor))}],
+        "partialFingerprints": {"primaryLocationLineHash": fingerprint},
         "properties": {"outcome": finding.outcome.value},
     }
     if finding.rule in ids:
         result["ruleIndex"] = ids.index(finding.rule)
     return result
+
+
+def _message(finding: Finding) -> str:
+    """A plain text message: neither braces nor brackets in it are placeholders or links (§3.11.5, §3.11.6)."""
+    text = printable(finding.message) + (f"\nfix: {printable(finding.fix)}" if finding.fix else "")
+    return text.replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _physical(place: Location) -> dict[str, object]:
@@ -88,11 +85,3 @@ def _physical(place: Location) -> dict[str, object]:
         region = {"startLine": place.line, "startColumn": place.column}
         physical["region"] = {key: value for key, value in region.items() if value is not None}
     return physical
-
-
-def _fingerprint(finding: Finding, place: Location, seen: Counter[str]) -> str:
-    """The same for the same finding wherever its line has moved to; a counter tells twins apart."""
-    said = "\0".join((finding.rule, place.path, finding.message))
-    digest = hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()[:16]
-    seen[digest] += 1
-    return f"{digest}:{seen[digest]}"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from gitreg.core.findings import Finding, Location, Outcome, sort_findings
+from gitreg.core.findings import Finding, Location, Outcome, count_outcomes, sort_findings
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _CYAN, _RESET = (f"\x1b[{code}m" for code in (1, 2, 31, 32, 33, 36, 0))
 _COLOURS = {Outcome.FAIL: _RED, Outcome.UNDECIDED: _YELLOW, Outcome.WARNING: _CYAN}
 _LABELS = {Outcome.FAIL: "", Outcome.UNDECIDED: "undecided: ", Outcome.WARNING: "warning: "}
+
+#: How older commands to CI runners begin (``##[add-mask]``, ``##vso[``, ``##teamcity[``). They are obeyed wherever in a
+#: printed line they stand.
+_RUNNER_COMMAND = re.compile(r"##(?=\w*\[)")
 
 
 def printable(text: str) -> str:
@@ -29,6 +33,11 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def defused(text: str, second: str) -> str:
+    """``text`` in which no CI runner finds an older command: ``second`` is written for the second ``#`` of each."""
+    return _RUNNER_COMMAND.sub(lambda _: f"#{second}", text)
+
+
 def findings_text(findings: Iterable[Finding], *, checked: str, color: bool = False) -> str:
     """``path:line:col: GR302 message`` for each finding, most severe first, and a last line that sums up.
 
@@ -37,11 +46,12 @@ def findings_text(findings: Iterable[Finding], *, checked: str, color: bool = Fa
         color: whether to colour for a terminal (ANSI).
     """
     ordered = sort_findings(findings)
-    lines = [line for finding in ordered for line in _finding(finding, color)]
+    lines = [line for finding in ordered for line in finding_lines(finding, color=color)]
     return "\n".join([*lines, *([""] if lines else []), _summary(ordered, checked, color)])
 
 
-def _finding(finding: Finding, color: bool) -> list[str]:
+def finding_lines(finding: Finding, *, color: bool = False) -> list[str]:
+    """A finding as text: its place, rule and message on a line, how to mend it on another."""
     place = f"{_place(finding.location)}: " if finding.location else ""
     rule = _styled(finding.rule, _COLOURS[finding.outcome], color)
     message = _shown(finding.message)
@@ -52,14 +62,14 @@ def _finding(finding: Finding, color: bool) -> list[str]:
 
 
 def _place(location: Location) -> str:
-    """A path cannot be taken for a command of GitHub's runner, which begin a line with ``::``."""
+    """A path cannot be taken for a command of GitHub's runner, which begins a line with ``::``, or spaces and that."""
     shown = _shown(str(location))
-    return f"./{shown}" if shown.startswith(":") else shown
+    return f"./{shown}" if shown.lstrip().startswith(":") else shown
 
 
 def _shown(text: str) -> str:
     """Printable, and without the older form of such a command, which may stand anywhere in a line."""
-    return printable(text).replace("##[", "#\\x23[")
+    return defused(printable(text), "\\x23")
 
 
 def _summary(findings: Sequence[Finding], checked: str, color: bool) -> str:
@@ -69,7 +79,7 @@ def _summary(findings: Sequence[Finding], checked: str, color: bool) -> str:
 
 def count_findings(findings: Iterable[Finding]) -> str:
     """``2 findings, 1 undecided, 1 warning``, naming only what there is; with nothing in the way it says so."""
-    counts = Counter(finding.outcome for finding in findings)
+    counts = count_outcomes(findings)
     parts = [
         _counted(counts[Outcome.FAIL], "finding", "findings"),
         _counted(counts[Outcome.UNDECIDED], "undecided", "undecided"),

@@ -96,6 +96,7 @@ def approval_statement(
     return {
         "type": kind,
         "registry": evidence.registry,
+        "hub": evidence.hub,
         "target": evidence.target,
         "change": evidence.change_id,
         "policy": evidence.policy_blob,
@@ -117,7 +118,17 @@ def opening_statement(registry: str, target: str, change: str, issued: datetime)
 
 
 def author_of(evidence: Evidence, policy: Policy) -> str | None:
-    """The person who signed the opening of this very change; None if nobody known did."""
+    """The person who signed the opening of this very change, or who pushes it where there is no request.
+
+    None if nobody known did. Who pushes a request's change has not made it, so their word does not replace the opening.
+    """
+    if not evidence.request and evidence.author is None and evidence.pusher is not None:
+        person = policy.person_who(evidence.pusher)
+        return person.id if person else None
+    return _opener(evidence, policy)
+
+
+def _opener(evidence: Evidence, policy: Policy) -> str | None:
     statement = evidence.author
     if statement is None or not statement.signature.valid or statement.signature.key is None:
         return None
@@ -215,6 +226,7 @@ def _objection(
     named = {
         "type": (APPROVE, "it is not an approval"),
         "registry": (evidence.registry, "it is about another registry"),
+        "hub": (evidence.hub, "it was given at a copy of this repository"),
         "target": (evidence.target, "it is about another branch"),
         "change": (evidence.change_id, "it approves another change"),
         "policy": (evidence.policy_blob, "the policy has changed since"),

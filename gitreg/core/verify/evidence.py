@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
-from gitreg.core.delta import Delta, VersionRegistered, serves, transitions
+from gitreg.core.delta import Delta, Transition, VersionRegistered, serves, transitions
 from gitreg.core.names import Version
-from gitreg.core.policy import Policy
-from gitreg.core.ports import DvcPointer, ListedFile, Presence, Statement
+from gitreg.core.policy import MetricGate, Policy
+from gitreg.core.ports import DvcPointer, ListedFile, Presence, Pusher, Statement
 from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import RawChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +26,49 @@ class SoakQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class InnerChange:
+    """What one commit inside a branch does to one path.
+
+    ``size`` is of what it leaves there, in bytes, counted up to one more than any manifest may have; None: nothing.
+    """
+
+    commit: str
+    raw: RawChange
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The commit that puts a change on ``ref``, the registry's branch by its full name, where there is one already.
+
+    ``time`` is the commit's, ``parent_time`` its first parent's (None: it has none), ``received`` the clock of the
+    server that was asked to take it (None: judged afterwards); all in UTC. ``astray`` is where the tree of a merge
+    differs from the candidate.
+    """
+
+    commit: str
+    ref: str
+    time: datetime
+    parent_time: datetime | None = None
+    received: datetime | None = None
+    parents: int = 1
+    astray: tuple[RawChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Required:
     """The questions that a change raises.
 
     ``contents``: artifacts of which every byte must be read (new versions); ``presence``: artifacts that must be
-    there (versions that enter a stage). ``approvals``: whether any approval is needed.
+    there (versions that enter a stage). ``approvals``: whether any approval is needed. ``landers``: files of which it
+    counts who landed them.
     """
 
     approvals: bool
     contents: tuple[DvcPointer, ...] = ()
     presence: tuple[DvcPointer, ...] = ()
     soaks: tuple[SoakQuestion, ...] = ()
+    landers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +86,13 @@ class Evidence:
     """What was found out. Whatever is missing here is undecided, never a pass.
 
     ``now`` is the moment of judgement; ``target`` the full name of the ref that the change would move; ``registry``
-    the registry's id; ``change_id`` and ``policy_blob`` what approvals must name; ``request`` the change
-    request's number, if there is one. ``statements`` are the signed
-    approvals and revocations that name the change, ``author`` the signed opening. ``contents`` has for each pointer the
-    files found, or a line on what is wrong with them.
+    the registry's id; ``change_id`` and ``policy_blob`` what approvals must name; ``request`` the change request's
+    number, if there is one; ``hub`` what tells the place of the request from copies of it. ``statements`` are the
+    signed approvals and revocations that name the change, ``author`` the signed opening, ``pusher`` who brings a change
+    that has no request. ``contents`` has for each pointer the files found, or a line on what is wrong with them;
+    ``landers`` the person who landed each file (None: it has not landed). ``inner`` is what the commits of the
+    change's branch do one by one, where there are several; ``landing`` the commit that puts it on the registry's
+    branch, where one is judged.
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,11 +101,16 @@ class Evidence:
     change_id: str = ""
     policy_blob: str = ""
     request: str = ""
+    hub: str = ""
     author: Statement | None = None
+    pusher: Pusher | None = None
     statements: tuple[Statement, ...] | Unknown = Unknown("nobody asked for approvals")
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+    landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
+    inner: tuple[InnerChange, ...] | Unknown = ()
+    landing: Landing | None = None
 
 
 def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Policy) -> Required:
@@ -84,6 +125,7 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
         contents=tuple(dict.fromkeys(_pointers(head, new))),
         presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
         soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
+        landers=tuple(dict.fromkeys(_landers(head, moves, policy))),
     )
 
 
@@ -103,3 +145,15 @@ def _soaks(delta: Delta, policy: Policy) -> Iterator[SoakQuestion]:
         settings = policy.stage(move.target, move.model)
         if settings and settings.soak and not move.rollback and not move.displaced:
             yield SoakQuestion(move.model, settings.soak.stage, settings.soak.period)
+
+
+def _landers(head: Snapshot, moves: Iterable[Transition], policy: Policy) -> Iterator[str]:
+    """The records and the evidence that gates with ``by`` look at."""
+    for move in moves:
+        settings = policy.stage(move.target, move.model)
+        gates = settings.gates if settings and not move.displaced and not move.rollback else ()
+        if any(isinstance(gate, MetricGate) and gate.by for gate in gates):
+            version = move.pin.version
+            yield head.layout.version(move.model, version)
+            for name in head.evidence_names(move.model, version):
+                yield head.layout.version(move.model, version, f"evidence/{name}.yaml")

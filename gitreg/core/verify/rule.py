@@ -22,7 +22,7 @@ from gitreg.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its stable id, its name (of its file, its tests and its section in the documentation), its sentence."""
+    """One rule: its stable id, its name (of its file, its tests and its page in the documentation), its sentence."""
 
     id: str
     name: str
@@ -199,3 +199,27 @@ class ChangeRule:
 
     rule: Rule
     check: Callable[[Judged], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class PushedRef:
+    """One ref of a push: where it was and where it shall be (None: nowhere).
+
+    ``is_trunk``: it is the registry's branch; then ``goes_on`` says whether its old place is on the first-parent line
+    of its new one. ``objection`` is what the forge has against a ref of gitreg's own.
+    """
+
+    ref: str
+    old: str | None
+    new: str | None
+    is_trunk: bool = False
+    goes_on: bool = False
+    objection: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PushRule:
+    """A rule about the refs of one push."""
+
+    rule: Rule
+    check: Callable[[tuple[PushedRef, ...]], Iterable[Finding]]

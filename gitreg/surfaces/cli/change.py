@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.check import report
 from gitreg.surfaces.cli.landing import show_outcome, show_request
+from gitreg.surfaces.cli.reports import Check, deliver
 from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT
 
@@ -254,9 +254,7 @@ def merge(
         show_outcome(plan_again(ws, number), format)
         return 1
     except Rejected as error:
-        return report(
-            error.findings, f"change #{number.lstrip('#')}", "json" if format == "json" else "text", {}
-        )
+        return deliver(Check(error.findings, f"change #{number.lstrip('#')}"), format)
     data = {"change": merged.request.id, "commit": merged.commit, "followed": merged.followed}
     emit(format, data, f"Merged change #{merged.request.id} as {merged.commit[:12]}.")
     return 0

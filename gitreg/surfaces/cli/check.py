@@ -1,17 +1,16 @@
-"""``gitreg validate`` and ``gitreg verify``: what CI runs. The exit code never depends on the format."""
+"""``gitreg validate``, ``verify`` and ``audit``: what CI runs. The exit code never depends on the format."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import REMOTE, Session, formatted, parse_time
+from gitreg.surfaces.cli.reports import Check, Report, deliver, reporting
+from gitreg.surfaces.cli.session import REMOTE, Session, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gitreg.api import Registry
     from gitreg.core.findings import Finding
 
@@ -24,9 +23,16 @@ if TYPE_CHECKING:
     default=None,
     help="Judge the files as they lie in the checkout (the default in one), or the registry's branch.",
 )
-@formatted("json", "github", "sarif")
+@reporting
 @click.pass_obj
-def validate(session: Session, rev: str | None, at: str | None, worktree: bool | None, format: str) -> int:
+def validate(
+    session: Session,
+    rev: str | None,
+    at: str | None,
+    worktree: bool | None,
+    format: str,
+    reports: Sequence[Report],
+) -> int:
     """Check the whole registry: schemas, names, references, pins, DVC files, stray files.
 
     \b
@@ -34,18 +40,27 @@ def validate(session: Session, rev: str | None, at: str | None, worktree: bool |
       gitreg validate
       gitreg -C example-registry validate --format github
       gitreg validate --rev v2026.11
+      gitreg validate --report gitlab=code-quality.json --report junit=gitreg.xml
     """
     from gitreg.core.codec.load import InvalidManifest
+    from gitreg.core.verify.rules import SNAPSHOT_RULES
     from gitreg.core.verify.rules.manifest import RULE
 
     try:
         registry = _registry(session, rev, at, worktree)
     except InvalidManifest as error:  # gitreg.yaml itself, so that nothing else can be said
         finding = RULE.finding(error.problem, error.location, error.hint)
-        return report([finding], "the registry", format, {"commit": None})
-    findings = registry.validate()
+        check = Check([finding], "the registry", {"commit": None}, [RULE.id], error.location.path)
+        return deliver(check, format, reports)
     what = f"commit {registry.commit[:12]}" if registry.commit else "the working tree"
-    return report(findings, f"the registry in {what}", format, {"commit": registry.commit})
+    check = Check(
+        registry.validate(),
+        f"the registry in {what}",
+        {"commit": registry.commit},
+        [each.rule.id for each in SNAPSHOT_RULES],
+        registry.snapshot.layout.path("gitreg.yaml"),
+    )
+    return deliver(check, format, reports)
 
 
 def _registry(session: Session, rev: str | None, at: str | None, worktree: bool | None) -> Registry:
@@ -69,10 +84,16 @@ def _in_checkout(session: Session) -> bool:
 )
 @click.option("--head", metavar="REV", help="The change's last commit.")
 @REMOTE
-@formatted("json", "github", "sarif")
+@reporting
 @click.pass_obj
 def verify(
-    session: Session, change: str | None, base: str | None, head: str | None, remote: str | None, format: str
+    session: Session,
+    change: str | None,
+    base: str | None,
+    head: str | None,
+    remote: str | None,
+    format: str,
+    reports: Sequence[Report],
 ) -> int:
     """Judge one change as if it were merged into its base now.
 
@@ -83,6 +104,7 @@ def verify(
     Examples:
       gitreg verify 4
       gitreg verify --base origin/main --head HEAD --format github
+      gitreg verify --head HEAD --report summary=summary.md --report sarif=gitreg.sarif
     """
     from gitreg.flows.change import verify_request
     from gitreg.flows.verify import verify as run
@@ -103,25 +125,71 @@ def verify(
         "kinds": verdict.judged.kinds,
         "change": verdict.judged.evidence.change_id,
     }
-    return report(verdict.findings, f"{name} on {verdict.base[:12]}", format, facts)
+    anchor = verdict.judged.base.layout.path("gitreg.yaml")
+    what = f"{name} on {verdict.base[:12]}"
+    return deliver(Check(verdict.findings, what, facts, _rules_of_changes(), anchor), format, reports)
 
 
-def report(findings: Sequence[Finding], checked: str, format: str, facts: dict[str, object]) -> int:
-    """Prints findings; returns the exit code."""
-    from gitreg.core.findings import exit_code
-    from gitreg.core.report.github import findings_github
-    from gitreg.core.report.json import findings_json
-    from gitreg.core.report.sarif import findings_sarif
-    from gitreg.core.report.text import findings_text
+@click.command()
+@click.option(
+    "--since",
+    metavar="REV",
+    help="The last commit that is taken on trust (default: none; history from its beginning).",
+)
+@click.option(
+    "--until", metavar="REV", help="Up to this commit of the registry's branch (default: its newest)."
+)
+@click.option("--artifacts/--no-artifacts", default=False, help="Look at the DVC remote, too.")
+@REMOTE
+@reporting
+@click.pass_obj
+def audit(
+    session: Session,
+    since: str | None,
+    until: str | None,
+    artifacts: bool,
+    remote: str | None,
+    format: str,
+    reports: Sequence[Report],
+) -> int:
+    """Judge every commit of the registry's branch again, each as the change that it landed.
 
-    if format == "text":
-        click.echo(findings_text(findings, checked=checked, color=sys.stdout.isatty()).removesuffix("\n"))
-    elif format == "json":
-        click.echo(findings_json(findings, **facts))
-    elif format == "github":
-        click.echo(findings_github(findings).removesuffix("\n"))
-    else:
-        from gitreg import __version__
+    Each commit on the first-parent line is judged against its parent, by the policy of that moment, with the
+    approvals that were given by then. It stops at the first that should not have landed. Exit codes as verify.
 
-        click.echo(findings_sarif(findings, version=__version__))
-    return exit_code(findings)
+    \b
+    Examples:
+      gitreg audit --since v2026.10
+      gitreg audit --format github
+      gitreg audit --report junit=audit.xml
+    """
+    from gitreg.flows.replay import MOST_AUDITED, demand_line, replay
+
+    ws = session.workspace(remote=remote)
+    tip = ws.repository.resolve(until) if until else ws.tip()
+    old = ws.repository.resolve(since) if since else None
+    commits = demand_line(ws, old, tip, MOST_AUDITED)
+    judged = 0
+    findings: list[Finding] = []
+    for verdict in replay(ws, commits, artifacts=artifacts):
+        judged += 1
+        findings += [_of_commit(verdict.head, finding) for finding in verdict.findings]
+    facts: dict[str, object] = {"base": old, "head": tip, "commits": judged, "artifacts": artifacts}
+    what = f"{judged} changes up to {tip[:12]}" + ("" if artifacts else " (artifacts not looked at)")
+    anchor = ws.snapshot(tip).layout.path("gitreg.yaml")
+    return deliver(Check(findings, what, facts, _rules_of_changes(artifacts), anchor), format, reports)
+
+
+def _rules_of_changes(artifacts: bool = True) -> list[str]:
+    """The ids of the rules by which a change is judged, with or without what only the DVC remote knows."""
+    from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
+    from gitreg.core.verify.rules.artifacts import ARTIFACTS
+
+    ids = {each.rule.id for each in SNAPSHOT_RULES} | {each.rule.id for each in CHANGE_RULES}
+    return sorted(ids if artifacts else ids - {ARTIFACTS.rule.id})
+
+
+def _of_commit(commit: str, finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    return replace(finding, message=f"commit {commit[:12]}: {finding.message}")

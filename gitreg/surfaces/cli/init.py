@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 @click.option(
     "--solo", is_flag=True, help="A registry for one person: everything may land directly, nobody approves."
 )
+@click.option(
+    "--hook",
+    is_flag=True,
+    help="A registry for a repository that gitreg hook install guards: what policy lists may land directly.",
+)
 @click.option("--key", metavar="FILE", help="Your SSH key, whose public half goes into policy.yaml.")
 @formatted("json")
 def init(
@@ -46,6 +51,7 @@ def init(
     remote: str | None,
     semver: bool,
     solo: bool,
+    hook: bool,
     key: str | None,
     format: str,
 ) -> None:
@@ -64,6 +70,10 @@ def init(
     from gitreg.flows.init import init as run
     from gitreg.wiring import broken_ground, find_signer
 
+    if solo and hook:
+        raise UsageError(
+            "--solo and --hook exclude each other", "in a registry of one person nobody needs a hook"
+        )
     place = os.path.normpath(directory)
     label = name or os.path.basename(os.path.abspath(place)) or "registry"
     url = None if remote is None else _remote(remote, place)
@@ -78,6 +88,7 @@ def init(
             key=signer.public_key if signer else None,
             scheme="semver" if semver else "integer",
             solo=solo,
+            hook=hook,
         )
         commit = run(ground.repository, ground.root, new, datetime.now(UTC).replace(microsecond=0))
     data = {

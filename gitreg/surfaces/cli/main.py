@@ -38,7 +38,13 @@ COMMANDS: dict[str, dict[str, str]] = {
         "alias": "alias:alias",
         "evidence": "evidence:evidence",
     },
-    "Decide": {"change": "change:change", "verify": "check:verify", "validate": "check:validate"},
+    "Decide": {
+        "change": "change:change",
+        "verify": "check:verify",
+        "validate": "check:validate",
+        "audit": "check:audit",
+        "hook": "hook:hook",
+    },
 }
 _PLACES = {name: place for commands in COMMANDS.values() for name, place in commands.items()}
 

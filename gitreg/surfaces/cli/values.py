@@ -203,6 +203,18 @@ def data_set(text: str, option: str) -> tuple[str, str]:
     return match["name"], match["digest"]
 
 
+_SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def size(text: str, option: str) -> int:
+    """``64MiB``, ``1GiB``, ``500KiB`` or a number of bytes, in bytes. Raises UsageError."""
+    digits = text.rstrip("BKMGi")
+    unit = text[len(digits) :]
+    if not (digits.isascii() and digits.isdigit() and 0 < int(digits) < 1 << 40 and unit in _SIZES):
+        _refuse(option, text, "is not a size", "write 64MiB, 1GiB or a number of bytes")
+    return int(digits) * _SIZES[unit]
+
+
 def version_number(text: str, option: str) -> Version:
     """A version such as ``3`` or ``1.2.0``. Raises UsageError."""
     from gitreg.core.names import parse_version

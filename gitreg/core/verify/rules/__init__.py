@@ -1,11 +1,12 @@
 """One rule per file. Each has its id, its name, and a function from what it looks at to findings.
 
-``SNAPSHOT_RULES`` hold of one revision by itself; ``CHANGE_RULES`` of the way from a base to a head.
+``SNAPSHOT_RULES`` hold of one revision by itself; ``CHANGE_RULES`` of the way from a base to a head; ``PUSH_RULES``
+of the refs that one push moves.
 """
 
 from __future__ import annotations
 
-from gitreg.core.verify.rule import ChangeRule, SnapshotRule
+from gitreg.core.verify.rule import ChangeRule, PushRule, Rule, SnapshotRule
 from gitreg.core.verify.rules.aliases import ALIASES
 from gitreg.core.verify.rules.approvals import APPROVALS
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
@@ -13,10 +14,14 @@ from gitreg.core.verify.rules.bootstrap import BOOTSTRAP
 from gitreg.core.verify.rules.card_gate import CARD_GATE
 from gitreg.core.verify.rules.completeness import COMPLETENESS
 from gitreg.core.verify.rules.conflict import CONFLICT
+from gitreg.core.verify.rules.dates import DATES
+from gitreg.core.verify.rules.direct import DIRECT
 from gitreg.core.verify.rules.endings import ENDINGS
 from gitreg.core.verify.rules.formats_gate import FORMATS_GATE
+from gitreg.core.verify.rules.inner_commits import INNER_COMMITS
 from gitreg.core.verify.rules.manifest import MANIFEST
 from gitreg.core.verify.rules.markers import MARKERS
+from gitreg.core.verify.rules.merge import MERGE
 from gitreg.core.verify.rules.metric_gate import METRIC_GATE
 from gitreg.core.verify.rules.mixing import MIXING
 from gitreg.core.verify.rules.mode import MODE, MODE_OF_RULES
@@ -27,6 +32,7 @@ from gitreg.core.verify.rules.placement import PLACEMENT
 from gitreg.core.verify.rules.pointers import POINTERS
 from gitreg.core.verify.rules.policy import POLICY
 from gitreg.core.verify.rules.records import RECORDS
+from gitreg.core.verify.rules.refs import REFS
 from gitreg.core.verify.rules.roles import ROLES
 from gitreg.core.verify.rules.schema_gate import SCHEMA_GATE
 from gitreg.core.verify.rules.scheme import SCHEME, SCHEME_OF_EDITS
@@ -56,6 +62,9 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     MIXING,
     NUMBERS,
     BOOTSTRAP,
+    MERGE,
+    INNER_COMMITS,
+    DATES,
     MODE_OF_RULES,
     SCHEME_OF_EDITS,
     TRANSITIONS,
@@ -66,6 +75,16 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     SOAK,
     ALIASES,
     ROLES,
+    DIRECT,
     APPROVALS,
     ARTIFACTS,
 )
+PUSH_RULES: tuple[PushRule, ...] = (REFS,)
+
+
+def all_rules() -> list[Rule]:
+    """Every rule once, in the order of the ids."""
+    structure, way, refs = (
+        {each.rule for each in rules} for rules in (SNAPSHOT_RULES, CHANGE_RULES, PUSH_RULES)
+    )
+    return sorted(structure | way | refs, key=lambda rule: rule.id)

@@ -18,6 +18,7 @@ RULE = Rule("GR207", "bootstrap", "A registry begins with its rules alone, and k
 def check(judged: Judged) -> Iterator[Finding]:
     """Looks at the first change of a registry, and at every later one of ``gitreg.yaml``."""
     yield from _first(judged) if judged.bootstrap else _later(judged)
+    yield from _elsewhere(judged)
 
 
 def _first(judged: Judged) -> Iterator[Finding]:
@@ -41,6 +42,23 @@ def _later(judged: Judged) -> Iterator[Finding]:
             "a registry's id never changes: approvals are about the registry of that id",
             judged.head.locate(path, "id"),
             f"write id: {before}",
+        )
+
+
+def _elsewhere(judged: Judged) -> Iterator[Finding]:
+    """Readers follow ``branch``: it may not lead them from the guarded branch to one that anybody may push to."""
+    landing = judged.evidence.landing
+    path = judged.head.layout.path(REGISTRY_FILE)
+    try:
+        branch = judged.head.registry().branch
+    except (InvalidManifest, ConfigError):
+        return
+    if landing is not None and landing.ref != f"refs/heads/{branch}":
+        guarded = landing.ref.removeprefix("refs/heads/")
+        yield RULE.finding(
+            f"the registry's branch would be {branch!r}, but {guarded!r} is the one that is guarded here",
+            judged.head.locate(path, "branch"),
+            f"write branch: {guarded}, or let the repository's owner run gitreg hook install --branch {branch}",
         )
 
 

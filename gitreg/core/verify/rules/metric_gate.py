@@ -8,10 +8,11 @@ from decimal import Decimal
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Location, Outcome
-from gitreg.core.manifest import ModelVersion, Pin
+from gitreg.core.manifest import EvidenceRecord, ModelVersion, Pin
 from gitreg.core.names import version_key
 from gitreg.core.policy import MetricGate
 from gitreg.core.snapshot import Snapshot
+from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.gates import GateResult, findings
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
@@ -26,7 +27,12 @@ def check(judged: Judged) -> Iterator[Finding]:
 def judge(judged: Judged, move: Transition, record: ModelVersion, gate: MetricGate) -> GateResult:
     """Compares the metric with its bounds, then with the holder's."""
     location = _location(judged.head, move.model, record, gate)
-    value = measured(judged.head, move.model, record, gate)
+    pieces = list(_pieces(judged.head, move.model, record, gate))
+    if gate.by:
+        pieces, why, outcome = _independent(judged, move, gate, pieces)
+        if not pieces:
+            return GateResult(why, outcome, location, _how_to_add(move, gate))
+    value = _worst(gate, _numbers(record, gate, pieces))
     if value is None:
         source = f"evidence on {gate.evidence!r}" if gate.evidence else "the record"
         fix = _how_to_add(move, gate) if gate.evidence else "register it again with --metric"
@@ -34,9 +40,6 @@ def judge(judged: Judged, move: Transition, record: ModelVersion, gate: MetricGa
     broken = _out_of_bounds(gate, value)
     if broken:
         return GateResult(broken, Outcome.FAIL, location)
-    if gate.by:
-        why = f"{gate.metric} is {value:g}, but who landed that evidence is not known here"
-        return GateResult(why, Outcome.UNDECIDED, location)
     return _against_holder(judged, move, gate, value, location)
 
 
@@ -48,30 +51,71 @@ def _location(head: Snapshot, model: str, record: ModelVersion, gate: MetricGate
     return head.locate(head.layout.version(model, record.version), "metrics", gate.metric)
 
 
-def measured(snapshot: Snapshot, model: str, record: ModelVersion, gate: MetricGate) -> float | None:
-    """The metric that a gate speaks of. Where several pieces of evidence differ, the worst one."""
-    return (min if gate.direction == "higher" else max)(_values(snapshot, model, record, gate), default=None)
+def _worst(gate: MetricGate, values: list[float]) -> float | None:
+    """Where several pieces of evidence differ, the worst one counts."""
+    return (min if gate.direction == "higher" else max)(values, default=None)
 
 
 def _of_holder(base: Snapshot, model: str, record: ModelVersion, gate: MetricGate) -> float | None:
     """The holder's metric; of several the best, so that nobody lowers the bar by adding bad evidence."""
-    return (max if gate.direction == "higher" else min)(_values(base, model, record, gate), default=None)
+    values = _numbers(record, gate, list(_pieces(base, model, record, gate)))
+    return (max if gate.direction == "higher" else min)(values, default=None)
 
 
-def _values(snapshot: Snapshot, model: str, record: ModelVersion, gate: MetricGate) -> list[float]:
+def _numbers(record: ModelVersion, gate: MetricGate, pieces: list[EvidenceRecord]) -> list[float]:
     if gate.evidence is None:
         return [record.metrics[gate.metric]] if gate.metric in record.metrics else []
+    return [piece.metrics[gate.metric] for piece in pieces]
+
+
+def _pieces(
+    snapshot: Snapshot, model: str, record: ModelVersion, gate: MetricGate
+) -> Iterator[EvidenceRecord]:
+    """The evidence on the gate's data set about these very bytes that has the metric."""
     try:
-        evidence = snapshot.evidence(model, record.version)
+        evidence = snapshot.evidence(model, record.version) if gate.evidence else []
     except InvalidManifest:
-        return []
-    return [
-        piece.metrics[gate.metric]
-        for piece in evidence
-        if piece.dataset == gate.evidence
-        and piece.digest == record.artifact.digest
-        and gate.metric in piece.metrics
-    ]
+        return
+    for piece in evidence:
+        is_about = piece.dataset == gate.evidence and piece.digest == record.artifact.digest
+        if is_about and gate.metric in piece.metrics:
+            yield piece
+
+
+def _independent(
+    judged: Judged, move: Transition, gate: MetricGate, pieces: list[EvidenceRecord]
+) -> tuple[list[EvidenceRecord], str, Outcome]:
+    """The pieces that somebody in one of the gate's roles landed who did not register the version; else why none is."""
+    registrant = _lander(judged, move, "version.yaml")
+    landers = {piece.name: _lander(judged, move, f"evidence/{piece.name}.yaml") for piece in pieces}
+    unknown = next((who for who in (registrant, *landers.values()) if isinstance(who, Unknown)), None)
+    counted = [p for p in pieces if _counts(judged, gate, landers[p.name], registrant)]
+    roles = " or ".join(gate.by)
+    if unknown is not None and not counted:
+        return (
+            [],
+            f"who landed evidence on {gate.evidence!r} could not be found out: {unknown.why}",
+            Outcome.UNDECIDED,
+        )
+    return (
+        counted,
+        f"no evidence on {gate.evidence!r} with {gate.metric!r} was landed by a {roles} who did not register the"
+        " version",
+        Outcome.FAIL,
+    )
+
+
+def _lander(judged: Judged, move: Transition, file: str) -> str | Unknown | None:
+    path = judged.head.layout.version(move.model, move.pin.version, file)
+    return judged.evidence.landers.get(path, Unknown("nobody looked"))
+
+
+def _counts(
+    judged: Judged, gate: MetricGate, lander: str | Unknown | None, registrant: str | Unknown | None
+) -> bool:
+    if not isinstance(lander, str) or not isinstance(registrant, str) or lander == registrant:
+        return False
+    return not set(gate.by).isdisjoint(judged.policy.roles_of(lander))
 
 
 def _out_of_bounds(gate: MetricGate, value: float) -> str | None:

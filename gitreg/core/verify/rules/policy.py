@@ -114,6 +114,11 @@ def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str
     for role in gate.by if isinstance(gate, MetricGate) else ():
         if role not in policy.roles:
             yield (*where, "by"), f"there is no role {role!r}"
+    if isinstance(gate, MetricGate) and gate.by and gate.evidence is None:
+        yield (
+            (*where, "by"),
+            "'by' says who lands evidence, so the gate must name a data set under 'evidence'",
+        )
     for problem in schema_problems(gate.schema) if isinstance(gate, SchemaGate) else ():
         yield (*where, "schema", *problem.where), f"this schema cannot be used: {problem.message}"
 

@@ -1,0 +1,47 @@
+"""GR601: a push moves the registry's branch on, never back; and of gitreg's own refs it adds what they may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitreg.core.findings import Finding
+from gitreg.core.verify.rule import PushedRef, PushRule, Rule
+
+RULE = Rule(
+    "GR601", "refs", "A push moves the registry's branch on, and adds what gitreg's own refs may hold"
+)
+
+
+def check(refs: tuple[PushedRef, ...]) -> Iterator[Finding]:
+    """Looks at every ref that a push makes, moves or deletes."""
+    for ref in refs:
+        problem, fix = _problem(ref)
+        if problem:
+            yield RULE.finding(f"{ref.ref}: {problem}", fix=fix)
+
+
+def _problem(ref: PushedRef) -> tuple[str | None, str | None]:
+    if ref.is_trunk:
+        return _of_trunk(ref)
+    if ref.ref.startswith("refs/gitreg/"):
+        return ref.objection, None
+    if not ref.ref.startswith("refs/heads/"):
+        return (
+            "only branches and gitreg's own refs are taken here",
+            "push branches one by one, without --tags",
+        )
+    return None, None
+
+
+def _of_trunk(ref: PushedRef) -> tuple[str | None, str | None]:
+    if ref.new is None:
+        return "the registry's branch is never deleted", None
+    if not ref.goes_on:
+        return (
+            "the registry's branch only goes on: its first parents must lead back to where it is now",
+            "git fetch, then merge your branch into the registry's, not the other way round (or rebase yours)",
+        )
+    return None, None
+
+
+REFS = PushRule(RULE, check)
