@@ -124,6 +124,10 @@ class Repository(Protocol):
         """The files of a commit (or tree) id."""
         ...
 
+    def blobs(self, oids: Sequence[str]) -> Sequence[bytes | None]:
+        """The contents of blobs, each cut as in :class:`Blob`; None for what is missing or no blob."""
+        ...
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor; None if there is none. Undecided in a shallow clone that cannot tell."""
         ...
@@ -368,8 +372,10 @@ class Forge(Protocol):
         """Pushes the branch and opens its request in one step; adopts and renews the open one of that branch."""
         ...
 
-    def requests(self, states: Iterable[str] = ("open",)) -> Sequence[ChangeRequest]:
-        """The requests in these states, oldest first."""
+    def requests(
+        self, states: Iterable[str] = ("open",), *, branch: str | None = None, change_id: str | None = None
+    ) -> Sequence[ChangeRequest]:
+        """The requests in these states, oldest first; only those of one branch, or about one change, if it is named."""
         ...
 
     def request(self, id: str) -> ChangeRequest:

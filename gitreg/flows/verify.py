@@ -144,8 +144,7 @@ def judge(
 
 def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
     """The newest open change request about exactly this change."""
-    requests = ws.forge.requests()
-    return next((request for request in reversed(requests) if request.change_id == id), None)
+    return next(reversed(ws.forge.requests(change_id=id)), None)
 
 
 def _gather(

@@ -25,6 +25,8 @@ from gitreg.errors import ConfigError, Undecided
 KEPT_ENTRIES = 250_000
 #: How many folders of one tree git is asked for by their paths before those around them are listed instead.
 _PATIENCE = 12
+#: How many objects are asked for at a time: git answers only as fast as it is read, so the questions must fit a pipe.
+_AT_A_TIME = 100
 #: ``cat-file --batch-command -z`` came with 2.38.
 OLDEST_GIT = (2, 39)
 
@@ -86,10 +88,12 @@ class ObjectReader:
         Raises:
             Undecided: the object is there and cannot be read.
         """
-        question = _question(name)
-        if question is None:
-            return None
-        return self._ask(b"contents " + question, 1, _read_object)[0]
+        return self.reads([name])[0]
+
+    def reads(self, names: Sequence[str]) -> list[Object | None]:
+        """As ``read``, for several names in few round trips."""
+        parts = (names[at : at + _AT_A_TIME] for at in range(0, len(names), _AT_A_TIME))
+        return [found for part in parts for found in self._each(b"contents ", part, _read_object)]
 
     def info(self, name: str) -> Header | None:
         """As ``read``, without the content."""
@@ -97,10 +101,7 @@ class ObjectReader:
 
     def infos(self, names: Sequence[str]) -> list[Header | None]:
         """As ``info``, for a few names in one round trip."""
-        questions = [_question(name) for name in names]
-        asked = [b"info " + question for question in questions if question is not None]
-        answers = iter(self._ask(b"\0".join(asked), len(asked), _read_header) if asked else ())
-        return [None if question is None else next(answers) for question in questions]
+        return self._each(b"info ", names, _read_header)
 
     def listing(self, tree: str) -> Mapping[str, Entry]:
         """The entries of the tree object ``tree``.
@@ -144,6 +145,14 @@ class ObjectReader:
             while self._entries > KEPT_ENTRIES and len(self._listings) > 1:
                 oldest = next(iter(self._listings))
                 self._entries -= len(self._listings.pop(oldest))
+
+    def _each(
+        self, command: bytes, names: Sequence[str], answer: Callable[[IO[bytes]], _T | None]
+    ) -> list[_T | None]:
+        questions = [_question(name) for name in names]
+        asked = [command + question for question in questions if question is not None]
+        answers = iter(self._ask(b"\0".join(asked), len(asked), answer) if asked else ())
+        return [None if question is None else next(answers) for question in questions]
 
     def _ask(self, asked: bytes, count: int, answer: Callable[[IO[bytes]], _T]) -> list[_T]:
         with self._lock:
