@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from gitreg.api import Registry, open_registry
 from gitreg.core.digest import artifact_digest
 from gitreg.core.names import fold
 from gitreg.core.ports import ListedFile
+from gitreg.flows.policytest import find_cases, find_policy, run_policy_tests
 
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "example-registry"
@@ -186,3 +189,26 @@ def test_everyone_has_a_part() -> None:
     production = next(stage for stage in policy["stages"] if stage["name"] == "production")
     assert production["approvals"]
     assert production["gates"]
+
+
+def test_its_own_cases_hold(committed: Registry) -> None:
+    """And they can fail: under a policy without gates two of them do."""
+    ws = committed.workspace
+    cases = find_cases(ws)
+    assert len(cases) >= 3
+    results = run_policy_tests(ws, cases, find_policy(ws))
+    assert [(case.path, case.outcome) for case in results if case.outcome != "pass"] == []
+    found = find_policy(ws)
+    lax = found.data.replace(b"deny: [pickle, joblib]", b"deny: []").replace(b"min: 0.85}", b"min: 0.1}")
+    outcomes = {
+        Path(case.path).stem: case.outcome for case in run_policy_tests(ws, cases, replace(found, data=lax))
+    }
+    assert outcomes["pickles-never-go-live"] == "fail"
+    assert outcomes["rules-are-not-loosened-alone"] == "error", "the gate that it speaks of is gone"
+    assert outcomes["good-and-approved-goes-live"] == "pass"
+
+
+def test_cases_survive_a_new_build() -> None:
+    """build.py clears what it writes, and nothing else."""
+    text = (EXAMPLE / "build.py").read_text()
+    assert set(re.findall(r"rmtree\(HERE / \"(.+?)\"", text)) == {"models", ".remote"}

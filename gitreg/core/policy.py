@@ -180,6 +180,14 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a stage as the file writes it; ``models``: the globs of the override that it comes from."""
+
+    value: object
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The whole of ``policy.yaml``."""
 
@@ -199,18 +207,24 @@ class Policy:
 
     def stage(self, name: str, model: str) -> StagePolicy | None:
         """What holds for ``model`` in the stage ``name``; None if the policy has no such stage."""
+        found = self.settings(name, model)
+        return None if found is None else _stage({key: each.value for key, each in found.items()}, ())
+
+    def settings(self, name: str, model: str | None) -> Mapping[str, Setting] | None:
+        """The same as the file writes it; None for a stage that the policy does not have.
+
+        ``model`` None leaves overrides out.
+        """
         implicit = {"name": NONE} if name == NONE else None
         raw = next((stage for stage in self.stages if stage["name"] == name), implicit)
         if raw is None:
             return None
-        return _stage(self._overridden(raw, name, model), ())
-
-    def _overridden(self, raw: Mapping[str, object], name: str, model: str) -> Mapping[str, object]:
-        merged = dict(raw)
-        for override in self.overrides:
-            if any(fnmatchcase(fold(model), fold(glob)) for glob in override.models):
-                merged |= override.stages.get(name, {})
-        return {key: value for key, value in merged.items() if value is not None}
+        merged = {key: Setting(value) for key, value in raw.items()}
+        for override in self.overrides if model is not None else ():
+            if any(fnmatchcase(fold(model or ""), fold(glob)) for glob in override.models):
+                changed = override.stages.get(name, {})
+                merged |= {key: Setting(value, override.models) for key, value in changed.items()}
+        return {key: each for key, each in merged.items() if each.value is not None}
 
     def alias(self, name: str) -> AliasPolicy:
         """What holds for the alias ``name``; look-ups ignore case."""

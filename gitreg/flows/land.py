@@ -140,15 +140,18 @@ def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) 
     judged, _ = judge(ws, base_commit, found, way=Way(pusher=pusher))
     _demand_direct(base, judged.kinds)
     findings = tuple(evaluate(judged))
-    if any(finding.outcome in _barring(base) for finding in findings):
+    if any(finding.outcome in _barring(ws, base) for finding in findings):
         raise rejected(plan.title, findings)
     ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
     return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
 
 
-def _barring(base: Snapshot) -> frozenset[Outcome]:
-    """What keeps a change from being pushed. What is unknown here, such as a login, a hook may know: it decides."""
-    is_guarded = base.registry().enforcement == "hook"
+def _barring(ws: Workspace, base: Snapshot) -> frozenset[Outcome]:
+    """What keeps a change from being pushed. What is unknown here, such as a login, a hook may know: it decides.
+
+    A repository with a hook has a name of its own; that gitreg.yaml speaks of a hook does not put one there.
+    """
+    is_guarded = base.registry().enforcement == "hook" and ws.forge.hub_id()
     return frozenset({Outcome.FAIL} if is_guarded else {Outcome.FAIL, Outcome.UNDECIDED})
 
 

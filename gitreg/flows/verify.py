@@ -121,7 +121,20 @@ def judge(
     artifacts: bool = True,
 ) -> tuple[Judged, ChangeRequest | None]:
     """Everything that the rules look at, with the evidence gathered; ``artifacts``: that on the remote, too."""
-    base = ws.snapshot(base_commit)
+    return judge_on(ws, ws.snapshot(base_commit), base_commit, found, request, way, artifacts=artifacts)
+
+
+def judge_on(
+    ws: Workspace,
+    base: Snapshot,
+    base_commit: str,
+    found: Candidate,
+    request: ChangeRequest | None = None,
+    way: Way = Way(),  # frozen
+    *,
+    artifacts: bool = True,
+) -> tuple[Judged, ChangeRequest | None]:
+    """The same on a base that is no commit yet, such as a working tree: ``base_commit`` then has its history."""
     head = base.with_tree(found.tree)
     bootstrap = base.blob(base.layout.path("gitreg.yaml")) is None
     if not bootstrap:
@@ -158,6 +171,7 @@ def _gather(
 ) -> Evidence:
     registry = rules.registry()
     policy = entry_at(rules.tree, rules.layout.path(POLICY_FILE))
+    soaks = {question: _soak(ws, base_commit, rules, question, now) for question in required.soaks}
     return Evidence(
         now=now,
         target=f"refs/heads/{registry.branch}",
@@ -170,7 +184,8 @@ def _gather(
         statements=_statements(ws, id) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
-        soaks={question: _soak(ws, base_commit, rules, question, now) for question in required.soaks},
+        soaks={question: answer for question, (answer, _) in soaks.items()},
+        unchanged_since={question: since for question, (_, since) in soaks.items() if since is not None},
         landers={path: _or_unknown(partial(who_landed, ws, base_commit, path)) for path in required.landers},
     )
 
@@ -237,21 +252,33 @@ def _or_unknown(ask: Callable[[], T]) -> T | Unknown:
 
 def _soak(
     ws: Workspace, commit: str, base: Snapshot, question: SoakQuestion, now: datetime
-) -> bool | Unknown:
-    """Whether the stage's file was the same blob all through the window: in every commit in it, and just before it."""
+) -> tuple[bool | Unknown, datetime | None]:
+    """Whether the stage's file was the same blob all through the window: in every commit in it, and just before it.
+
+    If it was not, then also since when it is as it is now; None where it is not there.
+    """
     path = base.layout.stage(question.model, question.stage)
     begin = now - question.period
-    return _or_unknown(lambda: _unchanged_since(ws, commit, path, base.blob(path), begin))
+    since = _or_unknown(lambda: _unchanged_since(ws, commit, path, base.blob(path), begin))
+    if isinstance(since, Unknown):
+        return since, None
+    is_over = since is not None and since <= begin
+    return is_over, None if is_over else since
 
 
-def _unchanged_since(ws: Workspace, commit: str, path: str, blob: Blob | None, begin: datetime) -> bool:
+def _unchanged_since(
+    ws: Workspace, commit: str, path: str, blob: Blob | None, begin: datetime
+) -> datetime | None:
+    """Since when a file is as it is, by the commits' times; once that is before ``begin`` nobody looks further."""
+    since: datetime | None = None
     for each in ws.repository.first_parents(commit):
         there = entry_at(ws.repository.tree(each.oid), path)
         if blob is None or there is None or there.oid != blob.oid:
-            return False
-        if each.time <= begin:
-            return True
-    return False
+            break
+        since = each.time
+        if since <= begin:
+            break
+    return since
 
 
 def write_candidate(ws: Workspace, base: str, found: Candidate) -> str:

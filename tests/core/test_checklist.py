@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from gitreg.core.codec.schema import Schemas
@@ -9,7 +12,7 @@ from gitreg.core.findings import Outcome
 from gitreg.core.plan.alias import plan_clear_alias
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.verify.checklist import ChecklistItem, checklist
+from gitreg.core.verify.checklist import ChecklistItem, approval_points, beyond, checklist
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Evidence, Unknown
 from gitreg.core.verify.rule import Judged
@@ -17,7 +20,7 @@ from tests.core.report_kit import POLICY, after, change, credit_risk, laid
 
 BASE = credit_risk()
 #: The rules whose points are on the list.
-LISTED = {"GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR401"}
+LISTED = {"GR108", "GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR401"}
 
 
 def promoted(version: int, stage: str = "production") -> Snapshot:
@@ -75,7 +78,7 @@ class TestPoints:
     def test_of_a_promotion_come_move_gates_soak_approvals(self, schemas: Schemas) -> None:
         found = checklist(change(BASE, promoted(3), schemas))
         assert [item.rule for item in found] == [
-            "GR301", "GR302", "GR302", "GR303", "GR304", "GR305", "GR306", "GR401",
+            "GR301", "GR302", "GR302", "GR303", "GR304", "GR305", "GR306", "GR108", "GR401",
         ]  # fmt: skip
         assert {item.subject for item in found} == {"credit-risk/3 → production", "approvals"}
         assert {item.outcome for item in found} == {None}
@@ -105,8 +108,72 @@ class TestPoints:
         assert unsure.outcome is Outcome.UNDECIDED
         assert "shallow" in unsure.text
 
+    def test_say_how_long_it_is_still(self, schemas: Schemas) -> None:
+        judged = change(BASE, promoted(3), schemas, soaked=False)
+        (question,) = judged.evidence.soaks
+        since = judged.evidence.now - timedelta(hours=20, minutes=59, seconds=30)
+        known = replace(judged.evidence, unchanged_since={question: since})
+        (soon,) = items(replace(judged, evidence=known), "GR306")
+        assert soon.text.endswith(
+            "staging is as it is since 2026-11-30 15:00 UTC, with 3 hours and 1 minute left"
+        )
+        assert soon.fix == "wait until 2026-12-01 15:00:30 UTC, then verify again"
+
+    def test_say_what_room_there_is_and_who_gives_way(self, schemas: Schemas) -> None:
+        (room,) = items(change(BASE, promoted(3), schemas), "GR108")
+        assert room.text == "production then has 1 of at most 1 version; version 2 gives way to archived"
+        full = laid(
+            BASE, {"policy.yaml": POLICY.replace(b"{name: archived, ", b"{name: archived, holds: 1, ")}
+        )
+        head = after(full, plan_promote(full, "credit-risk", 3, "production", even_if_barred=True))
+        own, others = items(change(full, head, schemas), "GR108")
+        assert own.outcome is None
+        assert others.outcome is Outcome.FAIL
+        assert others.text == "archived would hold 2 versions, and at most 1 may be there"
+
+    def test_say_what_to_do(self, schemas: Schemas) -> None:
+        found = checklist(change(BASE, FORCED, schemas, approvals=()))
+        fixes = {item.rule: item.fix for item in found if item.outcome and item.fix}
+        assert fixes["GR304"] == "export the model as another format"
+        assert fixes["GR306"] == "promote it to staging first, wait, then verify again"
+        assert fixes["GR401"].startswith("gitreg change approve")
+
+
+class TestBeyond:
+    def test_are_the_findings_that_no_point_tells(self, schemas: Schemas) -> None:
+        judged = change(BASE, FORCED, schemas, author=None)
+        findings, points = evaluate(judged), checklist(judged)
+        others = beyond(points, findings)
+        assert {f.rule for f in others} == {f.rule for f in findings} - {p.rule for p in points if p.outcome}
+        assert all(
+            any((p.rule, p.outcome) == (f.rule, f.outcome) for p in points)
+            for f in findings
+            if f not in others
+        )
+
+    def test_are_warnings_in_any_case(self, schemas: Schemas) -> None:
+        judged = change(BASE, promoted(3), schemas, author="alice", approvals=({"by": "alice"},))
+        assert [f.message for f in beyond(checklist(judged), evaluate(judged)) if f.rule == "GR401"] == [
+            "a statement of alice does not count: it is the author's own"
+        ]
+
 
 class TestApprovals:
+    def test_say_how_old_they_may_be(self, schemas: Schemas) -> None:
+        policy = POLICY.replace(
+            b"[{group: risk-owners, count: 1}]", b"[{group: risk-owners, count: 2, expire: 14d}]"
+        )
+        base = laid(BASE, {"policy.yaml": policy})
+        head = after(base, plan_promote(base, "credit-risk", 3, "production"))
+        judged = change(base, head, schemas, author="bo", approvals=())
+        (item,) = items(judged, "GR401")
+        assert item.text == (
+            "entering production needs 2 approvals of risk-owners that are at most 14 days old: nobody has approved;"
+            " alice, erin may"
+        )
+        (point,) = approval_points(judged)
+        assert (point.members, point.given, point.author) == (("alice", "erin"), (), "bo")
+
     def test_name_who_has_and_who_may(self, schemas: Schemas) -> None:
         given = items(change(BASE, promoted(3), schemas), "GR401")
         assert [item.text for item in given] == [

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.decode import DecodeError
-from gitreg.core.manifest import DECODERS
-from tests.core.test_schemas import DOCUMENTS, KINDS, example, subschemas
+from tests.core.test_schemas import DECODERS, DOCUMENTS, KINDS, example, subschemas
 
 Path = tuple[str | int, ...]
 #: What a change leaves out.

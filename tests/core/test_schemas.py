@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,11 +19,14 @@ from jsonschema import Draft202012Validator
 from gitreg.core.codec.pattern import MAX_LENGTH
 from gitreg.core.codec.problems import MOST
 from gitreg.core.codec.schema import DIALECT, Problem, Schemas, check_instance, schema_problems
-from gitreg.core.manifest import DECODERS
+from gitreg.core.manifest import DECODERS as MANIFESTS
 from gitreg.core.names import MAX_NAME_BYTES, model_name_problem, payload_name_problem, pointer_name_problem
+from gitreg.core.policytest.case import KIND, decode_case
 from gitreg.errors import Bug
 from tests.conftest import SCHEMAS
 
+#: What is read by a published schema: the manifests, and the cases that a policy is tested with.
+DECODERS: dict[str, Callable[[object], object]] = {**MANIFESTS, KIND: decode_case}
 KINDS = sorted(DECODERS)
 DOCUMENTS: dict[str, Any] = {
     name: json.loads((SCHEMAS / f"{name}.schema.json").read_text())

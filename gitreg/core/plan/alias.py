@@ -9,8 +9,10 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused, UsageError
 
 
-def plan_set_alias(snapshot: Snapshot, model: str, alias: str, version: Version) -> Plan:
-    """Makes an alias name a version.
+def plan_set_alias(
+    snapshot: Snapshot, model: str, alias: str, version: Version, *, even_if_barred: bool = False
+) -> Plan:
+    """Makes an alias name a version; ``even_if_barred`` plans also what policy forbids.
 
     Raises:
         UsageError: not an alias's name, or a stage's.
@@ -26,7 +28,7 @@ def plan_set_alias(snapshot: Snapshot, model: str, alias: str, version: Version)
     if alias.lower() in {stage.lower() for stage in stages}:
         raise UsageError(f"{alias!r} is the name of a stage", "choose another alias")
     stage = snapshot.policy().alias(alias).stage
-    if stage is not None and snapshot.stage_of(model, version) != stage:
+    if stage is not None and snapshot.stage_of(model, version) != stage and not even_if_barred:
         raise Refused(
             f"@{alias} may name only versions in {stage}, and {model}/{version} is not",
             f"gitreg promote {model}/{version} --to {stage}",

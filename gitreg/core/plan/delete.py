@@ -14,14 +14,21 @@ from gitreg.errors import Refused
 
 
 def plan_delete_version(
-    snapshot: Snapshot, model: str, version: Version, reason: str | None, now: datetime
+    snapshot: Snapshot,
+    model: str,
+    version: Version,
+    reason: str | None,
+    now: datetime,
+    *,
+    even_if_used: bool = False,
 ) -> Plan:
-    """Replaces a version's files with a tombstone.
+    """Replaces a version's files with a tombstone; ``even_if_used`` plans it also where a pointer names it.
 
     Raises NotFound, Refused (a stage or alias names it), UsageError (the reason is too long, say).
     """
     record = snapshot.demand_record(model, version)
-    _demand_unused(snapshot, model, version)
+    if not even_if_used:
+        _demand_unused(snapshot, model, version)
     folder = snapshot.layout.version(model, version, "").rstrip("/")
     edits: dict[str, bytes | None] = {path: None for path, _ in files_below(snapshot.tree, folder)}
     body = {
@@ -35,13 +42,15 @@ def plan_delete_version(
     return checked(snapshot, Plan("delete", f"Delete {model}/{version}", (model, str(version)), edits))
 
 
-def plan_delete_model(snapshot: Snapshot, model: str, reason: str | None, now: datetime) -> Plan:
-    """Replaces a model's files with a tombstone that lists its versions.
+def plan_delete_model(
+    snapshot: Snapshot, model: str, reason: str | None, now: datetime, *, even_if_used: bool = False
+) -> Plan:
+    """Replaces a model's files with a tombstone that lists its versions; ``even_if_used`` as for a version.
 
     Raises NotFound, Refused (a pointer is not empty), UsageError (the reason is too long, say).
     """
     demand_model(snapshot, model)
-    for version in snapshot.versions(model):
+    for version in () if even_if_used else snapshot.versions(model):
         _demand_unused(snapshot, model, version)
     folder = snapshot.layout.model(model, "").rstrip("/")
     pins = [{"version": pin.version, "digest": pin.digest} for pin in _pins(snapshot, model)]

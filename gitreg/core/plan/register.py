@@ -103,7 +103,7 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
         model = asked.model
         scheme = _create(snapshot, asked, edits)
     version = _number(snapshot, model, scheme, asked.version)
-    edits |= _version_files(snapshot, model, version, asked)
+    edits |= version_files(snapshot, model, version, asked)
     kind = "copy" if asked.copied_from else "register"
     intent = (model, asked.artifact.digest, asked.version, asked.nonce)
     origin = asked.copied_from
@@ -188,9 +188,10 @@ def _number(snapshot: Snapshot, model: str, scheme: str, asked: str | None) -> V
     return asked
 
 
-def _version_files(
+def version_files(
     snapshot: Snapshot, model: str, version: Version, asked: Registration
 ) -> dict[str, bytes | None]:
+    """A version's record, its DVC pointer, and notes where there is something to note."""
     record = ModelVersion(
         model=model,
         version=version,

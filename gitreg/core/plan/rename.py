@@ -15,8 +15,10 @@ from gitreg.core.tree import files_below
 from gitreg.errors import Refused, UsageError
 
 
-def plan_rename(snapshot: Snapshot, model: str, to: str, now: datetime) -> Plan:
-    """Moves a model to a name that was never used.
+def plan_rename(
+    snapshot: Snapshot, model: str, to: str, now: datetime, *, even_if_barred: bool = False
+) -> Plan:
+    """Moves a model to a name that was never used; ``even_if_barred`` plans also what policy forbids.
 
     Redirects that led to the old name are turned to the new one, so that none ever leads to another.
     Raises NotFound, UsageError (bad name), Refused (taken, or a stage holds more than the new name's policy allows).
@@ -28,7 +30,7 @@ def plan_rename(snapshot: Snapshot, model: str, to: str, now: datetime) -> Plan:
     taken = next((folder for folder in snapshot.model_folders() if fold(folder) == fold(to)), None)
     if taken is not None:
         raise Refused(f"the name {to!r} is taken by {taken!r}", "choose another name")
-    for assignment in snapshot.stages(model).values():
+    for assignment in () if even_if_barred else snapshot.stages(model).values():
         demand_room(snapshot, to, assignment)
     edits = _moved_files(snapshot, model, to)
     for former in [model, *_former_names(snapshot, model)]:

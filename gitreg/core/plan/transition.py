@@ -17,13 +17,20 @@ Moves: TypeAlias = Mapping[Version, tuple[Pin, str, str]]
 
 
 def plan_promote(
-    snapshot: Snapshot, model: str, version: Version, target: str, *, archive_existing: bool | None = None
+    snapshot: Snapshot,
+    model: str,
+    version: Version,
+    target: str,
+    *,
+    archive_existing: bool | None = None,
+    even_if_barred: bool = False,
 ) -> Plan:
     """Moves a version into ``target``; versions that must give way go where the stage's policy sends them.
 
     Args:
         archive_existing: True sends every present holder away, False keeps them all, None makes only the room that
             policy asks for.
+        even_if_barred: plans also what policy forbids, for those who ask what the rules say of it.
 
     Raises:
         NotFound: no such version or stage.
@@ -35,15 +42,16 @@ def plan_promote(
     settings = demand_stage(snapshot, target, model)
     if source == settings.name:
         raise NothingToDo(f"{model}/{version} is already in {settings.name}")
-    _demand_source(settings, source, model, version)
+    if not even_if_barred:
+        _demand_source(settings, source, model, version)
     moves = {version: (pin, source, settings.name)}
     for displaced in _displaced(snapshot, model, settings, archive_existing):
         moves[displaced.version] = (displaced, settings.name, settings.replaced)
     if _restores(snapshot, model, settings.name, moves):
-        return _plan_moves(
-            snapshot, "rollback", f"Roll {settings.name} back to {model}/{version}", model, moves
-        )
-    return _plan_moves(snapshot, "promote", f"Promote {model}/{version} to {settings.name}", model, moves)
+        title = f"Roll {settings.name} back to {model}/{version}"
+        return _plan_moves(snapshot, "rollback", title, model, moves, even_if_barred)
+    title = f"Promote {model}/{version} to {settings.name}"
+    return _plan_moves(snapshot, "promote", title, model, moves, even_if_barred)
 
 
 def _restores(snapshot: Snapshot, model: str, stage: str, moves: Moves) -> bool:
@@ -52,10 +60,18 @@ def _restores(snapshot: Snapshot, model: str, stage: str, moves: Moves) -> bool:
     return old is not None and bool(old.versions) and set(_moved(old, moves).versions) == set(old.previous)
 
 
-def plan_demote(snapshot: Snapshot, model: str, version: Version, target: str | None = None) -> Plan:
+def plan_demote(
+    snapshot: Snapshot,
+    model: str,
+    version: Version,
+    target: str | None = None,
+    *,
+    even_if_barred: bool = False,
+) -> Plan:
     """Takes a version out of its stage, to ``target``, or by default to where the stage's policy sends versions.
 
-    Raises NotFound, Refused (policy allows no such move, or no room), NothingToDo (it is in no stage).
+    Raises NotFound, Refused (policy allows no such move, or no room; not with ``even_if_barred``), NothingToDo (it is
+    in no stage).
     """
     pin = snapshot.demand_record(model, version).pin
     source = snapshot.stage_of(model, version)
@@ -66,15 +82,18 @@ def plan_demote(snapshot: Snapshot, model: str, version: Version, target: str | 
     assert settings is not None, "every policy knows none"
     if settings.name == source:
         raise NothingToDo(f"{model}/{version} is already in {source}")
-    _demand_source(settings, source, model, version)
+    if not even_if_barred:
+        _demand_source(settings, source, model, version)
     title = f"Demote {model}/{version} from {source} to {settings.name}"
-    return _plan_moves(snapshot, "demote", title, model, {version: (pin, source, settings.name)})
+    moves = {version: (pin, source, settings.name)}
+    return _plan_moves(snapshot, "demote", title, model, moves, even_if_barred)
 
 
-def plan_rollback(snapshot: Snapshot, model: str, stage: str) -> Plan:
+def plan_rollback(snapshot: Snapshot, model: str, stage: str, *, even_if_barred: bool = False) -> Plan:
     """Restores exactly the versions that a stage held before its last edit.
 
-    Raises NotFound (no such stage), Refused (nothing to restore, a version to restore was deleted, or no room).
+    Raises NotFound (no such stage), Refused (nothing to restore, a version to restore was deleted, or no room; the last
+    not with ``even_if_barred``).
     """
     settings = demand_stage(snapshot, stage, model)
     assignment = snapshot.stage(model, settings.name)
@@ -95,7 +114,8 @@ def plan_rollback(snapshot: Snapshot, model: str, stage: str) -> Plan:
         if pin not in assignment.versions:
             moves[pin.version] = (pin, snapshot.stage_of(model, pin.version), settings.name)
     restored = " and ".join(f"{model}/{pin.version}" for pin in assignment.previous)
-    return _plan_moves(snapshot, "rollback", f"Roll {settings.name} back to {restored}", model, moves)
+    title = f"Roll {settings.name} back to {restored}"
+    return _plan_moves(snapshot, "rollback", title, model, moves, even_if_barred)
 
 
 def demand_stage(snapshot: Snapshot, stage: str, model: str) -> StagePolicy:
@@ -140,14 +160,17 @@ def _displaced(
     return holders[:excess]
 
 
-def _plan_moves(snapshot: Snapshot, kind: str, title: str, model: str, moves: Moves) -> Plan:
+def _plan_moves(
+    snapshot: Snapshot, kind: str, title: str, model: str, moves: Moves, even_if_full: bool
+) -> Plan:
     stages = {stage for _, *ends in moves.values() for stage in ends if stage != NONE}
     edits: dict[str, bytes | None] = {}
     serials: list[object] = []
     for stage in sorted(stages):
         old = snapshot.stage(model, stage) or StageAssignment(model, stage, 0)
         new = _moved(old, moves)
-        demand_room(snapshot, model, new)
+        if not even_if_full:
+            demand_room(snapshot, model, new)
         path = snapshot.layout.stage(model, old.stage)
         edits[path] = written(snapshot, path, new.as_yaml(), ("serial", "versions", "previous"))
         serials.append([old.stage, old.serial])

@@ -23,12 +23,13 @@ def findings_json(findings: Iterable[Finding], **facts: object) -> str:
         "exitCode": exit_code(ordered),
         "checked": facts,
         "counts": {outcome.value: count for outcome, count in count_outcomes(ordered).items()},
-        "findings": [_finding(finding) for finding in ordered],
+        "findings": [finding_json(finding) for finding in ordered],
     }
     return json_text(report)
 
 
-def _finding(finding: Finding) -> dict[str, object]:
+def finding_json(finding: Finding) -> dict[str, object]:
+    """One finding as plain values."""
     place = finding.location
     return {
         "rule": finding.rule,

@@ -5,14 +5,15 @@ Every point is judged by the rule that decides it, so that the list and the verd
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
-from gitreg.core.findings import Outcome
+from gitreg.core.findings import Finding, Outcome
 from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import NONE
-from gitreg.core.policy import CardGate, FormatsGate, Gate, MetricGate, SchemaGate
+from gitreg.core.policy import CardGate, FormatsGate, Gate, MetricGate, SchemaGate, StagePolicy
 from gitreg.core.verify.approvals import (
     NeededApproval,
     approvals_given,
@@ -26,6 +27,7 @@ from gitreg.core.verify.gates import GateResult, gates_of
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules import approvals, card_gate, formats_gate, metric_gate, schema_gate
 from gitreg.core.verify.rules import soak as soak_rule
+from gitreg.core.verify.rules import stages as stages_rule
 from gitreg.core.verify.rules import transitions as transitions_rule
 
 
@@ -33,17 +35,33 @@ from gitreg.core.verify.rules import transitions as transitions_rule
 class ChecklistItem:
     """One point: ``outcome`` None is shown, FAIL is not, UNDECIDED could not be found out.
 
-    ``subject`` is what it is about (``credit-risk/3 → production``, or ``approvals``), ``rule`` the rule's id.
+    ``subject`` is what it is about (``credit-risk/3 → production``, or ``approvals``), ``rule`` the rule's id, ``fix``
+    what to do where it is not shown.
     """
 
     subject: str
     rule: str
     text: str
     outcome: Outcome | None = None
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPoint:
+    """One need of approvals: the persons of its group who can give one, and those whose approval counts by now.
+
+    ``members`` are all persons of the group; ``outcome`` as that of a :class:`ChecklistItem`.
+    """
+
+    needed: NeededApproval
+    members: tuple[str, ...]
+    given: tuple[str, ...]
+    author: str | None
+    outcome: Outcome | None
 
 
 def checklist(judged: Judged) -> list[ChecklistItem]:
-    """The points of each move (where it may come from, gates, soak), then the approvals.
+    """The points of each move (where it may come from, gates, soak, room), then the approvals.
 
     What gives way to another version has none of its own.
     """
@@ -51,13 +69,20 @@ def checklist(judged: Judged) -> list[ChecklistItem]:
     return [*moves, *_approvals(judged)]
 
 
+def beyond(points: Iterable[ChecklistItem], findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that no point of the list tells: those of other rules, what weighs otherwise, and warnings."""
+    told = {(point.rule, point.outcome) for point in points}
+    return [f for f in findings if f.outcome is Outcome.WARNING or (f.rule, f.outcome) not in told]
+
+
 def _move(judged: Judged, move: Transition) -> Iterator[ChecklistItem]:
     subject = f"{move.model}/{move.pin.version} → {move.target}"
     yield _allowed(judged, move, subject)
     for gate, record in gates_of(judged, move):
         rule, result = _judge(judged, move, record, gate)
-        yield ChecklistItem(subject, rule, result.summary, result.outcome)
+        yield ChecklistItem(subject, rule, result.summary, result.outcome, result.fix)
     yield from _soak(judged, move, subject)
+    yield from _room(judged, move, subject)
 
 
 def _allowed(judged: Judged, move: Transition, subject: str) -> ChecklistItem:
@@ -78,7 +103,8 @@ def _allowed(judged: Judged, move: Transition, subject: str) -> ChecklistItem:
     should = _should_go_to(judged, move)
     if should:
         text += f", though policy sends what gives way to {should}"
-    return ChecklistItem(subject, rule, text, Outcome.FAIL if barred or should else None)
+    fix = f"promote it to {settings.sources[0]} first" if barred and settings.sources else None
+    return ChecklistItem(subject, rule, text, Outcome.FAIL if barred or should else None, fix)
 
 
 def _should_go_to(judged: Judged, move: Transition) -> str | None:
@@ -108,32 +134,83 @@ def _soak(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistI
         return
     found = next(soak_rule.judge_soak(judged, move, soak), None)
     text = found.message if found else f"has been in {soak.stage} for {soak_rule.show_period(soak.period)}"
-    yield ChecklistItem(subject, soak_rule.RULE.id, text, found.outcome if found else None)
+    outcome, fix = (found.outcome, found.fix) if found else (None, None)
+    yield ChecklistItem(subject, soak_rule.RULE.id, text, outcome, fix)
+
+
+def _room(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistItem]:
+    """Of the stage that is entered, and of those to which versions give way."""
+    leaving = [
+        m for m in judged.transitions if m.displaced and (m.model, m.source) == (move.model, move.target)
+    ]
+    for stage in dict.fromkeys([move.target, *(m.target for m in leaving)]):
+        gone = leaving if stage == move.target else []
+        settings = judged.policy.stage(stage, move.model)
+        if stage != NONE and settings is not None and (settings.holds is not None or gone):
+            yield from _room_in(judged, move, subject, settings, gone)
+
+
+def _room_in(
+    judged: Judged, move: Transition, subject: str, settings: StagePolicy, gone: list[Transition]
+) -> Iterator[ChecklistItem]:
+    try:
+        assignment = judged.head.stage(move.model, settings.name)
+    except InvalidManifest:  # the manifest rule reports it
+        return
+    held = len(assignment.versions) if assignment else 0
+    bound = f"{held} of at most {settings.holds}" if settings.holds is not None else f"{held} of any number"
+    text = f"{settings.name} then has {bound} version{'s' if settings.holds != 1 else ''}"
+    outcome = None
+    if assignment is not None and stages_rule.is_over(settings, assignment):
+        text = f"{settings.name} would hold {held} versions, and at most {settings.holds} may be there"
+        outcome = Outcome.FAIL
+    if gone:
+        text += "; " + ", ".join(f"version {m.pin.version} gives way to {m.target}" for m in gone)
+    yield ChecklistItem(subject, stages_rule.RULE.id, text, outcome)
 
 
 def _approvals(judged: Judged) -> Iterator[ChecklistItem]:
+    for point in approval_points(judged):
+        text = _approval(judged, point)
+        fix = (
+            f"gitreg change approve {judged.evidence.request or 'NUMBER'}"
+            if point.outcome is Outcome.FAIL
+            else None
+        )
+        yield ChecklistItem("approvals", approvals.RULE.id, text, point.outcome, fix)
+
+
+def approval_points(judged: Judged) -> list[ApprovalPoint]:
+    """Every approval that the change needs, and how far it is given."""
     if judged.bootstrap:
-        return
-    for needed in approvals_needed(judged.base, judged.delta, judged.policy):
-        yield _approval(judged, needed)
-
-
-def _approval(judged: Judged, needed: NeededApproval) -> ChecklistItem:
-    need, evidence, policy = needed.need, judged.evidence, judged.policy
-    text = f"{needed.reason} needs {need.count} approval{'s' if need.count > 1 else ''} of {need.group}"
-    if isinstance(evidence.statements, Unknown):
-        text = f"{text}; whether it has them is not known: {evidence.statements.why}"
-        return ChecklistItem("approvals", approvals.RULE.id, text, Outcome.UNDECIDED)
+        return []
+    evidence, policy = judged.evidence, judged.policy
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
-    have = satisfying(need, given, policy, evidence.now)
     author = author_of(evidence, policy)
-    text = f"{text}: {_who(have, sorted(policy.members(need.group) - {*have, author}), need.count)}"
-    unknown_author = Outcome.UNDECIDED if author is None else None
-    outcome = Outcome.FAIL if len(have) < need.count else unknown_author
-    return ChecklistItem("approvals", approvals.RULE.id, text, outcome)
+    points = []
+    for needed in approvals_needed(judged.base, judged.delta, policy):
+        have = tuple(satisfying(needed.need, given, policy, evidence.now))
+        unsure = Outcome.UNDECIDED if author is None else None
+        outcome = Outcome.FAIL if len(have) < needed.need.count else unsure
+        if isinstance(evidence.statements, Unknown):
+            outcome = Outcome.UNDECIDED
+        members = tuple(sorted(policy.members(needed.need.group)))
+        points.append(ApprovalPoint(needed, members, have, author, outcome))
+    return points
 
 
-def _who(have: list[str], others: list[str], count: int) -> str:
+def _approval(judged: Judged, point: ApprovalPoint) -> str:
+    need, statements = point.needed.need, judged.evidence.statements
+    text = f"{point.needed.reason} needs {need.count} approval{'s' if need.count > 1 else ''} of {need.group}"
+    if need.expire is not None:
+        text += f" that {'are' if need.count > 1 else 'is'} at most {soak_rule.show_period(need.expire)} old"
+    if isinstance(statements, Unknown):
+        return f"{text}; whether it has them is not known: {statements.why}"
+    others = [person for person in point.members if person not in point.given and person != point.author]
+    return f"{text}: {_who(point.given, others, need.count)}"
+
+
+def _who(have: Sequence[str], others: Sequence[str], count: int) -> str:
     approved = f"approved by {', '.join(have)}" if have else "nobody has approved"
     if len(have) >= count or not others:
         return approved

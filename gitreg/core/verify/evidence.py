@@ -92,7 +92,8 @@ class Evidence:
     that has no request. ``contents`` has for each pointer the files found, or a line on what is wrong with them;
     ``landers`` the person who landed each file (None: it has not landed). ``inner`` is what the commits of the
     change's branch do one by one, where there are several; ``landing`` the commit that puts it on the registry's
-    branch, where one is judged.
+    branch, where one is judged. ``soaks`` are the answers; ``unchanged_since`` says of those that are a no since when
+    (UTC) the stage is as it is now, where it is at all: what is left, for people.
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,6 +109,7 @@ class Evidence:
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+    unchanged_since: Mapping[SoakQuestion, datetime] = field(default_factory=dict)
     landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
     inner: tuple[InnerChange, ...] | Unknown = ()
     landing: Landing | None = None

@@ -44,6 +44,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "check:validate",
         "audit": "check:audit",
         "hook": "hook:hook",
+        "policy": "policy:policy",
     },
 }
 _PLACES = {name: place for commands in COMMANDS.values() for name, place in commands.items()}

@@ -143,6 +143,11 @@ def object_file(path: str, option: str = "FILE") -> dict[str, object]:
     return found
 
 
+def file_bytes(path: str, option: str) -> bytes:
+    """The content of a file of at most ``MAX_FILE_BYTES``. Raises UsageError."""
+    return _read(path, option)
+
+
 def _read(path: str, option: str) -> bytes:
     try:
         with open(path, "rb") as file:

@@ -27,16 +27,40 @@ def judge_soak(judged: Judged, move: Transition, soak: Soak) -> Iterator[Finding
     assignment = judged.base.stage(move.model, soak.stage)
     held = {pin.version for pin in assignment.versions} if assignment else set()
     what = f"{move.model}/{move.pin.version} has not been in {soak.stage} for {show_period(soak.period)}"
-    answer = judged.evidence.soaks.get(
-        SoakQuestion(move.model, soak.stage, soak.period), Unknown("nobody looked")
-    )
-    if move.pin.version not in held or answer is False:
-        yield RULE.finding(what, judged.at_stage(move), "wait, then verify again")
+    question = SoakQuestion(move.model, soak.stage, soak.period)
+    answer = judged.evidence.soaks.get(question, Unknown("nobody looked"))
+    if move.pin.version not in held:
+        fix = f"promote it to {soak.stage} first, wait, then verify again"
+        yield RULE.finding(f"{what}: it is not in it", judged.at_stage(move), fix)
+    elif answer is False:
+        yield _too_early(judged, move, what, question)
     elif isinstance(answer, Unknown):
         yield RULE.undecided(
             f"how long {move.model}/{move.pin.version} has been in {soak.stage} could not be found out: {answer.why}",
             judged.at_stage(move),
         )
+
+
+def _too_early(judged: Judged, move: Transition, what: str, question: SoakQuestion) -> Finding:
+    """Says how long it is still, where that is known."""
+    since = judged.evidence.unchanged_since.get(question)
+    if since is None:
+        return RULE.finding(what, judged.at_stage(move), "wait, then verify again")
+    over = since + question.period
+    left = show_left(over - judged.evidence.now)
+    return RULE.finding(
+        f"{what}: {question.stage} is as it is since {since:%Y-%m-%d %H:%M} UTC, with {left} left",
+        judged.at_stage(move),
+        f"wait until {over:%Y-%m-%d %H:%M:%S} UTC, then verify again",
+    )
+
+
+def show_left(left: timedelta) -> str:
+    """What is left of a period, in its two largest units; what has begun of a minute counts as one."""
+    minutes = max(1, -int(-left.total_seconds() // 60))
+    counts = (("day", minutes // 1440), ("hour", minutes // 60 % 24), ("minute", minutes % 60))
+    said = [f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts if count]
+    return " and ".join(said[:2])
 
 
 def show_period(period: timedelta) -> str:

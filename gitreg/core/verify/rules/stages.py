@@ -8,6 +8,7 @@ from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.findings import Finding
 from gitreg.core.manifest import StageAssignment
 from gitreg.core.names import Version
+from gitreg.core.policy import StagePolicy
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule(
@@ -52,11 +53,16 @@ def _bounds(scope: Scope, path: str, assignment: StageAssignment) -> Iterator[Fi
     if settings is None and assignment.versions:
         known = ", ".join(scope.policy.stage_names)
         yield RULE.finding(f"the policy has no stage {assignment.stage!r} (it has {known})", path)
-    if settings and settings.holds is not None and len(assignment.versions) > settings.holds:
+    if settings and is_over(settings, assignment):
         yield RULE.finding(
             f"{assignment.stage} holds {len(assignment.versions)} versions; the policy allows {settings.holds}",
             scope.snapshot.locate(path, "versions"),
         )
+
+
+def is_over(settings: StagePolicy, assignment: StageAssignment) -> bool:
+    """Whether a stage holds more versions than policy allows."""
+    return settings.holds is not None and len(assignment.versions) > settings.holds
 
 
 STAGES = SnapshotRule(RULE, check)
