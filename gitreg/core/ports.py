@@ -53,6 +53,14 @@ class Tree(Protocol):
         """The content of a blob known to be there, cut as in :class:`Blob`."""
         ...
 
+    def lists(self, paths: Sequence[str]) -> Sequence[Mapping[str, Entry]]:
+        """As ``list``, for many folders: where each answer takes a while, they are asked for together."""
+        return [self.list(path) for path in paths]
+
+    def blobs(self, oids: Sequence[str]) -> Sequence[bytes]:
+        """As ``blob``, for many blobs."""
+        return [self.blob(oid) for oid in oids]
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

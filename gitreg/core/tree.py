@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.core.ports import FILE, FOLDER, READ_LIMIT, Blob, Entry, Tree
+
+#: How many folders are listed together: enough to make the way to them cheap, and few enough to hold.
+_AT_A_TIME = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,20 @@ def _differing(
 
 def files_below(tree: Tree, folder: str) -> Iterator[tuple[str, Entry]]:
     """Every file below a folder, with its path from the repository's root; folders are walked, never followed."""
-    for name, entry in sorted(tree.list(folder).items()):
-        path = f"{folder}/{name}" if folder else name
-        if entry.mode == FOLDER:
-            yield from files_below(tree, path)
-        else:
-            yield path, entry
+    yield from _files_in(tree, folder, tree.list(folder))
+
+
+def _files_in(tree: Tree, folder: str, listing: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
+    entries = [(f"{folder}/{name}" if folder else name, listing[name]) for name in sorted(listing)]
+    for at in range(0, len(entries), _AT_A_TIME):
+        part = entries[at : at + _AT_A_TIME]
+        folders = [path for path, entry in part if entry.mode == FOLDER]
+        inside = dict(zip(folders, tree.lists(folders), strict=True))
+        for path, entry in part:
+            if path in inside:
+                yield from _files_in(tree, path, inside[path])
+            else:
+                yield path, entry
 
 
 def entry_at(tree: Tree, path: str) -> Entry | None:
@@ -105,7 +116,7 @@ def _blocked(base: Tree, path: str, removed: set[str]) -> bool:
     return any(file not in removed for file in (*above, *below))
 
 
-class MemoryTree:
+class MemoryTree(Tree):
     """A tree from a dict of path to content; blob ids are git's (sha1)."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
@@ -144,7 +155,7 @@ def blob_oid(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-class OverlayTree:
+class OverlayTree(Tree):
     """A tree with some paths set to other entries, or removed; the new blobs come from ``source``."""
 
     def __init__(self, base: Tree, changes: Mapping[str, Entry | None], source: Tree) -> None:
@@ -191,6 +202,16 @@ class OverlayTree:
     def blob(self, oid: str) -> bytes:
         """See :class:`gitreg.core.ports.Tree`."""
         return (self._source if oid in self._own else self._base).blob(oid)
+
+    def lists(self, paths: Sequence[str]) -> Sequence[Mapping[str, Entry]]:
+        """See :class:`gitreg.core.ports.Tree`."""
+        below = iter(self._base.lists([path for path in paths if path not in self._touched]))
+        return [self.list(path) if path in self._touched else next(below) for path in paths]
+
+    def blobs(self, oids: Sequence[str]) -> Sequence[bytes]:
+        """See :class:`gitreg.core.ports.Tree`."""
+        below = iter(self._base.blobs([oid for oid in oids if oid not in self._own]))
+        return [self._source.blob(oid) if oid in self._own else next(below) for oid in oids]
 
 
 def edited(base: Tree, edits: Mapping[str, bytes | None]) -> OverlayTree:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple, TypeVar
 
 from gitreg.adapters.git.run import SETTINGS, environment, not_started, run
-from gitreg.core.ports import FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
+from gitreg.core.ports import EXECUTABLE, FILE, FOLDER, READ_LIMIT, SUBMODULE, SYMLINK, Blob, Entry, Tree
 from gitreg.errors import ConfigError, Undecided
 
 #: How many entries of folders are kept parsed, over all folders.
@@ -131,6 +131,17 @@ class ObjectReader:
             listing = parse_tree(found.data, found.oid)
             self._keep(found.oid, listing)
         return found.oid, listing
+
+    def listings(self, trees: Sequence[str]) -> list[Mapping[str, Entry]]:
+        """As ``listing``, for many trees; none is kept that is not yet."""
+        lacking = [tree for tree in trees if tree not in self._listings]
+        found = dict(zip(lacking, self.reads(lacking), strict=True))
+        return [self._parsed(tree, found[tree]) if tree in found else self.listing(tree) for tree in trees]
+
+    def _parsed(self, tree: str, found: Object | None) -> Mapping[str, Entry]:
+        if found is None or found.type != "tree":
+            raise missing(f"the folder {tree}")
+        return parse_tree(found.data, found.oid)
 
     def kept_listing(self, tree: str) -> Mapping[str, Entry] | None:
         """What ``listing`` returns, if that costs nothing."""
@@ -267,7 +278,7 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
     """
     rows = _ENTRIES[len(oid)].findall(data)
     entries = {
-        name.decode("utf-8", "surrogateescape"): Entry(mode.decode().zfill(6), raw.hex())
+        name.decode("utf-8", "surrogateescape"): Entry(_MODES.get(mode) or mode.decode().zfill(6), raw.hex())
         for mode, name, raw in rows
     }
     taken = sum(len(mode) + len(name) for mode, name, _ in rows) + len(rows) * (2 + len(oid) // 2)
@@ -276,6 +287,7 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
     return entries
 
 
+_MODES = {mode.lstrip("0").encode(): mode for mode in (FILE, EXECUTABLE, SYMLINK, SUBMODULE, FOLDER)}
 # By the length of ids in hex. No entry of another form is between two of these if all bytes are taken.
 _ENTRIES = {
     length: re.compile(rb"([0-7]{1,6}) ([^/\0]+)\0(.{%d})" % (length // 2), re.DOTALL) for length in (40, 64)
@@ -317,10 +329,18 @@ class GitTree(Tree):
 
     def blob(self, oid: str) -> bytes:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
-        found = self._reader.read(oid)
-        if found is None or found.type != "blob":
-            raise missing(f"the file {oid}")
-        return found.data
+        return self.blobs([oid])[0]
+
+    def blobs(self, oids: Sequence[str]) -> Sequence[bytes]:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
+        return [_content(oid, found) for oid, found in zip(oids, self._reader.reads(oids), strict=True)]
+
+    def lists(self, paths: Sequence[str]) -> Sequence[Mapping[str, Entry]]:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
+        folders = [self._folder_below(path) if path else self._root() for path in paths]
+        there = [folder for folder in folders if folder is not None]
+        found = dict(zip(there, self._reader.listings(there), strict=True))
+        return [{} if folder is None else found[folder] for folder in folders]
 
     def _entry(self, path: str) -> Entry | None:
         parent, _, name = path.rpartition("/")
@@ -338,10 +358,18 @@ class GitTree(Tree):
         if not path:
             raise missing(f"the commit {self._oid} or its tree")
         # git does not tell "nothing is there" from "what is there is missing"; the folder above does.
-        entry = self._entry(path)
-        folder = entry.oid if entry is not None and entry.mode == FOLDER else None
+        folder = self._folder_below(path)
         self._remember(path, folder)
         return self._reader.listing(folder) if folder is not None else {}
+
+    def _folder_below(self, path: str) -> str | None:
+        """The id of the folder at ``path``, as the folder above has it."""
+        entry = self._entry(path) if is_path(path) else None
+        return entry.oid if entry is not None and entry.mode == FOLDER else None
+
+    def _root(self) -> str | None:
+        self.list("")
+        return self._folders[""]
 
     def _question(self, path: str) -> str | None:
         """What to ask git for the folder at ``path``; None where the folder above is to be looked into instead."""
@@ -367,6 +395,12 @@ class GitTree(Tree):
         if len(self._folders) >= KEPT_ENTRIES:
             self._folders.clear()
         self._folders[path] = folder
+
+
+def _content(oid: str, found: Object | None) -> bytes:
+    if found is None or found.type != "blob":
+        raise missing(f"the file {oid}")
+    return found.data
 
 
 def is_path(path: str) -> bool:
