@@ -23,7 +23,7 @@ from gitreg.errors import ConfigError, Undecided
 
 #: How many entries of folders are kept parsed, over all folders.
 KEPT_ENTRIES = 250_000
-#: How many folders of one tree git is asked for by their paths before those around them are listed instead.
+#: How often git is asked for what is below one folder by its path before the folders on the way are listed instead.
 _PATIENCE = 12
 #: How many objects are asked for at a time: git answers only as fast as it is read, so the questions must fit a pipe.
 _AT_A_TIME = 100
@@ -303,22 +303,35 @@ class GitTree(Tree):
     """The files of the commit or tree ``oid``.
 
     A folder is asked for by its path: that costs one round trip, whatever lies beside it or beside the folders above.
-    A file is looked up in the listing of its folder, which is kept: what is not there is known at once, and a
-    registry's large folders hold no files.
+    Its listing is kept, and its files are looked up in it: what is not there is known at once, and a registry's large
+    folders hold no files.
     """
 
     def __init__(self, reader: ObjectReader, oid: str) -> None:
         self._reader = reader
         self._oid = oid
         self._folders: dict[str, str | None] = {}
-        self._asked = 0
+        self._asked: dict[str, int] = {}
 
     def read(self, path: str) -> Blob | None:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided for an entry whose object is missing or corrupt."""
-        entry = self._entry(path) if is_path(path) else None
+        if not is_path(path):
+            return None
+        found = self._near(path)
+        if found is not None:
+            return Blob(found.oid, found.data) if found.type == "blob" else None
+        entry = self._entry(path)
         if entry is None or entry.mode in {FOLDER, SUBMODULE}:
             return None
         return Blob(entry.oid, self.blob(entry.oid))
+
+    def _near(self, path: str) -> Object | None:
+        """What is at ``path``, where one question tells: its folder is not known, but the one around that is."""
+        parent = path.rpartition("/")[0]
+        if not parent or parent in self._folders or self._folders.get(parent.rpartition("/")[0]) is None:
+            return None
+        question = self._question(path)
+        return self._reader.read(question) if question is not None else None
 
     def list(self, path: str) -> Mapping[str, Entry]:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
@@ -378,22 +391,23 @@ class GitTree(Tree):
         above = path.rpartition("/")[0]
         if _NOT_PLAIN.search(path) or self._reader.kept_listing(self._folders.get(above) or ""):
             return None
-        if not self._is_patient():
-            return None
         while above and self._folders.get(above) is None:
             above = above.rpartition("/")[0]
+        if not self._is_patient(above):
+            return None
         return f"{self._folders.get(above) or self._oid}:{path[len(above) :].lstrip('/')}"
 
-    def _is_patient(self) -> bool:
-        """Whether git is still asked for paths. It reads every folder on the way anew, which costs a millisecond
-        where one has ten thousand entries; whoever asks often is better served by folders listed once and kept.
+    def _is_patient(self, above: str) -> bool:
+        """Whether git is still asked for what is below a folder. It reads every folder on the way anew, which costs a
+        millisecond where one has ten thousand entries; whoever asks often is better served by folders listed once.
         """
-        self._asked += 1
-        return self._asked <= _PATIENCE
+        asked = self._asked[above] = self._asked.get(above, 0) + 1
+        return asked <= _PATIENCE
 
     def _remember(self, path: str, folder: str | None) -> None:
         if len(self._folders) >= KEPT_ENTRIES:
             self._folders.clear()
+            self._asked.clear()
         self._folders[path] = folder
 
 
