@@ -29,7 +29,8 @@ WHO = Identity("Bench", "bench@example.com")
 WHEN = datetime(2026, 11, 20, tzinfo=UTC)
 REGISTRY_ID = "2b6d1f5e-6c0f-4a53-9c1d-5f1f7a0e8d42"
 GITREG = [str(Path(sys.executable).parent / "gitreg")]
-ENVIRONMENT = os.environ | {
+# An installed gitreg has its bytecode.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"} | {
     "DVC_NO_ANALYTICS": "1",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_AUTHOR_NAME": WHO.name,

@@ -102,7 +102,7 @@ def candidate_of(ws: Workspace, base: str, head: str) -> Candidate:
             "begin the branch at the registry's branch",
         )
     tree = ws.repository.tree(head)
-    return candidate(ws.repository.tree(base), raw_changes(ws.repository.tree(ancestor), tree), tree)
+    return candidate(ws.snapshot(base).tree, raw_changes(ws.repository.tree(ancestor), tree), tree)
 
 
 def planned(ws: Workspace, base: Snapshot, edits: Mapping[str, bytes | None]) -> Candidate:
