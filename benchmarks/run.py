@@ -181,7 +181,7 @@ def validate_rows(work: Path, many: int) -> Iterator[Row]:
         usage = cost([*GITREG, "-R", str(path), "validate"], work)
         mine = usage.ru_utime + usage.ru_stime
         tree = open_registry(path).snapshot.tree
-        files = tree.blobs([entry.oid for _, entry in files_below(tree, "models")])
+        files = list(tree.blobs([entry.oid for _, entry in files_below(tree, "models")]))
         begin = time.process_time()
         for data in files:
             yaml.load(data, yaml.CSafeLoader)

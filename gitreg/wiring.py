@@ -68,7 +68,8 @@ def open_registry(options: Options) -> Opened:
         ConfigError: no repository, or no registry in it. Undecided: a URL that does not answer, never seen before.
     """
     if options.registry is None:
-        return _opened(*_discovered(options.directory))
+        repository, inside = _discovered(options.directory)
+        return _opened(repository, None, inside)
     place, folder = options.registry, ""
     if not os.path.isdir(os.path.join(options.directory, place)):
         place, _, folder = place.partition("#")
@@ -77,8 +78,8 @@ def open_registry(options: Options) -> Opened:
         return _cloned(place, folder, options)
     if not options.registry or not os.path.isdir(base):
         raise ConfigError(f"there is no folder {place!r}", "-R takes a folder, a bare repository or a URL")
-    repository, root = _discovered(base, named=True)
-    return _opened(repository, folder or root)
+    repository, inside = _discovered(base, named=True)
+    return _opened(repository, folder or None, inside)
 
 
 def _is_address(place: str) -> bool:
@@ -86,15 +87,15 @@ def _is_address(place: str) -> bool:
     return ":" in place.partition("/")[0]
 
 
-def _discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str | None]:
-    """The repository around a folder. A bare one is its own hub, even if it was cloned from another."""
+def _discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str]:
+    """The repository around a folder, and the folder in it. A bare one is its own hub, even if it was cloned."""
     if not os.path.isdir(start):
         raise ConfigError(f"there is no folder {start!r}", "check -C")
     found = discover(start, named=named)
     repository = GitRepository.open(found.repository)
     if repository.top is None:
         repository = GitRepository.open(found.repository, alone=True)
-    return repository, found.prefix
+    return repository, found.inside
 
 
 def _cloned(url: str, folder: str, options: Options) -> Opened:
@@ -109,11 +110,12 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     return _opened(clone.repository, folder or None)
 
 
-def _opened(repository: GitRepository, root: str | None) -> Opened:
+def _opened(repository: GitRepository, root: str | None, inside: str = "") -> Opened:
+    """The registry in the folder ``root`` or, where nobody named one, around the folder ``inside``."""
     problem: GitregError | None = None
     for commit in _looks(repository):
         tree = repository.tree(commit)
-        found = _find_root(tree) if root is None else root
+        found = _find_root(tree, inside) if root is None else root
         if found is None or tree.read(Layout(found).path(REGISTRY_FILE)) is None:
             problem = problem or ConfigError(
                 f"no registry here: no {Layout(root or '').path(REGISTRY_FILE)} is committed",
@@ -143,10 +145,13 @@ def _looks(repository: GitRepository) -> Iterator[str]:
         yield repository.resolve("HEAD")
 
 
-def _find_root(tree: Tree) -> str | None:
-    """The registry's folder, where nobody named it: the root, or the one top folder that is a registry."""
-    if tree.read(REGISTRY_FILE) is not None:
-        return ""
+def _find_root(tree: Tree, inside: str) -> str | None:
+    """The registry that nobody named: the nearest one around ``inside``, or the one top folder that is one."""
+    parts = inside.split("/") if inside else []
+    for depth in range(len(parts), -1, -1):
+        around = "/".join(parts[:depth])
+        if tree.read(Layout(around).path(REGISTRY_FILE)) is not None:
+            return around
     folders = _registries_in(tree)
     if len(folders) > 1:
         raise UsageError(
@@ -233,13 +238,16 @@ def open_store(opened: Opened, snapshot: Snapshot, remote: str | None) -> Artifa
 
 
 def _local_config(repository: GitRepository, folder: Path | None) -> Path | None:
-    """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged."""
-    from gitreg.adapters.git.run import run
+    """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged.
+
+    Git is asked in the folder where the file really is: ``.dvc`` may be a link, to where the file has another name.
+    """
+    from gitreg.adapters.git.run import attempt
 
     if folder is None or not (folder / ".dvc" / "config.local").is_file():
         return None
-    tracked = run(["ls-files", "--cached", "-z", "--", ".dvc/config.local"], folder)
-    return None if tracked else folder / ".dvc" / "config.local"
+    listed = attempt(["ls-files", "--cached", "-z", "--", "config.local"], folder / ".dvc")
+    return None if listed.code or listed.stdout else folder / ".dvc" / "config.local"
 
 
 def find_signer(repository: GitRepository, key: str | None) -> Signer | None:

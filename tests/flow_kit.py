@@ -51,6 +51,8 @@ forge: {provider: local}
 enforcement: requests
 versions: integer
 """
+#: Another registry, of one person.
+SOLO_REGISTRY = REGISTRY.replace("requests", "solo").replace("6f1c7d4e", "9b3e5a70")
 #: Dan registers, Bo runs the platform, Alice owns the risk. Production takes Alice's approval.
 POLICY = """\
 apiVersion: gitreg/v1
@@ -224,7 +226,7 @@ def make_solo(folder: Path) -> Path:
     """A checkout without origin, whose registry is one person's, and the DVC remote."""
     solo = folder / "solo"
     git(folder, "init", "-q", "--initial-branch=main", os.fspath(solo))
-    fast_import(solo, story(SOLO_POLICY, REGISTRY.replace("requests", "solo")))
+    fast_import(solo, story(SOLO_POLICY, SOLO_REGISTRY))
     for number in (1, 2, 3):
         store_object(folder / "artifacts", bytes_of(number))
     git(solo, "config", "user.name", "Dan")

@@ -41,6 +41,7 @@ from gitreg.core.verify.evidence import (
 )
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError
+from gitreg.flows.verify import local_time
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 BASE = Path(__file__).parent / "rules" / "base"
@@ -85,7 +86,8 @@ class World:
     """What is known about the world. As it stands here, everything is known, and nothing is wrong.
 
     ``author`` (None: unknown) is an admin; ``approvals`` are the persons who approved just now, or statements;
-    ``soaked`` answers every soak question; ``presence`` and ``contents`` answer for artifacts by ``model/version``.
+    ``soaked`` answers every soak question; ``presence`` and ``contents`` answer for artifacts by ``model/version``;
+    ``zones`` has the time zones that are not known.
     """
 
     author: str | None = "erin"
@@ -95,8 +97,10 @@ class World:
     soaked: bool | Unknown = True
     presence: Mapping[str, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[str, Contents] = field(default_factory=dict)
+    zones: Mapping[str, Unknown] = field(default_factory=dict)
     now: datetime = NOW
     bootstrap: bool = False
+    rules_changed: datetime | Unknown | None = None
     request: str = ""
     pusher: Pusher | None = None
     inner: tuple[InnerChange, ...] | Unknown = ()
@@ -145,6 +149,8 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         presence=_presence(head, required, world),
         contents=_contents(head, meaning, required, world),
         soaks=dict.fromkeys(required.soaks, world.soaked),
+        rules_changed=world.rules_changed if required.rules else Unknown("nobody asked"),
+        local_times={zone: world.zones.get(zone, local_time(world.now, zone)) for zone in required.zones},
         request=world.request,
         pusher=world.pusher,
         inner=world.inner,
@@ -197,7 +203,9 @@ def _key(person: str | None, policy: Policy) -> str | None:
 def _opening(known: Evidence, policy: Policy, world: World) -> Statement | None:
     if world.author is None:
         return None
-    body = opening_statement(known.registry, known.target, known.change_id, world.now)
+    body = opening_statement(known.registry, known.target, known.change_id, world.now) | {
+        "request": known.request
+    }
     signature = Signature(
         _key(world.author, policy), not world.author_signature, world.author_signature or None
     )

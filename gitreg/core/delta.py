@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeAlias, TypeVar
 
 from gitreg.core.codec.load import InvalidManifest
@@ -22,11 +23,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class VersionRegistered:
-    """A record was added. ``copied`` tells a copy from a registration."""
+    """A record was added.
+
+    ``copied``: the base has what it says that it was copied from, with the same bytes. ``imported``: its number is an
+    integer that was never used, and does not go on from the highest that ever was.
+    """
 
     model: str
     version: Version
     copied: bool
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,7 @@ class ModelDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ModelRenamed:
-    """A model moved to another name, and a redirect took its place."""
+    """A model moved to another name; a redirect took its place, and older redirects to it were turned along."""
 
     model: str
     to: str
@@ -225,15 +231,18 @@ class Delta:
 def delta(base: Snapshot, head: Snapshot, raw: Sequence[RawChange]) -> Delta:
     """Says what raw path changes from ``base`` to ``head`` mean. Places are judged by the base's layout."""
     places = [(change, base.place(change.path)) for change in raw]
-    moved, rest = _whole_models(head, places)
+    moved, rest = _whole_models(base, head, places)
     return Delta(tuple(raw), (*moved, *_each(base, head, rest)))
 
 
 Placed: TypeAlias = tuple[RawChange, Place]
 
 
-def _whole_models(head: Snapshot, places: list[Placed]) -> tuple[list[Change], list[Placed]]:
-    """Renames and deletions of models take all their paths with them; what is left is judged path by path."""
+def _whole_models(base: Snapshot, head: Snapshot, places: list[Placed]) -> tuple[list[Change], list[Placed]]:
+    """Renames and deletions of models take all their paths with them; what is left is judged path by path.
+
+    A rename also takes the redirects along that it turns: those that led to the old name, and lead to the new one now.
+    """
     found: list[Change] = []
     taken: dict[str, bool] = {}  # model -> whether its additions belong to the rename
     for change, place in places:
@@ -245,8 +254,16 @@ def _whole_models(head: Snapshot, places: list[Placed]) -> tuple[list[Change], l
         if place.kind == "Model" and change.new is None and _is_buried(head, place.model):
             found.append(ModelDeleted(place.model))
             taken[place.model] = False
-    rest = [(c, p) for c, p in places if not _belongs(c, p, taken)]
+    renames = {renamed.model: renamed.to for renamed in found if isinstance(renamed, ModelRenamed)}
+    rest = [(c, p) for c, p in places if not _belongs(c, p, taken) and not _is_turned(base, head, p, renames)]
     return found, rest
+
+
+def _is_turned(base: Snapshot, head: Snapshot, place: Place, renames: Mapping[str, str]) -> bool:
+    if place.kind != "Redirect" or not renames:
+        return False
+    old, new = (_readable(s, "Redirect", place.path, Redirect) for s in (base, head))
+    return old is not None and new is not None and renames.get(old.to) == new.to
 
 
 def _is_buried(head: Snapshot, model: str) -> bool:
@@ -261,25 +278,48 @@ def _belongs(change: RawChange, place: Place, taken: dict[str, bool]) -> bool:
     return change.new is None or place.sort is Sort.MARKER
 
 
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """Versions as the places name them: those with a new record, with a new tombstone, and the imported ones."""
+
+    added: frozenset[tuple[str, str]]
+    buried: frozenset[tuple[str, str]]
+    imported: frozenset[tuple[str, str]]
+
+
 def _each(base: Snapshot, head: Snapshot, places: Iterable[Placed]) -> Iterator[Change]:
     placed = list(places)
-    added = {(p.model, p.version) for c, p in placed if p.kind == "ModelVersion" and c.old is None}
-    buried = {(p.model, p.version) for c, p in placed if p.kind == "VersionTombstone" and c.old is None}
+    added = frozenset((p.model, p.version) for c, p in placed if p.kind == "ModelVersion" and c.old is None)
+    buried = frozenset(
+        (p.model, p.version) for c, p in placed if p.kind == "VersionTombstone" and c.old is None
+    )
+    versions = _Versions(added, buried, frozenset(_imported(base, added)))
     seen: set[Change] = set()
     for change, place in placed:
-        for meaning in _meaning(base, head, change, place, added, buried):
+        for meaning in _meaning(base, head, change, place, versions):
             if meaning not in seen:
                 seen.add(meaning)
                 yield meaning
 
 
+def _imported(base: Snapshot, added: frozenset[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """The new integers that do not follow, one by one, on the highest that was ever used.
+
+    One that was used before is none of them: it cannot be registered at all (GR206).
+    """
+    for model in {model for model, _ in added}:
+        found = (parse_version(version) for name, version in added if name == model)
+        numbers = [version for version in found if isinstance(version, int)]
+        try:
+            fresh = sorted(number for number in numbers if not base.is_taken(model, number))
+            top = base.top_number(model) if fresh else 0
+        except InvalidManifest:
+            continue  # nobody can tell which numbers its tombstone has; the manifest rule says so
+        yield from ((model, str(n)) for n, following in zip(fresh, count(top + 1)) if n != following)
+
+
 def _meaning(
-    base: Snapshot,
-    head: Snapshot,
-    change: RawChange,
-    place: Place,
-    added: set[tuple[str, str]],
-    buried: set[tuple[str, str]],
+    base: Snapshot, head: Snapshot, change: RawChange, place: Place, versions: _Versions
 ) -> Iterator[Change]:
     match place.sort:
         case Sort.UNMANAGED:
@@ -290,29 +330,29 @@ def _meaning(
             if change.new is not None:
                 yield UnknownChange(place.path)
         case Sort.RECORD:
-            yield from _record(head, change, place, added, buried)
+            yield from _record(base, head, change, place, versions)
         case Sort.POINTER:
             yield from _pointer(base, head, change, place)
         case Sort.ANNOTATION:
-            yield from _annotation(change, place, added, buried)
+            yield from _annotation(change, place, versions)
         case Sort.MARKER:
             yield from _marker(change, place)
 
 
 def _record(
-    head: Snapshot, change: RawChange, place: Place, added: set[tuple[str, str]], buried: set[tuple[str, str]]
+    base: Snapshot, head: Snapshot, change: RawChange, place: Place, versions: _Versions
 ) -> Iterator[Change]:
     key = (place.model, place.version)
     version = _number(place)
-    if change.new is None and key in buried:
+    if change.new is None and key in versions.buried:
         return  # the tombstone speaks for it
     if change.old is not None:
         yield RecordTampered(place.path, removed=change.new is None)
     elif place.kind == "ModelVersion":
         record = _readable(head, "ModelVersion", place.path, ModelVersion)
-        copied = record is not None and record.copied_from is not None
-        yield VersionRegistered(place.model, version, copied)
-    elif place.kind == "dvc" and key not in added:
+        copied = record is not None and base.confirms_copy(record) is True
+        yield VersionRegistered(place.model, version, copied, key in versions.imported)
+    elif place.kind == "dvc" and key not in versions.added:
         yield RecordTampered(place.path, removed=False)  # another artifact beside an old record
     elif place.kind in {"Evidence", "EvidenceRetraction"}:
         yield EvidenceAdded(place.model, version, place.name, place.kind == "EvidenceRetraction")
@@ -329,15 +369,13 @@ def _pointer(base: Snapshot, head: Snapshot, change: RawChange, place: Place) ->
         yield AliasMoved(place.model, place.name, place.path, *aliases)
 
 
-def _annotation(
-    change: RawChange, place: Place, added: set[tuple[str, str]], buried: set[tuple[str, str]]
-) -> Iterator[Change]:
+def _annotation(change: RawChange, place: Place, versions: _Versions) -> Iterator[Change]:
     if place.kind == "Model":
         if change.new is None:
             yield MarkerTampered(place.path)  # a model ends only with a tombstone or redirect
         else:
             yield ModelCreated(place.model) if change.old is None else ModelEdited(place.model)
-    elif (place.model, place.version) not in added | buried:
+    elif (place.model, place.version) not in versions.added | versions.buried:
         yield NotesEdited(place.model, _number(place))
 
 
@@ -431,6 +469,8 @@ def kinds(found: Delta, policy: Policy) -> list[str]:
 
 def _kind(change: Change) -> str | None:
     match change:
+        case VersionRegistered(imported=True):
+            return "import"
         case VersionRegistered(copied=copied):
             return "copy" if copied else "register"
         case ModelCreated():

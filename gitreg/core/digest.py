@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Iterable
+from itertools import pairwise
 
 from gitreg.core.names import fold
 from gitreg.core.ports import ListedFile
@@ -43,33 +44,29 @@ def artifact_digest(files: Iterable[ListedFile]) -> str:
 
 def payload_paths_problem(paths: Iterable[str]) -> str | None:
     """Says why these paths cannot be the files of one directory on every file system; None if they can."""
-    files: set[str] = set()
-    folders: set[str] = set()
-    spellings: dict[str, str] = {}
+    folded: list[tuple[str, str]] = []
     for path in paths:
         problem = payload_path_problem(path)
-        if problem is None and path in files:
-            problem = "it is listed twice"
         if problem:
             return f"{path!r}: {problem}"
-        files.add(path)
-        for name in (path, *_folders(path, folders)):
-            twin = spellings.setdefault(fold(name), name)
-            if twin != name:
-                return f"{name!r}: the same name as {twin!r} where case or form does not count"
-    both = sorted(files & folders)
-    return f"{both[0]!r}: a file and a folder at once" if both else None
+        folded.append(("\0".join(map(fold, path.split("/"))), path))
+    # Sorted so, all that is in one folder stands together. To remember each folder would take memory without bound.
+    folded.sort()
+    return next(filter(None, (_clash(one, other) for (_, one), (_, other) in pairwise(folded))), None)
 
 
-def _folders(path: str, known: set[str]) -> list[str]:
-    """The folders above ``path`` that are not yet ``known``; now they are."""
-    found: list[str] = []
-    folder = path.rpartition("/")[0]
-    while folder and folder not in known:
-        known.add(folder)
-        found.append(folder)
-        folder = folder.rpartition("/")[0]
-    return found
+def _clash(one: str, other: str) -> str | None:
+    """Says why two neighbours of the sorted paths cannot stand side by side; None if they can."""
+    if one == other:
+        return f"{one!r}: it is listed twice"
+    names, twins = one.split("/"), other.split("/")
+    for depth, (name, twin) in enumerate(zip(names, twins, strict=False), 1):
+        if name != twin:
+            if fold(name) != fold(twin):
+                return None
+            told = "the same name as {!r} where case or form does not count".format("/".join(names[:depth]))
+            return f"{'/'.join(twins[:depth])!r}: {told}"
+    return f"{min(one, other, key=len)!r}: a file and a folder at once"
 
 
 def payload_path_problem(path: str) -> str | None:

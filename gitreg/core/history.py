@@ -101,7 +101,7 @@ def _policy(base: Snapshot, head: Snapshot) -> Policy:
 
 def _sentences(found: Delta, policy: Policy) -> Iterator[tuple[str, str, str]]:
     for change in found.changes:
-        sentence = None if _is_turned_along(change, found) else _sentence(change)
+        sentence = _sentence(change)
         if sentence:
             yield sentence
     for move in transitions(found, policy):
@@ -109,12 +109,6 @@ def _sentences(found: Delta, policy: Policy) -> Iterator[tuple[str, str, str]]:
     if any(isinstance(change, RulesChanged) for change in found.changes):
         paths = ", ".join(sorted(change.path for change in found.of(RulesChanged)))
         yield "rules", "", f"changed {paths}"
-
-
-def _is_turned_along(change: Change, found: Delta) -> bool:
-    """Whether a redirect was rewritten in the same change as a rename, which turns those to the old name."""
-    is_redirect = isinstance(change, MarkerTampered) and change.path.endswith("/redirect.yaml")
-    return is_redirect and bool(found.of(ModelRenamed))
 
 
 def _move(move: Transition) -> tuple[str, str, str]:
@@ -130,6 +124,8 @@ def _move(move: Transition) -> tuple[str, str, str]:
 
 def _sentence(change: Change) -> tuple[str, str, str] | None:
     match change:
+        case VersionRegistered(model, version, imported=True):
+            return "import", model, f"imported version {version}"
         case VersionRegistered(model, version, copied):
             return ("copy" if copied else "register"), model, f"registered version {version}"
         case VersionDeleted(model, version):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import takewhile
 
 from gitreg.core.names import Version, model_name_problem, parse_version, pointer_name_problem
 
@@ -91,18 +92,59 @@ class Layout:
                 return Place(path, Sort.RULES, kinds.get(relative))
         # Another registry in the same repository may be the one that readers find: that is for the rules owners.
         is_registry = path.rpartition("/")[2] == REGISTRY_FILE
-        if is_registry or any(_glob(glob).match(path) for glob in self._protected):
+        if is_registry or any(matches_glob(glob, path) for glob in self._protected):
             return Place(path, Sort.RULES)
         return Place(path, Sort.UNMANAGED)
 
 
+_SPECIAL = re.compile(r"(?:\*\*/)+|\*+|.", re.DOTALL)
+
+
 @lru_cache(maxsize=256)
-def _glob(pattern: str) -> re.Pattern[str]:
-    """``**`` crosses folders, ``*`` and ``?`` do not; nothing else is special. Runs of stars count once."""
-    parts = re.split(r"(\*\*/|\*+|\?)", pattern)
-    special = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
-    source = "".join(special.get(p, ".*" if set(p) == {"*"} else re.escape(p)) for p in parts if p)
-    return re.compile(source + r"\Z", re.DOTALL)
+def _parts(pattern: str) -> tuple[str, ...]:
+    """A glob's parts: single characters and ``?``, ``*``, ``**``, ``**/``. Runs of stars count once."""
+    return tuple(
+        "**/" if part[-2:] == "*/" else "**" if len(part) > 1 else part for part in _SPECIAL.findall(pattern)
+    )
+
+
+def matches_glob(pattern: str, path: str) -> bool:
+    """``**`` crosses folders, ``*`` and ``?`` do not; nothing else is special. It takes pattern times path steps.
+
+    All ways are followed at once: as a regular expression, ``**/**/**/x`` would be tried for years on a deep path.
+    """
+    parts = _parts(pattern)
+    states = _skipped(parts, {(0, False)})
+    for character in path:
+        states = _skipped(parts, {state for each in states for state in _step(parts, *each, character)})
+        if not states:
+            return False
+    return (len(parts), False) in states
+
+
+def _step(parts: Sequence[str], at: int, inside: bool, character: str) -> Iterator[tuple[int, bool]]:
+    """Where one more character leads; ``inside`` a ``**/``, which only a ``/`` ends."""
+    part = parts[at] if at < len(parts) else ""
+    if part == "**/":
+        yield at, True
+        if character == "/":
+            yield at + 1, False
+    elif part == "**" or (part == "*" and character != "/"):
+        yield at, False
+    elif part == character or (part == "?" and character != "/"):
+        yield at + 1, False
+
+
+def _skipped(parts: Sequence[str], states: set[tuple[int, bool]]) -> set[tuple[int, bool]]:
+    """With the states behind stars that stand for nothing."""
+    found = set(states)
+    for at, inside in states:
+        stars = takewhile(_STARS.__contains__, parts[at:] if not inside else ())
+        found |= {(at + number, False) for number, _ in enumerate(stars, 1)}
+    return found
+
+
+_STARS = frozenset({"*", "**", "**/"})
 
 
 def _in_models(path: str, parts: list[str]) -> Place:

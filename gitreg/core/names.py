@@ -130,6 +130,27 @@ def payload_name_problem(name: str) -> str | None:
     return _device_problem(name)
 
 
+# What HFS+ leaves out of names, and what NTFS and git's own checks take for .git:
+# https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreprotectHFS, and protectNTFS below it.
+_LEFT_OUT = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+_DOT_GIT = re.compile(r"(?:\.git|git~1)[ .]*(?::.*)?\Z", re.IGNORECASE | re.DOTALL)
+
+
+def path_problem(path: str) -> str | None:
+    """Says why git would not check a path of a tree out, on one system or another; None if it would."""
+    if any(name in {"", ".", ".."} for name in path.split("/")) or ".." in path.split("\\"):
+        return "it leads out of its folder"
+    if any(_DOT_GIT.match(_LEFT_OUT.sub("", name)) for name in re.split(r"[/\\]", path)):
+        return "it lies in a git folder"
+    return None
+
+
+def seen_as(path: str) -> str:
+    """The path that some file system takes this one for: without regard to case, width and what it leaves out."""
+    names = re.split(r"[/\\]", fold(_LEFT_OUT.sub("", path)))
+    return "/".join(name.partition(":")[0].rstrip(" .") or name for name in names)
+
+
 def is_semver(text: str) -> bool:
     """Whether ``text`` is a SemVer 2.0.0 version without build metadata, of bounded length."""
     return len(text) <= 64 and _SEMVER.match(text) is not None

@@ -29,6 +29,7 @@ from gitreg.core.decode import (
 )
 from gitreg.core.names import NONE, fold
 from gitreg.core.ports import Pusher
+from gitreg.core.windows import Window, window
 
 #: The kinds of change (closed); ``all`` in a list stands for every one.
 KINDS = (
@@ -50,18 +51,21 @@ KINDS = (
 _DURATION = re.compile(r"[1-9][0-9]{0,4}[mhdw]\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+# https://packaging.python.org/en/latest/specifications/name-normalization/
+_PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\Z")
 _KEY = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{16,8000}={0,2}(?: [^\r\n]{0,200})?\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A human whose approval counts: their names on forges, and their SSH public keys."""
+    """Who may sign: their names on forges, and their SSH public keys. What a ``bot`` approves does not count."""
 
     id: str
     email: str | None = None
     github: str | None = None
     gitlab: str | None = None
     keys: tuple[str, ...] = ()
+    bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,21 @@ class CardGate:
     sections: tuple[str, ...]
 
 
-Gate: TypeAlias = MetricGate | SchemaGate | FormatsGate | CardGate
+@dataclass(frozen=True, slots=True)
+class EnvironmentGate:
+    """The environment that the record names, so that it can be built again.
+
+    ``python``: a version of Python is named; ``pinned``: so is exactly one version of every requirement; ``require``:
+    the packages that must be among them; ``allow``: the only ones that may be (None: any).
+    """
+
+    python: bool = True
+    pinned: bool = True
+    require: tuple[str, ...] = ()
+    allow: tuple[str, ...] | None = None
+
+
+Gate: TypeAlias = MetricGate | SchemaGate | FormatsGate | CardGate | EnvironmentGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +162,8 @@ class StagePolicy:
     """What it takes to enter (and to leave) one stage.
 
     ``sources`` are the stages a version may come from (``from`` in the file; None: any); ``holds`` bounds how many
-    versions stand in it (None: any number); a version that must give way goes to ``replaced``.
+    versions stand in it (None: any number); a version that must give way goes to ``replaced``. In its ``windows``
+    nothing enters or leaves it.
     """
 
     name: str
@@ -155,6 +174,7 @@ class StagePolicy:
     approvals: tuple[ApprovalNeed, ...] = ()
     rollback: tuple[ApprovalNeed, ...] | None = None
     gates: tuple[Gate, ...] = ()
+    windows: tuple[Window, ...] = ()
 
     @property
     def rollback_approvals(self) -> tuple[ApprovalNeed, ...]:
@@ -226,6 +246,13 @@ class Policy:
                 merged |= {key: Setting(value, override.models) for key, value in changed.items()}
         return {key: each for key, each in merged.items() if each.value is not None}
 
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The time zones that windows name, in any stage and any override."""
+        raw = [*self.stages, *(settings for each in self.overrides for settings in each.stages.values())]
+        found = (each for settings in raw for each in _windows(settings.get("windows") or [], ()))
+        return tuple(sorted({each.zone for each in found}))
+
     def alias(self, name: str) -> AliasPolicy:
         """What holds for the alias ``name``; look-ups ignore case."""
         known = (alias for alias in self.aliases if alias.name.lower() == name.lower())
@@ -239,6 +266,11 @@ class Policy:
         """Whose SSH public key this is (type and base64, without comment)."""
         return next((p for p in self.people if any(_bare(k) == key for k in p.keys)), None)
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """Everybody's SSH public keys (type and base64, without comment)."""
+        return frozenset(_bare(key) for person in self.people for key in person.keys)
+
     def person_who(self, pusher: Pusher) -> Person | None:
         """The person behind a login (their id or e-mail address, exactly) or an SSH key; the login counts first."""
         if pusher.user is not None:
@@ -248,6 +280,10 @@ class Policy:
     def members(self, group: str) -> frozenset[str]:
         """The person ids in a group; empty if there is no such group."""
         return frozenset(self.groups.get(group, ()))
+
+    def approvers(self, group: str) -> frozenset[str]:
+        """Those members of a group whose approvals can count: all but bots."""
+        return self.members(group) - {person.id for person in self.people if person.bot}
 
     def roles_of(self, person: str) -> tuple[str, ...]:
         """The names of the roles that a person has through their groups."""
@@ -279,6 +315,15 @@ def duration(value: object, where: Where) -> timedelta:
     return timedelta(**{_UNITS[found[-1]]: int(found[:-1])})
 
 
+def show_period(period: timedelta) -> str:
+    """A duration in its largest whole unit, for people."""
+    minutes = int(period.total_seconds() // 60)
+    for size, name in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes % size == 0:
+            return f"{minutes // size} {name}{'s' if minutes != size else ''}"
+    raise AssertionError("every number of minutes is a multiple of one")
+
+
 _identifier: Reader[str] = matching(_ID, "an id (letters, digits, '.', '_', '-')", 64)
 _identifiers = array(_identifier, most=1000)
 _kinds = array(one_of("all", *KINDS), most=20)
@@ -293,6 +338,7 @@ def _person(value: object, where: Where) -> Person:
         github=fields.maybe("github", nullable(text(64, 1)), None),
         gitlab=fields.maybe("gitlab", nullable(text(255, 1)), None),
         keys=fields.maybe("keys", array(matching(_KEY, "an SSH public key", 8400), most=32), ()),
+        bot=fields.maybe("bot", boolean, False),
     )
     fields.done()
     return person
@@ -389,11 +435,32 @@ def _card_gate(value: object, where: Where) -> CardGate:
     return gate
 
 
+def _environment(value: object, where: Where) -> EnvironmentGate:
+    fields = Fields(value, where)
+    packages = array(matching(_PACKAGE, "the name of a Python package", 100), most=1000)
+    gate = EnvironmentGate(
+        python=fields.maybe("python", boolean, True),
+        pinned=fields.maybe("pinned", boolean, True),
+        require=fields.maybe("require", packages, ()),
+        allow=fields.maybe("allow", nullable(packages), None),
+    )
+    fields.done()
+    return gate
+
+
+def _environment_gate(value: object, where: Where) -> EnvironmentGate:
+    fields = Fields(value, where)
+    gate = fields.take("environment", _environment)
+    fields.done()
+    return gate
+
+
 _GATES: Mapping[str, Reader[Gate]] = {
     "metric": _metric_gate,
     "schema": _schema_gate,
     "formats": _formats_gate,
     "card": _card_gate,
+    "environment": _environment_gate,
 }
 
 
@@ -401,6 +468,9 @@ def _gate(value: object, where: Where) -> Gate:
     found = any_mapping(value, where)
     sort = next((key for key in _GATES if key in found), "metric")
     return _GATES[sort](value, where)
+
+
+_windows = array(window, most=20)
 
 
 def _stage(value: object, where: Where) -> StagePolicy:
@@ -414,6 +484,7 @@ def _stage(value: object, where: Where) -> StagePolicy:
         approvals=fields.maybe("approvals", _approvals, ()),
         rollback=fields.maybe("rollback", _rollback, None),
         gates=fields.maybe("gates", array(_gate, most=100), ()),
+        windows=fields.maybe("windows", _windows, ()),
     )
     fields.done()
     return stage
@@ -434,7 +505,7 @@ def _stage_override(value: object, where: Where) -> Mapping[str, object]:
     return found
 
 
-_OVERRIDABLE = frozenset({"from", "holds", "replaced", "soak", "approvals", "rollback", "gates"})
+_OVERRIDABLE = frozenset({"from", "holds", "replaced", "soak", "approvals", "rollback", "gates", "windows"})
 
 
 def _alias(value: object, where: Where) -> AliasPolicy:

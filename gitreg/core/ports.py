@@ -6,7 +6,7 @@ and in UTC. Every method may raise :class:`gitreg.errors.Undecided` where the wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -53,13 +53,13 @@ class Tree(Protocol):
         """The content of a blob known to be there, cut as in :class:`Blob`."""
         ...
 
-    def lists(self, paths: Sequence[str]) -> Sequence[Mapping[str, Entry]]:
-        """As ``list``, for many folders: where each answer takes a while, they are asked for together."""
-        return [self.list(path) for path in paths]
+    def lists(self, paths: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
+        """As ``list``, for many folders, as they are asked for; a tree may look ahead as far as they are small."""
+        return (self.list(path) for path in paths)
 
-    def blobs(self, oids: Sequence[str]) -> Sequence[bytes]:
-        """As ``blob``, for many blobs."""
-        return [self.blob(oid) for oid in oids]
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes]:
+        """As ``blob``, for many blobs, as they are asked for; a tree may look ahead as far as they are small."""
+        return (self.blob(oid) for oid in oids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,8 @@ class Repository(Protocol):
         """The files of a commit (or tree) id."""
         ...
 
-    def blobs(self, oids: Sequence[str]) -> Sequence[bytes | None]:
-        """The contents of blobs, each cut as in :class:`Blob`; None for what is missing or no blob."""
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes | None]:
+        """The contents of blobs as they are asked for, each cut as in :class:`Blob`; None for what is no blob here."""
         ...
 
     def merge_base(self, one: str, other: str) -> str | None:
@@ -394,8 +394,11 @@ class Forge(Protocol):
         """The signed opening of a request, also of one that is over; None if it was not signed. Raises NotFound."""
         ...
 
-    def statements(self, change_id: str) -> Sequence[Statement]:
-        """Approvals and revocations that name this change, each with its signature checked."""
+    def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
+        """Approvals and revocations that name this change, each with its signature checked.
+
+        ``known``: the public keys (type and base64) that may count; others' statements are invalid, and cost no check.
+        """
         ...
 
     def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:

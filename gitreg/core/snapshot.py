@@ -226,6 +226,19 @@ class Snapshot:
         tombstone = self.model_tombstone(model)
         return set(self.numbers(model)) | {pin.version for pin in (tombstone.versions if tombstone else ())}
 
+    def is_taken(self, model: str, version: Version) -> bool:
+        """Whether a number was ever used under this name."""
+        tombstone = self.model_tombstone(model)
+        buried = any(pin.version == version for pin in (tombstone.versions if tombstone else ()))
+        return buried or str(version) in self.version_folders(model)
+
+    def top_number(self, model: str) -> int:
+        """The highest integer that was ever used under this name; 0 if none was. What is registered goes on from it."""
+        tombstone = self.model_tombstone(model)
+        folders = (parse_version(name) for name in self.version_folders(model))
+        buried = (pin.version for pin in (tombstone.versions if tombstone else ()))
+        return max((v for v in (*folders, *buried) if isinstance(v, int)), default=0)
+
     def record(self, model: str, version: Version) -> ModelVersion | None:
         """``version.yaml``; None if the version does not exist or was deleted."""
         return cast("ModelVersion | None", self.manifest("ModelVersion", self.layout.version(model, version)))
@@ -240,6 +253,26 @@ class Snapshot:
                 f"gitreg version list {_quoted(model)} shows all",
             )
         return record
+
+    def confirms_copy(self, record: ModelVersion) -> bool | None:
+        """Whether what a record says that it was copied from is here, with the same bytes; by exact or former name.
+
+        None where the record speaks of no version of this registry, which nobody can look up.
+        """
+        origin = record.copied_from
+        if origin is None or origin.registry != self._id():
+            return None
+        try:
+            redirect = self.redirect(origin.model)
+            original = self.record(redirect.to if redirect else origin.model, origin.version)
+        except InvalidManifest:
+            return False
+        return original is not None and original.artifact.digest == origin.digest == record.artifact.digest
+
+    def _id(self) -> str | None:
+        with suppress(ConfigError, InvalidManifest):
+            return self.registry().id
+        return None
 
     def version_tombstone(self, model: str, version: Version) -> VersionTombstone | None:
         """``tombstone.yaml`` of a version."""

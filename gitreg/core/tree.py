@@ -11,10 +11,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitreg.core.ports import FILE, FOLDER, READ_LIMIT, Blob, Entry, Tree
-
-#: How many folders are listed together: enough to make the way to them cheap, and few enough to hold.
-_AT_A_TIME = 500
+from gitreg.core.ports import FILE, FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
+from gitreg.errors import Undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,43 +24,77 @@ class RawChange:
     new: Entry | None
 
 
+#: How many folders may lie in each other; git itself ends at a few thousand (core.maxTreeDepth).
+MOST_LEVELS = 100
+#: How many paths and folders of a change, or below a folder, are looked at. A few hundred bytes of trees that name
+#: each other can stand for billions of files (https://kate.io/blog/git-bomb/).
+MOST_STEPS = 1_000_000
+
+
+class _Walk:
+    """Counts the steps of one walk. Raises Undecided where it goes too far or too deep."""
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+
+    def step(self, path: str) -> str:
+        self._left -= 1
+        if self._left < 0:
+            raise Undecided(f"there are more than {self._most} files and folders to be looked at")
+        if path.count("/") > MOST_LEVELS:
+            raise Undecided(f"{path[:40]!r}… lies deeper than {MOST_LEVELS} folders")
+        return path
+
+
 def raw_changes(old: Tree, new: Tree, folder: str = "") -> Iterator[RawChange]:
-    """Every path that differs, in path order; equal subtrees are not opened. No renames, no content."""
+    """Every path that differs, in path order; equal subtrees are not opened. No renames, no content.
+
+    Raises:
+        Undecided: more than ``MOST_STEPS`` paths and folders differ, or one lies deeper than ``MOST_LEVELS``.
+    """
+    return _compared(old, new, folder, _Walk(MOST_STEPS))
+
+
+def _compared(old: Tree, new: Tree, folder: str, walk: _Walk) -> Iterator[RawChange]:
     before, after = old.list(folder), new.list(folder)
     # The differing names first: of a folder of many thousands few differ, and only those are sorted.
     differing = {name for name, entry in before.items() if after.get(name) != entry}
     for name in sorted(differing | (after.keys() - before.keys())):
-        path = f"{folder}/{name}" if folder else name
-        yield from _differing(old, new, path, before.get(name), after.get(name))
+        path = walk.step(f"{folder}/{name}" if folder else name)
+        yield from _differing(old, new, path, before.get(name), after.get(name), walk)
 
 
 def _differing(
-    old: Tree, new: Tree, path: str, one: Entry | None, other: Entry | None
+    old: Tree, new: Tree, path: str, one: Entry | None, other: Entry | None, walk: _Walk
 ) -> Iterator[RawChange]:
     folders = [entry is not None and entry.mode == FOLDER for entry in (one, other)]
     if any(folders):
-        yield from raw_changes(old if folders[0] else _NOTHING, new if folders[1] else _NOTHING, path)
+        yield from _compared(old if folders[0] else _NOTHING, new if folders[1] else _NOTHING, path, walk)
     file, other_file = (None if is_folder else e for is_folder, e in zip(folders, (one, other), strict=True))
     if file or other_file:
         yield RawChange(path, file, other_file)
 
 
 def files_below(tree: Tree, folder: str) -> Iterator[tuple[str, Entry]]:
-    """Every file below a folder, with its path from the repository's root; folders are walked, never followed."""
-    yield from _files_in(tree, folder, tree.list(folder))
+    """Every file below a folder, with its path from the repository's root; folders are walked, never followed.
+
+    Raises:
+        Undecided: as :func:`raw_changes`, with five times as many steps: a registry has more than a change of it.
+    """
+    return _files_in(tree, folder, tree.list(folder), _Walk(5 * MOST_STEPS))
 
 
-def _files_in(tree: Tree, folder: str, listing: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
-    entries = [(f"{folder}/{name}" if folder else name, listing[name]) for name in sorted(listing)]
-    for at in range(0, len(entries), _AT_A_TIME):
-        part = entries[at : at + _AT_A_TIME]
-        folders = [path for path, entry in part if entry.mode == FOLDER]
-        inside = dict(zip(folders, tree.lists(folders), strict=True))
-        for path, entry in part:
-            if path in inside:
-                yield from _files_in(tree, path, inside[path])
-            else:
-                yield path, entry
+def _files_in(
+    tree: Tree, folder: str, listing: Mapping[str, Entry], walk: _Walk
+) -> Iterator[tuple[str, Entry]]:
+    entries = {f"{folder}/{name}" if folder else name: listing[name] for name in sorted(listing)}
+    inside = tree.lists([path for path, entry in entries.items() if entry.mode == FOLDER])
+    for path, entry in entries.items():
+        walk.step(path)
+        if entry.mode == FOLDER:
+            yield from _files_in(tree, path, next(inside), walk)
+        else:
+            yield path, entry
 
 
 def entry_at(tree: Tree, path: str) -> Entry | None:
@@ -97,7 +129,8 @@ def candidate(base: Tree, changes: Iterable[RawChange], source: Tree) -> Candida
         (landed if now == change.old else conflicts).append(change)
     removed = {c.path for c in landed if c.new is None}
     conflicts += [c for c in landed if c.new is not None and _blocked(base, c.path, removed)]
-    kept = tuple(c for c in landed if c not in conflicts)
+    torn = set(conflicts)
+    kept = tuple(c for c in landed if c not in torn)
     return Candidate(OverlayTree(base, {c.path: c.new for c in kept}, source), kept, tuple(conflicts))
 
 
@@ -163,6 +196,7 @@ class OverlayTree(Tree):
         self._changes = changes
         self._source = source
         self._own = {entry.oid for entry in changes.values() if entry}
+        self._listed: dict[str, Mapping[str, Entry]] = {}
         self._touched: dict[str, set[str]] = {}
         for path in changes:
             parts = path.split("/")
@@ -174,13 +208,20 @@ class OverlayTree(Tree):
         if path not in self._changes:
             return self._base.read(path)
         entry = self._changes[path]
-        return Blob(entry.oid, self._source.blob(entry.oid)[: READ_LIMIT + 1]) if entry else None
+        if entry is None or entry.mode == SUBMODULE:
+            return None
+        return Blob(entry.oid, self._source.blob(entry.oid)[: READ_LIMIT + 1])
 
     def list(self, path: str) -> Mapping[str, Entry]:
         """See :class:`gitreg.core.ports.Tree`."""
         touched = self._touched.get(path)
         if not touched:
             return self._base.list(path)
+        if path not in self._listed:
+            self._listed[path] = self._laid_over(path, touched)
+        return self._listed[path]
+
+    def _laid_over(self, path: str, touched: set[str]) -> Mapping[str, Entry]:
         found = dict(self._base.list(path))
         for name in touched:
             entry = self._entry(f"{path}/{name}" if path else name, found.get(name))
@@ -203,15 +244,15 @@ class OverlayTree(Tree):
         """See :class:`gitreg.core.ports.Tree`."""
         return (self._source if oid in self._own else self._base).blob(oid)
 
-    def lists(self, paths: Sequence[str]) -> Sequence[Mapping[str, Entry]]:
+    def lists(self, paths: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
         """See :class:`gitreg.core.ports.Tree`."""
-        below = iter(self._base.lists([path for path in paths if path not in self._touched]))
-        return [self.list(path) if path in self._touched else next(below) for path in paths]
+        below = self._base.lists([path for path in paths if path not in self._touched])
+        return (self.list(path) if path in self._touched else next(below) for path in paths)
 
-    def blobs(self, oids: Sequence[str]) -> Sequence[bytes]:
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes]:
         """See :class:`gitreg.core.ports.Tree`."""
-        below = iter(self._base.blobs([oid for oid in oids if oid not in self._own]))
-        return [self._source.blob(oid) if oid in self._own else next(below) for oid in oids]
+        below = self._base.blobs([oid for oid in oids if oid not in self._own])
+        return (self._source.blob(oid) if oid in self._own else next(below) for oid in oids)
 
 
 def edited(base: Tree, edits: Mapping[str, bytes | None]) -> OverlayTree:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -53,7 +54,8 @@ def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Findin
     """
     new, judged, old_head = _asked_for(ws, branch)
     request = ws.forge.open(new, ws.signer, old_head, ws.clock())
-    return request, tuple(evaluate(replace(judged, evidence=replace(judged.evidence, author=request.author))))
+    known = replace(judged.evidence, author=request.author, request=request.id)
+    return request, tuple(evaluate(replace(judged, evidence=known)))
 
 
 def preview_branch(ws: Workspace, branch: str) -> Preview:
@@ -107,7 +109,7 @@ def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, 
     Raises:
         ConfigError: there is no SSH key to sign with.
         NotFound: no such request.
-        Refused: it would not count: the policy does not know the key, or it is the author's.
+        Refused: it would not count: the policy does not know the key, or it is a bot's or the author's.
     """
     change, body = statement(ws, id, valid_for=valid_for, revoke=revoke)
     return ws.forge.state(change, body, _demand_signer(ws), ws.clock())
@@ -135,6 +137,11 @@ def _demand_heard(judged: Judged, request: ChangeRequest, signer: Signer, revoke
         raise Refused(
             "your SSH key is nobody's in policy.yaml, so your approval would not count",
             "ask the rules owners to add it to people, or choose another with --key",
+        )
+    if person.bot and not revoke:
+        raise Refused(
+            f"your SSH key is that of the bot {person.id}, so your approval would not count",
+            "approve with a key of your own: choose another with --key",
         )
     if person.id == author_of(judged.evidence, judged.policy) and not revoke:
         raise Refused(
@@ -176,12 +183,17 @@ def _merge(ws: Workspace, id: str) -> Merged:
     if any(finding.outcome is not Outcome.WARNING for finding in verdict.findings):
         raise rejected(f"merging #{request.id}", verdict.findings)
     tree = write_candidate(ws, base, verdict.candidate)
-    message = f"Merge change #{request.id}: {request.title}\n{_trailers(verdict.judged)}"
+    message = f"Merge change #{request.id}: {_inert(request.title)}\n{_trailers(verdict.judged)}"
     sign = ws.signer.sign_commit if ws.signer else None
     now = landing_time(ws, base)
     commit = ws.repository.write_commit(tree, [base, head], message, ws.identity, now, sign)
     ws.forge.merge(request, commit, base, change_request_body(verdict.judged, verdict.findings))
     return Merged(request, commit, ws.repository.follow(ws.branch, base, commit))
+
+
+def _inert(title: str) -> str:
+    """A request's title without what a forge obeys in a commit's message: ``[skip ci]``, ``closes #1``, mentions."""
+    return " ".join(re.sub(r"[^\w./:,()→ -]", " ", title).split())[:200]
 
 
 def _trailers(judged: Judged) -> str:

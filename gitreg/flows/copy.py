@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 
 from gitreg.core.manifest import CopiedFrom, ModelVersion
@@ -22,13 +23,15 @@ def copy(
     model: str,
     *,
     version: str | None = None,
+    again: bool = False,
     create: NewModel | None = None,
     direct: bool | None = None,
     dry_run: bool = False,
 ) -> Landed | Proposed | Preview:
     """Registers the version that ``reference`` means in ``source`` under ``model`` in ``target``.
 
-    Its record keeps params, metrics, signature and environment, and says where it came from.
+    Its record keeps params, metrics, signature and environment, and says where it came from. ``again`` copies bytes
+    that one of the newest versions there has already; without it that is NothingToDo.
     """
     _, snapshot = source.current()
     found = resolve(snapshot, reference)
@@ -38,7 +41,8 @@ def copy(
             f"{found.model}/{found.record.version} has no .dvc file", "gitreg validate shows what is wrong"
         )
     registration = _registration(snapshot, target, found.model, found.record, pointer)
-    asked = replace(registration, model=model, version=version, create=create)
+    nonce = secrets.token_hex(8) if again else None
+    asked = replace(registration, model=model, version=version, create=create, nonce=nonce)
     if dry_run:
         return preview(target, lambda base: plan_register(base, asked))
     target.repository.fetch()

@@ -213,7 +213,7 @@ def propose(
     )
     request = ws.forge.open(new, ws.signer, old_head, now)
     ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
-    proposed = replace(judged, evidence=replace(judged.evidence, author=request.author))
+    proposed = replace(judged, evidence=replace(judged.evidence, author=request.author, request=request.id))
     return Proposed(plan, request, "renewed" if open_already else "opened", _needs(proposed))
 
 

@@ -14,6 +14,7 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree, edited
 from gitreg.core.verify.engine import validate
 from gitreg.errors import ConfigError, Refused
+from gitreg.flows.verify import local_time
 from gitreg.flows.workspace import Workspace
 
 #: Where a registry's cases lie, in its folder. For verify they are unmanaged files.
@@ -74,7 +75,7 @@ def run_policy_tests(ws: Workspace, cases: Sequence[CaseFile], policy: PolicyFil
     _, branch = ws.current()
     current = branch.with_tree(edited(branch.tree, {branch.layout.path(POLICY_FILE): policy.data}))
     _demand_sound(ws, current, policy)
-    return [run_case(case.path, case.data, current, ws.schemas) for case in cases]
+    return [run_case(case.path, case.data, current, ws.schemas, local_time) for case in cases]
 
 
 def _demand_sound(ws: Workspace, current: Snapshot, policy: PolicyFile) -> None:

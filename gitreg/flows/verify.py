@@ -11,6 +11,7 @@ from typing import TypeVar
 from gitreg.core.delta import delta
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
+from gitreg.core.policy import Policy
 from gitreg.core.ports import (
     SUBMODULE,
     Blob,
@@ -33,6 +34,7 @@ from gitreg.core.tree import (
     entry_at,
     raw_changes,
 )
+from gitreg.core.verify.approvals import Approval, approvals_given, evidence_digests
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import (
     Contents,
@@ -152,6 +154,9 @@ def judge_on(
         landing=way.landing,
         pusher=way.pusher,
     )
+    if required.rules and not bootstrap:
+        given, _ = approvals_given(evidence, evidence_digests(head, meaning, rules.policy()), rules.policy())
+        evidence = replace(evidence, rules_changed=_rules_changed(ws, base_commit, required.rules, given))
     return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
 
 
@@ -181,11 +186,12 @@ def _gather(
         request=request.id if request else "",
         hub=ws.forge.hub_id() if required.approvals else "",
         author=request.author if request else None,
-        statements=_statements(ws, id) if required.approvals else (),
+        statements=_statements(ws, id, rules.policy()) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
         contents={pointer: _contents(ws, rules, pointer) for pointer in required.contents},
         soaks={question: answer for question, (answer, _) in soaks.items()},
         unchanged_since={question: since for question, (_, since) in soaks.items() if since is not None},
+        local_times={zone: local_time(now, zone) for zone in required.zones},
         landers={path: _or_unknown(partial(who_landed, ws, base_commit, path)) for path in required.landers},
     )
 
@@ -220,8 +226,8 @@ def _size(tree: Tree, entry: Entry | None) -> int | None:
     return None if entry is None or entry.mode == SUBMODULE else len(tree.blob(entry.oid))
 
 
-def _statements(ws: Workspace, id: str) -> tuple[Statement, ...] | Unknown:
-    return _or_unknown(lambda: tuple(ws.forge.statements(id)))
+def _statements(ws: Workspace, id: str, policy: Policy) -> tuple[Statement, ...] | Unknown:
+    return _or_unknown(lambda: tuple(ws.forge.statements(id, policy.keys)))
 
 
 def _presence(
@@ -279,6 +285,45 @@ def _unchanged_since(
         if since <= begin:
             break
     return since
+
+
+def _rules_changed(
+    ws: Workspace, commit: str, paths: Sequence[str], given: Sequence[Approval]
+) -> datetime | Unknown | None:
+    """When the branch last changed rules files, as far back as approvals go that would count."""
+    if not given:
+        return None
+    oldest = min(approval.issued for approval in given)
+    return _or_unknown(lambda: _last_change(ws, commit, paths, oldest))
+
+
+def _last_change(ws: Workspace, tip: str, paths: Sequence[str], since: datetime) -> datetime | None:
+    """When the registry's branch last changed one of some paths; None if it did not from ``since`` on."""
+    landing: Commit | None = None
+    after: list[Entry | None] = [None for _ in paths]
+    for commit in ws.repository.first_parents(tip):
+        tree = ws.repository.tree(commit.oid)
+        before = [entry_at(tree, path) for path in paths]
+        if landing is not None and before != after:
+            return landing.time
+        if commit.time < since:
+            return None
+        landing, after = commit, before
+    return landing.time if landing is not None and any(after) else None
+
+
+def local_time(now: datetime, zone: str) -> datetime | Unknown:
+    """What the clocks in a time zone show at a moment (naive): by the system's database, else by the package tzdata."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except (
+        KeyError,
+        ValueError,
+        OSError,
+    ):  # no such zone; no zone's name; a folder or a broken file of that name
+        return Unknown(f"the time-zone database here has no zone {zone!r}")
 
 
 def write_candidate(ws: Workspace, base: str, found: Candidate) -> str:

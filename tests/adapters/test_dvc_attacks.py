@@ -202,6 +202,18 @@ def test_an_object_without_end_fills_no_disk(store: DvcStore, remote: Path, tmp_
     demand_refused(store, payload.pointer, digest_of(payload), tmp_path / "out", "more than")
 
 
+@pytest.mark.parametrize("suffix", ["", ".dir"])
+def test_an_object_that_is_a_pipe_is_not_waited_for(
+    store: DvcStore, remote: Path, tmp_path: Path, suffix: str
+) -> None:
+    store._objects.prepare()
+    pointer = DvcPointer("model", f"{WEIGHTS}{suffix}", 1, 1)
+    object_path(remote, pointer.md5).parent.mkdir(parents=True)
+    os.mkfifo(object_path(remote, pointer.md5))
+    demand_refused(store, pointer, DIGEST, tmp_path / "out", "is not a file")
+    assert store.presence([pointer])[pointer].corrupt
+
+
 def test_a_listing_that_dvc_would_not_write_is_not_copied(
     store: DvcStore, remote: Path, tmp_path: Path
 ) -> None:

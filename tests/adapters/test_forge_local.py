@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -156,7 +156,7 @@ def test_a_request_is_one_readable_blob(hub: Path, desk: Desk) -> None:
         "change_id": CHANGE,
         "opened_at": "2026-11-20T10:00:00Z",
         "merged_as": None,
-        "statement": {"action": "open", "change": CHANGE},
+        "statement": {"action": "open", "change": CHANGE, "request": "1"},
         "signature": None,
     }
 
@@ -165,7 +165,7 @@ def test_who_opens_with_a_key_is_the_author(desk: Desk, signer: SshSigner) -> No
     author = desk.opened(signer=signer).author
     assert author == desk.forge.request("1").author
     assert author
-    assert author.body == {"action": "open", "change": CHANGE}
+    assert author.body == {"action": "open", "change": CHANGE, "request": "1"}
     assert author.signature == Signature(signer.public_key, True)
 
 
@@ -418,7 +418,7 @@ class Spy(GitRepository):
 
     asked: list[str]
 
-    def blobs(self, oids: Sequence[str]) -> Sequence[bytes | None]:
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes | None]:
         self.asked = [*oids]
         return super().blobs(oids)
 

@@ -237,6 +237,8 @@ def test_trees_that_git_would_not_make_are_undecided() -> None:
         good + b"1",
         b"100644 a/b\0" + other,
         b"100644 \0" + other,
+        b"100644 .\0" + other,
+        b"40000 ..\0" + other,
         b"100644",
         b"\xff a\0" + other,
     )
@@ -268,10 +270,10 @@ def test_many_folders_and_blobs_are_read_as_one_by_one(checkout: Path, reader: O
     tree = head_tree(checkout, reader)
     paths = [f"many/{name}" for name in tree.list("many")] + ["many", "many/nope", "a\nb", "../x", ""]
     for _ in range(2):
-        assert tree.lists(paths) == [head_tree(checkout, reader).list(path) for path in paths]
+        assert list(tree.lists(paths)) == [head_tree(checkout, reader).list(path) for path in paths]
     oids = [entry.oid for listing in tree.lists(paths[:250]) for entry in listing.values()] * 2
-    assert tree.blobs(oids) == [tree.blob(oid) for oid in oids]
-    assert (tree.lists([]), tree.blobs([])) == ([], [])
+    assert list(tree.blobs(oids)) == [tree.blob(oid) for oid in oids]
+    assert [*tree.lists([]), *tree.blobs([])] == []
 
 
 def test_one_missing_among_many_is_undecided(checkout: Path, reader: ObjectReader) -> None:
@@ -279,10 +281,10 @@ def test_one_missing_among_many_is_undecided(checkout: Path, reader: ObjectReade
     _object_file(checkout, folder).unlink()
     tree = head_tree(checkout, reader)
     with pytest.raises(Undecided, match=f"the folder {folder} is missing"):
-        tree.lists(["models", "models/a b"])
+        list(tree.lists(["models", "models/a b"]))
     with pytest.raises(Undecided, match=f"the file {folder} is missing"):
-        tree.blobs([blob, folder])
-    assert tree.lists(["models"]) == [tree.list("models")]
+        list(tree.blobs([blob, folder]))
+    assert list(tree.lists(["models"])) == [tree.list("models")]
 
 
 def test_what_is_beside_a_large_folder_s_entries_is_not_listed(checkout: Path, reader: ObjectReader) -> None:

@@ -11,7 +11,7 @@ from git_kit import ALICE, MAIN, NOW, change, commit_files, git, hub_and_clone, 
 
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.ports import Identity
-from gitreg.errors import ConfigError, NotFound, Undecided
+from gitreg.errors import ConfigError, NotFound, Undecided, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +155,50 @@ def test_branches_of_the_origin_need_no_local_branch(tmp_path: Path) -> None:
         assert repository.resolve("main") == repository.resolve("side/x-gabcdef") == head
         with pytest.raises(NotFound):
             repository.resolve("main~7")
+
+
+@pytest.mark.parametrize(
+    ("name", "rival", "left"),
+    [
+        ("main", "refs/tags/main", "refs/heads/main"),
+        ("main~0", "refs/tags/main", "refs/heads/main"),
+        ("origin/main", "refs/tags/origin/main", "refs/remotes/origin/main"),
+        ("origin/main", "refs/heads/origin/main", "refs/remotes/origin/main"),
+        ("refs/heads/gone", "refs/tags/refs/heads/gone", "HEAD"),
+        ("refs/heads/gone", "refs/heads/refs/heads/gone", "HEAD"),
+    ],
+)
+def test_no_tag_or_branch_is_taken_for_another(tmp_path: Path, name: str, rival: str, left: str) -> None:
+    """Whoever may push makes tags, and git prefers them."""
+    _, work = hub_and_clone(tmp_path, {"a": "x"})
+    head = git(work, "rev-parse", "HEAD")
+    other = git(work, "commit-tree", "-m", "other", f"{head}^{{tree}}")
+    git(work, "update-ref", rival, other)
+    with GitRepository.open(work) as repository:
+        with pytest.raises(UsageError, match="ambiguous"):
+            repository.resolve(name)
+        assert repository.resolve(left) == head
+        assert repository.resolve(rival) == repository.resolve(other) == other
+
+
+def test_a_tag_is_not_taken_for_a_branch_of_the_origin(tmp_path: Path) -> None:
+    _, work = hub_and_clone(tmp_path, {"a": "x"})
+    head = git(work, "rev-parse", "HEAD")
+    git(work, "checkout", "-q", "--detach")
+    git(work, "branch", "-q", "-D", "main")
+    git(work, "tag", "main", git(work, "commit-tree", "-m", "other", f"{head}^{{tree}}"))
+    git(work, "tag", "release", head)
+    with GitRepository.open(work) as repository:
+        with pytest.raises(UsageError, match="ambiguous"):
+            repository.resolve("main")
+        assert repository.resolve("release") == head
+
+
+def test_names_that_mean_the_same_commit_are_one(tmp_path: Path) -> None:
+    _, work = hub_and_clone(tmp_path, {"a": "x"})
+    git(work, "tag", "main")
+    with GitRepository.open(work) as repository:
+        assert repository.resolve("main") == git(work, "rev-parse", "HEAD")
 
 
 def test_the_hub_s_refs_are_those_of_the_last_fetch(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def test_only_harmless_variables_pass(monkeypatch: pytest.MonkeyPatch) -> None:
         "GIT_EXTERNAL_DIFF": "evil",
         "GIT_CONFIG": "x",
         "GIT_REPLACE_REF_BASE": "refs/x",
+        "GIT_SHALLOW_FILE": "x",
     }
     for name, value in (passed | dropped | {"GIT_ALLOW_PROTOCOL": "ext"}).items():
         monkeypatch.setenv(name, value)
@@ -48,6 +49,7 @@ def test_only_harmless_variables_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not dropped.keys() & result.keys()
     assert result["GIT_ALLOW_PROTOCOL"] == "file:git:http:https:ssh"
     assert result["GIT_TERMINAL_PROMPT"] == "0"
+    assert result["GIT_GRAFT_FILE"] == "/dev/null"
 
 
 def test_the_quarantine_passes_inside_a_hook_only(monkeypatch: pytest.MonkeyPatch) -> None:

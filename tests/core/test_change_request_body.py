@@ -139,10 +139,16 @@ class TestRegistration:
         assert "- notes: `description = Trained on the third quarter.`" in lines
 
     def test_of_a_copy_says_where_it_comes_from(self, schemas: Schemas) -> None:
-        origin = CopiedFrom("7f0c2a3e-5b1d-4c8e-9a44-0d6f3a1b2c5d", "scoring", 7, digest(9))
-        text = body(register(BASE, "credit-risk", 9, copied_from=origin), schemas)
+        origin = CopiedFrom(BASE.registry().id, "credit-risk", 3, digest(3))
+        text = body(register(BASE, "credit-risk", 3, copied_from=origin, nonce="again"), schemas)
         assert "### Copies `credit-risk/5`" in text
-        assert "- copied from `scoring/7` of the registry `7f0c2a3e-" in text
+        assert "- copied from `credit-risk/3` of this registry" in text
+
+    def test_of_a_copy_from_elsewhere_tells_only_what_it_says_of_itself(self, schemas: Schemas) -> None:
+        origin = CopiedFrom("5a4d1c1e-8f0b-4d3f-8f60-3f8d5d0a7b21", "scoring", 7, digest(9))
+        text = body(register(BASE, "credit-risk", 9, copied_from=origin), schemas)
+        assert "### Registers `credit-risk/5`" in text
+        assert "- says that it was copied from `scoring/7` of the registry `5a4d1c1e-" in text
 
     def test_of_a_new_model_says_what_it_is(self, schemas: Schemas) -> None:
         head = register(BASE, "売上予測モデル", 9, create=NewModel(title="Sales", owners=("dan",)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.core.report_kit import POLICY, after, change, credit_risk, laid
 
 BASE = credit_risk()
 #: The rules whose points are on the list.
-LISTED = {"GR108", "GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR401"}
+LISTED = {"GR108", "GR301", "GR302", "GR303", "GR304", "GR305", "GR306", "GR309", "GR310", "GR401"}
 
 
 def promoted(version: int, stage: str = "production") -> Snapshot:
@@ -59,10 +59,39 @@ WORLDS: dict[str, dict[str, object]] = {
 }
 
 
+#: The same registry, where production is frozen on Tuesdays, and staging on Sundays of a zone.
+WINDOWS = laid(
+    BASE,
+    {
+        "policy.yaml": POLICY.replace(
+            b"    holds: 1\n", b"    holds: 1\n    windows: [{days: [tue], zone: Europe/Berlin}]\n"
+        ).replace(
+            b"from: [none, archived]", b"from: [none, archived], windows: [{days: [sun], zone: Asia/Tokyo}]"
+        )
+    },
+)
+FREEZES: dict[str, dict[str, object]] = {
+    "frozen": {},
+    "open": {"now": datetime(2026, 12, 3, tzinfo=UTC)},
+    "unknown zone": {"zones": {"Asia/Tokyo": Unknown("no database")}},
+    "unknown zones": {"zones": dict.fromkeys(["Asia/Tokyo", "Europe/Berlin"], Unknown("no database"))},
+}
+
+
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS)
 def test_the_list_and_the_verdict_agree(head: Snapshot, world: dict[str, object], schemas: Schemas) -> None:
-    judged = change(BASE, head, schemas, **world)
+    agree(change(BASE, head, schemas, **world))
+
+
+@pytest.mark.parametrize("world", FREEZES.values(), ids=FREEZES)
+@pytest.mark.parametrize("head", sorted(HEADS.keys() - {"rules"}))
+def test_they_agree_on_freezes(head: str, world: dict[str, object], schemas: Schemas) -> None:
+    after_it = laid(HEADS[head], {"policy.yaml": WINDOWS.blob("policy.yaml").data})  # type: ignore[union-attr]
+    agree(change(WINDOWS, after_it, schemas, **world))
+
+
+def agree(judged: Judged) -> None:
     blocking = [f for f in evaluate(judged) if f.outcome is not Outcome.WARNING and f.rule in LISTED]
     items = checklist(judged)
     assert {item.rule for item in items if item.outcome} == {finding.rule for finding in blocking}
@@ -138,13 +167,44 @@ class TestPoints:
         assert fixes["GR306"] == "promote it to staging first, wait, then verify again"
         assert fixes["GR401"].startswith("gitreg change approve")
 
+    def test_say_until_when_a_stage_is_frozen(self, schemas: Schemas) -> None:
+        head = after(WINDOWS, plan_promote(WINDOWS, "credit-risk", 3, "production"))
+        frozen = items(change(WINDOWS, head, schemas), "GR309")
+        assert [(item.subject, item.text, item.outcome) for item in frozen] == [
+            ("credit-risk/3 → production", "staging is not frozen now", None),
+            (
+                "credit-risk/3 → production",
+                "production is frozen until 2026-12-02 00:00 (Europe/Berlin)",
+                Outcome.FAIL,
+            ),
+        ]
+        unknown = {"Europe/Berlin": Unknown("no database")}
+        item = items(change(WINDOWS, head, schemas, zones=unknown), "GR309")[1]
+        assert item.text == "whether production is frozen is not known: no database"
+        assert item.outcome is Outcome.UNDECIDED
+
+    def test_say_how_the_environment_is_pinned(self, schemas: Schemas) -> None:
+        gate = b"      - {card: [intended_use]}\n"
+        policy = POLICY.replace(gate, gate + b"      - {environment: {allow: [NumPy, onnxruntime]}}\n")
+        base, head = (laid(side, {"policy.yaml": policy}) for side in (BASE, promoted(3)))
+        (pinned,) = items(change(base, head, schemas), "GR310")
+        assert (pinned.text, pinned.outcome) == (
+            "the record names Python 3.11 and 2 requirements, pinned",
+            None,
+        )
+        (bare,) = items(change(base, laid(FORCED, {"policy.yaml": policy}), schemas), "GR310")
+        assert bare.outcome is Outcome.FAIL
+        assert bare.text == "the record names no Python version; the record lists no requirements"
+
 
 class TestBeyond:
     def test_are_the_findings_that_no_point_tells(self, schemas: Schemas) -> None:
         judged = change(BASE, FORCED, schemas, author=None)
         findings, points = evaluate(judged), checklist(judged)
         others = beyond(points, findings)
-        assert {f.rule for f in others} == {f.rule for f in findings} - {p.rule for p in points if p.outcome}
+        barring = {f.rule for f in findings if f.outcome is not Outcome.WARNING}
+        told = {f.rule for f in others if f.outcome is not Outcome.WARNING}
+        assert told == barring - {p.rule for p in points if p.outcome}
         assert all(
             any((p.rule, p.outcome) == (f.rule, f.outcome) for p in points)
             for f in findings
@@ -186,6 +246,31 @@ class TestApprovals:
     def test_do_not_ask_the_author(self, schemas: Schemas) -> None:
         (item,) = items(change(BASE, promoted(3), schemas, approvals=()), "GR401")
         assert item.text.endswith(": nobody has approved; alice may")
+
+    def test_do_not_ask_bots(self, schemas: Schemas) -> None:
+        policy = POLICY.replace(b"{id: alice,", b"{id: alice, bot: true,")
+        base, head = laid(BASE, {"policy.yaml": policy}), laid(promoted(3), {"policy.yaml": policy})
+        (item,) = items(change(base, head, schemas, author="bo", approvals=()), "GR401")
+        assert item.text.endswith(": nobody has approved; erin may")
+
+    @pytest.mark.parametrize(
+        ("world", "said", "outcome"),
+        [
+            ({"author": "bo", "approvals": ({"by": "alice"},)}, ": bo", None),
+            ({"author": "erin", "approvals": ({"by": "alice"},)}, ": nobody so far", Outcome.FAIL),
+            ({"author": "erin", "approvals": Unknown("no network")}, ": nobody so far", Outcome.UNDECIDED),
+        ],
+    )
+    def test_name_the_owners_of_rules(
+        self, world: dict[str, object], said: str, outcome: Outcome | None, schemas: Schemas
+    ) -> None:
+        policy = POLICY.replace(b"owners: [risk-owners]", b"owners: [ml-platform]")
+        base = laid(BASE, {"policy.yaml": policy})
+        judged = change(base, laid(base, {"policy.yaml": policy + b"# more\n"}), schemas, **world)
+        item = items(judged, "GR401")[-1]
+        asked = "changing the rules needs one of their owners (ml-platform) as author or as one who approves"
+        assert (item.text, item.outcome) == (asked + said, outcome)
+        agree(judged)
 
     def test_nobody_asked_about_are_unknown(self, schemas: Schemas) -> None:
         judged = change(BASE, promoted(3), schemas)

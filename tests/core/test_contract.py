@@ -57,6 +57,17 @@ TEXTS = [
     "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z", "0000-01-01T00:00:00Z",
     "0001-01-01T00:00:00Z",
     "9999-12-31T23:59:59Z", "２０２６-11-20T10:00:00Z",
+    # local times, times of day, zones
+    "2026-12-20T00:00", "2026-12-20T00:00\n", "2026-12-20T24:00", "2026-12-20T10:60", "2027-02-29T10:00",
+    "2028-02-29T10:00", "2026-13-01T00:00", "2026-00-01T00:00", "2026-01-00T00:00", "2026-04-31T00:00",
+    "1999-12-31T23:59", "2999-12-31T23:59", "3000-01-01T00:00", "2026-12-20 00:00", "2026-12-20",
+    "2026-12-20T00:00Z", "２０２６-12-20T00:00",
+    "00:00", "16:00", "16:00\n", "23:59", "24:00", "24:01", "23:60", "1:00", "16:0", "16:00:00", "１6:00",
+    "UTC", "Europe/Berlin", "Europe/Berlin\n", "America/Argentina/Buenos_Aires", "Etc/GMT+5", "europe/berlin",
+    "Europe/", "/Europe", "Europe//Berlin", "../Europe", "Europe/../UTC", "A/B/C/D", "A/B/C/D/E",
+    "A" * 31, "A" * 32, "localtime", "Zürich", "mon", "Mon", "monday",
+    # packages
+    "scikit-learn", "scikit_learn.x", "x-", "_x", "a" * 100, "a" * 101, "scikit-learn\n",
     # branches, formats, durations, keys
     "main", "a/b.c-d_e", "a//b", "a/", "a..b", "a/.b", "-a", "onnx", "ONNX", "a" * 32, "a" * 33, "1m", "0m",
     "99999w", "100000m", "24h",
@@ -71,8 +82,12 @@ OTHERS: list[Any] = [
     {"x" * 250: 1}, {"x" * 251: 1},
     {"metric": "x", "schema": {}}, {"metric": "x"}, {"schema": {}}, {"schema": []}, {"formats": {}},
     {"formats": None},
-    {"card": ["x"]}, {"card": []}, {"in": "x", "for": "1h"}, {"approvals": []}, {"group": "x"},
+    {"card": ["x"]}, {"card": []}, {"environment": {}}, {"environment": None},
+    {"environment": {"allow": []}}, {"in": "x", "for": "1h"}, {"approvals": []}, {"group": "x"},
     {"reason": "x"},
+    {"days": ["mon"]}, {"days": []}, {"days": None}, {"days": ["mon"], "from": "2026-12-20T00:00"},
+    {"from": "16:00", "to": "17:00"}, {"from": "2026-12-20T00:00", "to": "2026-12-21T00:00"},
+    {"from": "2026-12-20T00:00"}, {"days": ["mon"], "to": "00:00", "zone": None},
     {"version": 1, "digest": f"sha256:{_HEX}"}, {"version": None, "digest": None}, {"provider": "local"},
 ]  # fmt: skip
 VALUES = [*NUMBERS, *TEXTS, *OTHERS]

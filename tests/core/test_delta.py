@@ -38,8 +38,9 @@ from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
+from gitreg.core.ports import FILE, Entry
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import raw_changes
+from gitreg.core.tree import RawChange, raw_changes
 
 CREDIT = "models/credit-risk"
 V3 = f"{CREDIT}/versions/3"
@@ -126,13 +127,59 @@ def test_a_change_is_what_differs(edits: dict[str, bytes | None], expected: list
     assert meaning(edits) == expected
 
 
-def test_a_copy_is_told_from_a_registration_by_where_it_says_that_it_comes_from() -> None:
-    origin = (
-        b"copied_from: {registry: 6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c, model: a, version: 1, digest: sha256:"
-    )
-    record = BASE[f"{V3}/version.yaml"].replace(b"version: 3", b"version: 4") + origin + b"3" * 64 + b"}\n"
+HERE = "6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c"
+ELSEWHERE = "7f0c2a3e-5b1d-4c8e-9a44-0d6f3a1b2c5d"
+
+
+@pytest.mark.parametrize(
+    ("registry", "model", "version", "digit", "copied"),
+    [
+        (HERE, "credit-risk", 3, "3", True),
+        (HERE, "credit-scoring", 3, "3", True),  # a former name
+        (HERE, "Credit-Risk", 3, "3", False),
+        (HERE, "credit-risk", 2, "2", False),  # which has other bytes than this one
+        (HERE, "credit-risk", 2, "3", False),
+        (HERE, "credit-risk", 4, "3", False),  # itself, which the base does not have
+        (HERE, "fraud", "0.9.0", "3", False),  # deleted
+        (HERE, "churn", 1, "3", False),
+        (ELSEWHERE, "credit-risk", 3, "3", False),
+    ],
+)
+def test_a_copy_is_what_the_base_confirms(
+    registry: str, model: str, version: object, digit: str, copied: bool
+) -> None:
+    origin = f"copied_from: {{registry: {registry}, model: {model}, version: {version}, digest: sha256:{digit * 64}}}"
+    record = BASE[f"{V3}/version.yaml"].replace(b"version: 3", b"version: 4") + origin.encode() + b"\n"
     found = meaning({**NEW_VERSION, f"{CREDIT}/versions/4/version.yaml": record})
-    assert found == [VersionRegistered("credit-risk", 4, copied=True)]
+    assert found == [VersionRegistered("credit-risk", 4, copied=copied)]
+
+
+@pytest.mark.parametrize(
+    ("model", "numbers", "imported"),
+    [
+        ("credit-risk", [4], []),
+        ("credit-risk", [4, 5, 6], []),
+        ("credit-risk", [9], [9]),
+        ("credit-risk", [4, 6, 7], [6, 7]),
+        ("credit-risk", [2, 4], []),  # 2 is there, which is another rule's
+        ("churn", [2], []),
+        ("churn", [1], []),  # was deleted
+        ("churn", [3], [3]),
+        ("loans", [1, 2], []),
+        ("loans", [2], [2]),
+    ],
+)
+def test_what_does_not_go_on_from_the_highest_number_is_imported(
+    model: str, numbers: list[int], imported: list[int]
+) -> None:
+    base = snapshot(BASE)
+    raw = [
+        RawChange(f"models/{model}/versions/{number}/version.yaml", None, Entry(FILE, "0" * 40))
+        for number in numbers
+    ]
+    found = delta(base, base, raw)
+    assert [each.version for each in found.of(VersionRegistered) if each.imported] == imported
+    assert ("import" in kinds(found, base.policy())) == bool(imported)
 
 
 def test_a_tombstone_speaks_for_all_that_it_takes_the_place_of() -> None:
@@ -144,10 +191,16 @@ def test_a_tombstone_speaks_for_all_that_it_takes_the_place_of() -> None:
 
 def test_a_redirect_speaks_for_all_that_moved() -> None:
     plan = plan_rename(snapshot(BASE), "credit-risk", "loans", NOW)
-    assert meaning(dict(plan.edits)) == [
-        ModelRenamed("credit-risk", "loans"),
-        MarkerTampered("models/credit-scoring/redirect.yaml"),  # which GR204 knows to follow the rename
-    ]
+    assert meaning(dict(plan.edits)) == [ModelRenamed("credit-risk", "loans")]
+
+
+def test_a_redirect_that_turns_elsewhere_speaks_for_itself() -> None:
+    redirect = "models/credit-scoring/redirect.yaml"
+    edits = dict(plan_rename(snapshot(BASE), "credit-risk", "loans", NOW).edits)
+    edits[redirect] = (edits[redirect] or b"").replace(b"to: loans", b"to: fraud")
+    assert meaning(edits) == [ModelRenamed("credit-risk", "loans"), MarkerTampered(redirect)]
+    edits[redirect] = None
+    assert meaning(edits) == [ModelRenamed("credit-risk", "loans"), MarkerTampered(redirect)]
 
 
 def test_what_a_rename_edits_on_the_way_is_told() -> None:

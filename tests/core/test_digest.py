@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,9 @@ def test_bad_paths(path: str) -> None:
         ["a", "a/b"],
         ["a/b/c", "a/b"],
         ["A", "a/b"],
+        ["a-b", "a/b", "a.b", "A/c"],
+        ["a/b", "a-b", "a"],
+        ["x/a/1", "x/b", "x/a!", "X/a/2"],
     ],
 )
 def test_paths_that_cannot_stand_side_by_side(paths: list[str]) -> None:
@@ -117,6 +121,27 @@ def test_paths_that_cannot_stand_side_by_side(paths: list[str]) -> None:
 
 def test_many_paths_share_folders() -> None:
     assert payload_paths_problem(f"shard/{n % 7}/{n}.bin" for n in range(500)) is None
+
+
+def test_a_path_of_many_folders_takes_no_more_memory_than_its_length() -> None:
+    deep = "a/" * 50_000
+    tracemalloc.start()
+    assert payload_paths_problem([f"{deep}b", f"{deep}c"]) is None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100 * len(deep)
+
+
+@given(st.lists(st.lists(st.sampled_from("aAbß"), min_size=1, max_size=4).map("/".join), max_size=6))
+def test_paths_are_admitted_if_no_two_folders_or_files_are_one(paths: list[str]) -> None:
+    """Compared with each other, all with all."""
+    parts = [path.split("/") for path in paths]
+    names = {tuple(part[:depth]) for part in parts for depth in range(1, len(part) + 1)}
+    spelled_once = len({tuple(map(str.casefold, name)) for name in names}) == len(names)
+    files = {tuple(part) for part in parts}
+    folders = {name[:-1] for name in names}
+    good = spelled_once and len(files) == len(paths) and not files & folders
+    assert (payload_paths_problem(paths) is None) == good
 
 
 COMPONENT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)

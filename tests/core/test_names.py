@@ -25,8 +25,10 @@ from gitreg.core.names import (
     model_name_problem,
     parse_reference,
     parse_version,
+    path_problem,
     payload_name_problem,
     pointer_name_problem,
+    seen_as,
     version_key,
 )
 from gitreg.errors import UsageError
@@ -329,3 +331,33 @@ def test_names_in_ascii_are_folded_as_all_others(name: str) -> None:
     nfkc = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     assert fold(name) == nfkc
     assert fold(name.encode("ascii", "ignore").decode()) == name.encode("ascii", "ignore").decode().casefold()
+
+
+class TestPaths:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *("..", "a/../b", "./a", "a//b", "/a", "a/", "", "a\\..\\b"),
+            *(".git", ".GIT/config", "a/.git", "git~1", "GIT~1/x", ".git. .", ".git::$INDEX_ALLOCATION"),
+            *("a\\.git\\config", ".g\u200cit", "\ufeff.git"),
+        ],
+    )
+    def test_that_no_checkout_holds(self, path: str) -> None:
+        assert path_problem(path)
+
+    @pytest.mark.parametrize(
+        "path", ["a", ".gitignore", "git", "a/git~2", "a.git", "...", "a\\b", "a b", ".git-x"]
+    )
+    def test_that_one_holds(self, path: str) -> None:
+        assert path_problem(path) is None
+
+    @pytest.mark.parametrize(
+        "path", ["A/B.yaml", "a\\b.yaml", "ａ/b.yaml.", "a ./b.yaml:x", "a/b\u200d.yaml", "a/b.yaml"]
+    )
+    def test_that_some_system_takes_for_another(self, path: str) -> None:
+        assert seen_as(path) == "a/b.yaml"
+
+    @pytest.mark.parametrize("judge", [path_problem, seen_as])
+    def test_are_judged_quickly(self, judge: Callable[[str], object]) -> None:
+        for path in ("." * 1_000_000 + "a", ".git" + " " * 1_000_000 + "a", "/" * 1_000_000, "a:" * 500_000):
+            judge(path)

@@ -57,10 +57,37 @@ def test_what_people_say_stands_in_notes(said: dict[str, object]) -> None:
     assert {key: getattr(notes, key) for key in said} == said
 
 
-def test_a_copy_is_another_kind_and_may_have_bytes_that_are_here() -> None:
-    origin = CopiedFrom("6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c", "scores", 7, "sha256:" + "3" * 64)
-    plan = planned(copied_from=origin, artifact=replace(ASKED.artifact, digest=origin.digest))
-    assert (plan.kind, plan.title) == ("copy", "Copy scores/7 to credit-risk/4")
+def copied(origin: CopiedFrom, **changes: object) -> Plan:
+    return planned(copied_from=origin, artifact=replace(ASKED.artifact, digest=origin.digest), **changes)
+
+
+HERE = CopiedFrom("6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c", "credit-risk", 3, "sha256:" + "3" * 64)
+ELSEWHERE = CopiedFrom("7f0c2a3e-5b1d-4c8e-9a44-0d6f3a1b2c5d", "scores", 7, "sha256:" + "7" * 64)
+
+
+def test_a_copy_of_what_is_here_is_another_kind() -> None:
+    plan = copied(HERE, model="fraud", version="1.1.0")
+    assert (plan.kind, plan.title) == ("copy", "Copy credit-risk/3 to fraud/1.1.0")
+
+
+def test_bytes_that_are_there_are_copied_again_only_if_asked_for() -> None:
+    with pytest.raises(NothingToDo, match="credit-risk/3 already has these bytes"):
+        copied(HERE)
+    assert copied(HERE, nonce="x").title == "Copy credit-risk/3 to credit-risk/4"
+
+
+def test_a_copy_from_elsewhere_is_a_registration_that_says_so() -> None:
+    plan = copied(ELSEWHERE)
+    assert (plan.kind, plan.title) == ("register", "Copy scores/7 to credit-risk/4")
+    assert plan.branch != planned(artifact=replace(ASKED.artifact, digest=ELSEWHERE.digest)).branch
+
+
+@pytest.mark.parametrize(
+    "origin", [replace(HERE, version=9), replace(HERE, model="loans"), replace(HERE, version=2)]
+)
+def test_what_is_not_here_cannot_be_copied(origin: CopiedFrom) -> None:
+    with pytest.raises(Refused, match=r"this registry has no version \d of '[a-z-]+' with these bytes"):
+        copied(origin, model="fraud", version="1.1.0")
 
 
 @pytest.mark.parametrize("asked", ["Credit-Risk", "credit-scoring", "CREDIT-SCORING"])
@@ -198,7 +225,7 @@ def test_refusals(
 
 def test_the_largest_number_is_the_last_one() -> None:
     record = BASE["models/credit-risk/versions/3/version.yaml"].replace(b"version: 3", b"version: " + MAX)
-    with pytest.raises(UsageError, match="9007199254740992 cannot be written"):
+    with pytest.raises(Refused, match="'credit-risk' has no number left for another version"):
         planned({f"models/credit-risk/versions/{MAX.decode()}/version.yaml": record})
 
 

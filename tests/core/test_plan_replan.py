@@ -79,6 +79,7 @@ PLANS: dict[str, Make] = {
     "delete version": lambda now: plan_delete_version(now, "fraud", "1.0.0", "leaked", NOW),
     "delete model": lambda now: plan_delete_model(now, "fraud", "leaked", NOW),
     "rename": lambda now: plan_rename(now, "fraud", "alert", NOW),
+    "second rename": lambda now: plan_rename(now, "credit-risk", "loans", NOW),
     "new model": lambda now: plan_model(now, "loans", NewModel(title="Loans")),
     "evidence": evidence("shadow"),
     "register": register(4),
@@ -99,6 +100,41 @@ def test_a_registration_takes_the_next_number() -> None:
     for path, data in plan.edits.items():
         assert path.startswith(f"{CREDIT}/versions/5/")
         assert path.endswith(".dvc") or b"version: 5\n" in (data or b"")
+
+
+def test_a_second_rename_turns_the_redirects_that_it_finds() -> None:
+    plan = again(PLANS["second rename"], PLANS["annotate"])
+    assert plan.title == "Rename credit-risk to loans"
+    assert b"limitations: none" in (plan.edits["models/loans/versions/3/notes.yaml"] or b"")
+    turned = [path for path, data in plan.edits.items() if path.endswith("redirect.yaml") and data]
+    assert sorted(turned) == [f"{CREDIT}/redirect.yaml", "models/credit-scoring/redirect.yaml"]
+
+
+def number_by_hand(number: int) -> Make:
+    """A registration of another version than the next one."""
+
+    def make(now: Snapshot) -> Plan:
+        plan = register(5)(now)
+        there = next(path.split("/")[3] for path in plan.edits)
+        edits = {
+            path.replace(f"/{there}/", f"/{number}/"): (data or b"").replace(
+                f"version: {there}".encode(), f"version: {number}".encode()
+            )
+            for path, data in plan.edits.items()
+        }
+        return replace(plan, edits=edits)
+
+    return make
+
+
+def test_a_registration_goes_on_from_what_was_imported_meanwhile() -> None:
+    assert again(register(4), number_by_hand(9)).title == "Register credit-risk/10"
+
+
+def test_an_import_keeps_its_number() -> None:
+    assert again(number_by_hand(9), register(4)).title == "Register credit-risk/9"
+    with pytest.raises(Refused, match="version 9 of 'credit-risk' exists by now"):
+        again(number_by_hand(9), number_by_hand(9))
 
 
 def test_a_registration_brings_its_evidence_along() -> None:

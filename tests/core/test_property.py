@@ -19,6 +19,7 @@ from registry_kit import NOW, SCHEMAS, World, base_files, shown, verdict
 
 from gitreg.core.codec.edit import REMOVE, edit_yaml
 from gitreg.core.codec.schema import Schemas
+from gitreg.core.delta import delta, kinds
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.layout import Sort
 from gitreg.core.manifest import Artifact, CopiedFrom, StageAssignment
@@ -33,7 +34,7 @@ from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import ParseCache, Snapshot
-from gitreg.core.tree import MemoryTree
+from gitreg.core.tree import MemoryTree, raw_changes
 from gitreg.core.verify.engine import validate
 from gitreg.errors import GitregError, NotFound, Refused, UsageError
 
@@ -54,6 +55,7 @@ POLICIES: dict[str, dict[str, str]] = {
         "{production: {soak: null, approvals: null}}": "{production: {holds: 1, soak: null, approvals: null}}",
     },
     "turning": {
+        "    approvals: [{group: risk-owners, count: 1, expire: 14d}]\n": "",
         "    replaced: archived\n": "    replaced: staging\n",
         "    from: [staging]\n": "    from: [staging, archived]\n",
         "  - name: archived\n    from: [none, staging, production]\n": (
@@ -104,6 +106,11 @@ class Registry(RuleBasedStateMachine):
     def findings(self, head: dict[str, bytes]) -> list[Finding]:
         return [f for f in verdict(self.now, self.at(head), SAME_SCHEMAS, World()) if is_structure_or_way(f)]
 
+    def kinds(self, head: dict[str, bytes]) -> list[str]:
+        after = self.at(head)
+        found = delta(self.now, after, tuple(raw_changes(self.now.tree, after.tree)))
+        return kinds(found, self.now.policy())
+
     def a_model(self, data: st.DataObject) -> str:
         """Mostly one that has versions."""
         full = [name for name in self.now.models() if self.now.versions(name)]
@@ -133,6 +140,8 @@ class Registry(RuleBasedStateMachine):
         head = self.edited(plan.edits)
         assert head != self.files, plan.title
         assert shown(self.findings(head)) == [], plan.title
+        assert "import" not in self.kinds(head), plan.title
+        assert plan.kind in {*self.kinds(head), "promote", "demote", "rollback"}, plan.title
         self.files, self.changed = head, True
 
     def edited(self, edits: Any) -> dict[str, bytes]:
@@ -193,7 +202,7 @@ class Registry(RuleBasedStateMachine):
         create=st.sampled_from(
             [None, NewModel(), NewModel(), NewModel(scheme="semver", tags={"team": "risk"})]
         ),
-        is_copy=st.booleans(),
+        origin=st.sampled_from([None, None, "here", "gone", "elsewhere"]),
         again=st.booleans(),
         card=st.booleans(),
     )
@@ -203,16 +212,16 @@ class Registry(RuleBasedStateMachine):
         seed: int,
         version: str | None,
         create: NewModel | None,
-        is_copy: bool,
+        origin: str | None,
         again: bool,
         card: bool,
     ) -> None:
         full = [name for name in self.now.models() if self.now.versions(name)]
         model = data.draw(st.sampled_from([*full * 3, *self.now.model_folders(), *FRESH, "CON", "CHURN"]))
-        origin = CopiedFrom("6f1f77a4-9d3a-4f0e-8a55-0d6c1f2b3a4c", "other", 7, digest(seed))
+        copied = self.an_origin(data, origin, seed) if origin else None
         asked = Registration(
             model,
-            Artifact("model.onnx", digest(seed), 10 + seed, 1, "onnx"),
+            Artifact("model.onnx", copied.digest if copied else digest(seed), 10 + seed, 1, "onnx"),
             DvcPointer("model.onnx", f"{seed:032x}", 10 + seed, 1),
             DAN,
             NOW,
@@ -220,10 +229,20 @@ class Registry(RuleBasedStateMachine):
             version=version,
             create=create,
             metrics={"roc_auc": 0.9},
-            copied_from=origin if is_copy else None,
+            copied_from=copied,
             card={"intended_use": "loans"} if card else {},
         )
         self.apply(lambda now: plan_register(now, asked))
+
+    def an_origin(self, data: st.DataObject, where: str, seed: int) -> CopiedFrom:
+        """A version of this registry, one that it does not have (with these bytes), or one of another registry."""
+        if where == "elsewhere":
+            return CopiedFrom("7f0c2a3e-5b1d-4c8e-9a44-0d6f3a1b2c5d", "other", 7, digest(seed))
+        model = self.a_model(data)
+        version = self.a_version(data, model)
+        record = self.now.record(model, version)
+        found = record.artifact.digest if record and where == "here" else digest(seed)
+        return CopiedFrom(self.now.registry().id, model, version, found)
 
     @rule(name=st.sampled_from([*FRESH, *DEAD]), scheme=st.sampled_from([None, "semver"]))
     def new_model(self, name: str, scheme: str | None) -> None:
@@ -336,6 +355,23 @@ class Registry(RuleBasedStateMachine):
     )
     def add_an_unknown_file(self, name: str) -> None:
         self.must_be_found({**self.files, f"models/{name}": b"apiVersion: gitreg/v1\n"})
+
+    @rule(data=st.data(), step=st.integers(2, 40), lower=st.booleans())
+    def take_a_number_by_hand(self, data: st.DataObject, step: int, lower: bool) -> None:
+        """Any number but the next one is an import, unless it was used before, which is not allowed at all."""
+        model = self.a_model(data)
+        living = [version for version in self.now.versions(model) if isinstance(version, int)]
+        if not living:
+            return
+        old = self.now.layout.version(model, living[-1], "")
+        number = max(1, self.now.top_number(model) + (-step if lower else step))
+        new = self.now.layout.version(model, number, "")
+        copied = {new + path[len(old) :]: text for path, text in self.files.items() if path.startswith(old)}
+        head = self.files | {
+            path: edit_yaml(text, {("version",): number}) if path.endswith(".yaml") else text
+            for path, text in copied.items()
+        }
+        assert "import" in self.kinds(head) or any(f.rule in {"GR202", "GR206"} for f in self.findings(head))
 
     @rule(data=st.data(), goal=st.sampled_from([NONE, *STAGES]))
     def move_by_hand_what_policy_does_not_move(self, data: st.DataObject, goal: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gitreg.core.findings import Finding, Location, Outcome
 from gitreg.core.report.show import show_change, show_number, show_percent, show_size
 from gitreg.core.report.tables import display_width, table
-from gitreg.core.report.text import findings_text, printable
+from gitreg.core.report.text import findings_text, inert, printable
 
 STAGE = Location("models/credit-risk/stages/production.yaml", 7, 5)
 FAIL = Finding("GR302", "roc_auc is 0.8, and must be at least 0.85", STAGE)
@@ -140,3 +140,17 @@ class TestTables:
 )
 def test_values_are_written_for_people(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::x", "\\x3a:error::x"),
+        ("a\n  ::set-output name=x::y\nb", "a\n  \\x3a:set-output name=x::y\nb"),
+        ("\t::warning::x\n\n::x", "\t\\x3a:warning::x\n\n\\x3a:x"),
+        ("a ##[error]x", "a #\\x23[error]x"),
+        ("a::b: c\n- ::x\n", "a::b: c\n- ::x\n"),
+    ],
+)
+def test_no_line_of_a_text_is_a_command_of_a_runner(text: str, shown: str) -> None:
+    assert inert(text) == shown

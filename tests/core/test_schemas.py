@@ -290,7 +290,7 @@ class TestSentences:
     @pytest.mark.parametrize(
         ("gate", "where", "message"),
         [
-            ({}, (), "one of the keys 'metric', 'schema', 'formats' or 'card' is missing"),
+            ({}, (), "one of the keys 'metric', 'schema', 'formats', 'card' or 'environment' is missing"),
             ({"metric": "auc", "mix": 1}, ("mix",), "the key 'mix' is unknown here; did you mean 'min'?"),
             ({"metric": "auc", "schema": {}}, ("schema",), "the key 'schema' is unknown here"),
             ({"card": []}, ("card",), "0 entries; 1 to 100 are allowed"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg.core.ports import EXECUTABLE, FILE, FOLDER, READ_LIMIT, Entry, Tree
+from gitreg.core.ports import EXECUTABLE, FILE, FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
 from gitreg.core.tree import (
+    MOST_LEVELS,
+    MOST_STEPS,
     MemoryTree,
     OverlayTree,
     RawChange,
@@ -24,6 +27,7 @@ from gitreg.core.tree import (
     files_below,
     raw_changes,
 )
+from gitreg.errors import Undecided
 
 Files = Mapping[str, bytes]
 # Few names and shallow paths, so that files, folders and their swaps meet each other often.
@@ -255,6 +259,63 @@ def test_many_are_read_from_an_overlay_as_one_by_one() -> None:
     base = MemoryTree({"a/1": b"a", "b/1": b"b", "c/1": b"c"})
     tree = edited(base, {"a/1": b"new", "b/1": None, "d/1": b"d"})
     paths = ["a", "b", "c", "d", "", "nope"]
-    assert tree.lists(paths) == [tree.list(path) for path in paths]
+    assert list(tree.lists(paths)) == [tree.list(path) for path in paths]
     oids = [blob_oid(data) for data in (b"new", b"c", b"d", b"a")]
-    assert tree.blobs(oids) == [b"new", b"c", b"d", b"a"]
+    assert list(tree.blobs(oids)) == [b"new", b"c", b"d", b"a"]
+
+
+class Bomb(Tree):
+    """A tree whose every folder has the same two folders (or files) in it: in git, a few bytes."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entries = {"a": entry, "b": entry}
+
+    def read(self, path: str) -> Blob | None:
+        return None
+
+    def list(self, path: str) -> Mapping[str, Entry]:
+        return self._entries
+
+    def blob(self, oid: str) -> bytes:
+        return b""
+
+
+class TestWalks:
+    def test_end_in_trees_without_end(self) -> None:
+        bomb = Bomb(Entry(FOLDER, "f"))
+        for walk in (raw_changes(MemoryTree({}), bomb), files_below(bomb, "")):
+            with pytest.raises(Undecided, match=f"deeper than {MOST_LEVELS} folders"):
+                list(walk)
+
+    def test_end_in_trees_without_bound(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        files = {f"{n}": b"" for n in range(200)}
+        monkeypatch.setattr("gitreg.core.tree.MOST_STEPS", 39)
+        with pytest.raises(Undecided, match="more than 39 files and folders"):
+            list(raw_changes(MemoryTree({}), MemoryTree(files)))
+        with pytest.raises(Undecided, match="more than 195 files and folders"):
+            list(files_below(MemoryTree(files), ""))
+        assert len(list(raw_changes(MemoryTree({}), MemoryTree(dict.fromkeys(list(files)[:39], b""))))) == 39
+
+    def test_go_further_than_any_registry(self) -> None:
+        assert MOST_STEPS >= 1_000_000
+        assert list(files_below(MemoryTree({"a/" * MOST_LEVELS + "a": b""}), ""))
+
+
+def test_a_submodule_has_no_content() -> None:
+    base = MemoryTree({"a": b"x"})
+    overlay = OverlayTree(base, {"a": Entry(SUBMODULE, "1" * 40)}, base)
+    assert overlay.read("a") is None
+    assert entry_at(overlay, "a") == Entry(SUBMODULE, "1" * 40)
+
+
+def test_many_changes_are_laid_over_quickly() -> None:
+    """Each is looked up among the others, or each conflict among all changes: not both for each."""
+    files = {f"models/{n}": b"" for n in range(20_000)}
+    begin = time.process_time()
+    found = candidate(
+        MemoryTree({"a": b""}), raw_changes(MemoryTree({}), MemoryTree(files)), MemoryTree(files)
+    )
+    assert all(entry_at(found.tree, path) for path in files)
+    blocked = candidate(MemoryTree({"models": b""}), found.changes, MemoryTree(files))
+    assert len(blocked.conflicts) == len(found.changes) == len(files)
+    assert time.process_time() - begin < 30

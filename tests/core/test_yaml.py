@@ -20,6 +20,7 @@ from gitreg.core.codec.yaml import (
     dump_yaml,
     load_yaml,
     locate,
+    locate_all,
     show_float,
     show_scalar,
 )
@@ -310,6 +311,13 @@ class TestLocate:
     def test_knows_places(self, where: Any, place: tuple[int, int], parser: str) -> None:
         assert locate(self.text.encode(), where) == place
         assert locate(self.text.replace("\n", "\r\n").encode(), where) == place
+
+    def test_knows_many_places_from_one_pass(self) -> None:
+        """A file of 1 MiB may have fifty things wrong with it."""
+        data = ("params:\n" + "".join(f"  k{n}: []\n" for n in range(20_000))).encode()
+        begin = time.process_time()
+        assert locate_all(data, [("params", f"k{n}") for n in range(500)]) == [(n + 2, 3) for n in range(500)]
+        assert time.process_time() - begin < 20
 
     @pytest.mark.parametrize("data", [b"", b"a: no\n", b"a: [", b"\xff"])
     def test_knows_none_in_what_is_no_strict_yaml(self, data: bytes) -> None:

@@ -67,7 +67,10 @@ def test_a_signed_approval_counts(desk: Desk, request_: Proposed) -> None:
 
 def test_who_is_in_no_group_is_heard_but_not_counted(desk: Desk, request_: Proposed) -> None:
     approve(desk("dan"), "1")
-    assert why_not(desk) == ["entering production needs 1 approval of risk-owners, and has 0"]
+    assert why_not(desk) == [
+        "entering production needs 1 approval of risk-owners, and has 0",
+        "the approval of dan does not count: dan is in no group that is asked (risk-owners)",
+    ]
 
 
 def test_own_approval_is_refused(desk: Desk) -> None:
@@ -111,6 +114,44 @@ def test_unknown_key_does_not_count_however_it_came(desk: Desk, request_: Propos
     assert "nobody's in the base's policy" in why_not(desk)[1]
 
 
+def with_a_bot(desk: Desk) -> Desk:
+    """Bo is a program, and one of the risk owners."""
+    policy = desk.show("policy.yaml")
+    assert policy is not None
+    bot = policy.replace("{id: bo, ", "{id: bo, bot: true, ").replace("[alice]", "[alice, bo]")
+    desk.commit({"policy.yaml": bot.replace("ml-platform: [bo]", "ml-platform: [alice]") + "\n"})
+    return desk
+
+
+def test_a_bot_cannot_approve(desk: Desk) -> None:
+    proposed(with_a_bot(desk)("dan"), promote(2, "production"))
+    with (
+        desk.unchanged(),
+        pytest.raises(Refused, match="the bot bo, so your approval would not count") as error,
+    ):
+        approve(desk("bo"), "1")
+    assert "a key of your own" in message(error)
+
+
+def test_a_bots_approval_does_not_count_however_it_came(desk: Desk) -> None:
+    request = proposed(with_a_bot(desk)("dan"), promote(2, "production")).request
+    ws = desk("bo")
+    judged = verify_request(ws, "1").judged
+    body = approval_statement(judged.evidence, [], desk.now, desk.now + timedelta(days=1))
+    assert ws.signer is not None
+    ws.forge.state(request.change_id, body, ws.signer, desk.now)
+    assert why_not(desk) == [
+        "entering production needs 1 approval of risk-owners, and has 0",
+        "a statement of bo does not count: it is a bot's",
+    ]
+
+
+def test_a_bot_proposes_and_a_human_approves(desk: Desk) -> None:
+    proposed(with_a_bot(desk)("bo"), promote(2, "production"))
+    approve(desk("alice"), "1")
+    merged(desk, "1")
+
+
 def test_no_key_at_all(desk: Desk, request_: Proposed) -> None:
     with desk.unchanged(), pytest.raises(ConfigError, match="no SSH key") as error:
         approve(desk("alice", key=None), "1")
@@ -126,6 +167,23 @@ def test_persons_are_counted_not_statements(desk: Desk) -> None:
     desk.later(minutes=1)
     approve(desk("alice"), "1")
     assert why_not(desk) == ["entering production needs 2 approvals of risk-owners, and has 1 (alice)"]
+
+
+def test_persons_are_counted_not_keys(desk: Desk, public_keys: dict[str, str]) -> None:
+    policy = desk.show("policy.yaml")
+    assert policy is not None
+    alice = f'keys: ["{public_keys["alice"]}"'
+    two = policy.replace(alice, f'{alice}, "{public_keys["mallory"]}"').replace(
+        "count: 1, expire: 14d", "count: 2"
+    )
+    desk.commit({"policy.yaml": two.replace("[alice]", "[alice, dan]") + "\n"})
+    proposed(desk("bo"), promote(2, "production"))
+    approve(desk("alice"), "1")
+    approve(desk("alice", key="mallory"), "1")
+    assert why_not(desk) == [
+        "entering production needs 2 approvals of risk-owners, and has 1 (alice)",
+        "alice approved with 2 keys; persons are counted, so that is one approval",
+    ]
 
 
 # Of what, and for how long
@@ -183,7 +241,11 @@ def test_expired(desk: Desk, request_: Proposed) -> None:
 def test_too_old_for_the_policy(desk: Desk, request_: Proposed) -> None:
     approve(desk("alice"), "1")
     desk.later(days=14)
-    assert why_not(desk) == ["entering production needs 1 approval of risk-owners, and has 0"]
+    assert why_not(desk) == [
+        "entering production needs 1 approval of risk-owners, and has 0",
+        "the approval of alice does not count for entering production: it is of 2026-12-01T12:00:00Z, and counts for"
+        " 14 days",
+    ]
 
 
 def test_dated_in_the_future(desk: Desk, request_: Proposed) -> None:
@@ -464,3 +526,16 @@ def test_solo_has_requests_too(solo: Desk) -> None:
     land(solo("solo"), describe("fine"), direct=False)
     merge(solo("solo"), "1")
     assert isinstance(land(solo("solo"), describe("finer")), Landed)
+
+
+def test_a_title_says_nothing_to_a_forge_in_the_merge_s_message(desk: Desk) -> None:
+    """``[skip ci]`` in a commit on the registry's branch would keep the audit from running."""
+    desk.commit({"README": "x"}, branch="mine")
+    git(desk.root / "dan", "fetch", "-q", "origin")
+    git(desk.root / "dan", "checkout", "-q", "-B", "mine", "origin/mine")
+    git(desk.root / "dan", "commit", "-q", "--amend", "-m", "[skip ci] closes #12 @team: ***NO_CI*** fine")
+    git(desk.root / "dan", "push", "-q", "--force", "origin", "mine")
+    request, _ = open_branch(desk("dan"), "mine")
+    commit = merge(desk("bo"), request.id).commit
+    subject = git(desk.origin, "log", "-1", "--format=%s", commit)
+    assert subject == "Merge change #1: skip ci closes 12 team: NO_CI fine"

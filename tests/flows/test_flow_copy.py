@@ -10,6 +10,7 @@ import pytest
 from flow_kit import Desk, bytes_of, message, registration
 
 from gitreg.core.names import parse_reference
+from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import merge, verify_request
@@ -37,9 +38,23 @@ def test_same_registry(solo: Desk) -> None:
     assert (record.metrics, record.created_by.email) == ({"roc_auc": 0.9}, "dan@example.com")
 
 
-def test_same_model_gets_another_number(solo: Desk) -> None:
+def test_what_is_there_already_is_copied_only_if_asked_for_again(solo: Desk) -> None:
     ws = solo("solo")
-    assert copy(ws, CHAMPION, ws, "credit-risk").plan.title.endswith("credit-risk/4")
+    with solo.unchanged("solo"), pytest.raises(NothingToDo, match="credit-risk/1 already has these bytes"):
+        copy(ws, CHAMPION, ws, "credit-risk")
+    found = copy(ws, CHAMPION, ws, "credit-risk", again=True)
+    assert isinstance(found, Landed)
+    assert found.plan.title.endswith("credit-risk/4")
+
+
+def test_another_registry_again_after_landing_does_nothing(desk: Desk, solo: Desk) -> None:
+    copy(solo("solo"), CHAMPION, desk("dan"), "bought-in", create=NewModel())
+    merge(desk("bo"), "1")
+    with desk.unchanged(), pytest.raises(NothingToDo, match="bought-in/1 already has these bytes"):
+        copy(solo("solo"), CHAMPION, desk("dan"), "bought-in", create=NewModel())
+    found = copy(solo("solo"), CHAMPION, desk("dan"), "bought-in", again=True)
+    assert isinstance(found, Proposed)
+    assert found.plan.title.endswith("bought-in/2")
 
 
 def test_another_registry(desk: Desk, solo: Desk) -> None:

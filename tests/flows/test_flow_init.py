@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,20 @@ def test_new_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert registry.validate() == []
         assert registry.snapshot.registry().name == "my-registry"
         assert [person.id for person in registry.snapshot.policy().people] == ["dan"]
+
+
+def test_what_the_policy_offers_in_comments_is_valid(tmp_path: Path) -> None:
+    init(tmp_path / "new")
+    path = tmp_path / "new/policy.yaml"
+    text, count = re.subn(r"^( +)# (- \{|  - \{|[a-z]+:)", r"\1\2", path.read_text(), flags=re.MULTILINE)
+    path.write_text(text.replace("ssh-ed25519 AAAA…", f"ssh-ed25519 {'A' * 68}"))
+    assert count == 13
+    with open_registry(tmp_path / "new", worktree=True) as registry:
+        assert registry.validate() == []
+        policy = registry.snapshot.policy()
+    production = policy.stage("production", "any")
+    assert production is not None
+    assert (len(production.gates), len(production.windows), policy.people[1].bot) == (5, 2, True)
 
 
 def test_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -364,6 +364,7 @@ def test_a_registry_at_the_root_does_not_take_a_folders_registry_out_of_guard(de
     git(folder, "push", "-q", os.fspath(mono), "mono:main")
     assert run(["-R", os.fspath(mono), "hook", "install", "--remote", os.fspath(desk.artifacts)]) == 0
     git(folder, "checkout", "-q", "-f", "mono")
+    git(folder, "clean", "-q", "-f", "-d", "-x")
     commit_here(folder, {"gitreg.yaml": (folder / "a/gitreg.yaml").read_text(), "policy.yaml": LAX})
     code, said = push(folder, "mono:main", url=os.fspath(mono))
     assert code

@@ -130,6 +130,7 @@ def _world(said: Mapping[str, Any]) -> World:
         given = (each if isinstance(each, dict) else {"by": each} for each in found["approvals"])
         found["approvals"] = tuple(given)
     found["presence"] = {name: _presence(value) for name, value in said.get("presence", {}).items()}
+    found["zones"] = {zone: _known(value) for zone, value in said.get("zones", {}).items()}
     found["contents"] = {name: _contents(value) for name, value in said.get("contents", {}).items()}
     return World(**found)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,11 +55,11 @@ class Objects:
             }
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """The bytes of an object. Raises Refused if it is not there."""
+        """The bytes of an object. Raises Refused if it is not there, or is no file."""
         with self._answering():
             self._demand_root()
             try:
-                stream: Any = self._odb.fs.open(self._odb.oid_to_path(name), "rb", block_size=_BLOCK)
+                stream = self._opened(name)
             except FileNotFoundError as error:
                 if _missing(error):
                     raise Refused(f"object {name} is missing in {self.label}") from None
@@ -66,6 +67,16 @@ class Objects:
             with stream:
                 while chunk := stream.read(CHUNK):
                     yield chunk
+
+    def _opened(self, name: str) -> Any:
+        place = self._odb.oid_to_path(name)
+        if self._root is None:
+            return self._odb.fs.open(place, "rb", block_size=_BLOCK)
+        stream = open(place, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115  # the caller closes it
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            raise Refused(f"object {name} in {self.label} is not a file")
+        return stream
 
     def prepare(self) -> None:
         """Makes the remote's folder, where it is a local directory."""
@@ -159,6 +170,11 @@ class Objects:
                 message = message.replace(secret, "***")
             hint = None if self._root is not None else "check the network and the remote's credentials"
             raise Undecided(message, hint) from error
+
+
+def _open_at_once(place: str, flags: int) -> int:
+    # To open a pipe waits for somebody who writes to it.
+    return os.open(place, flags | os.O_NONBLOCK)
 
 
 def _missing(answer: Any) -> bool:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,6 +40,7 @@ REQUESTS = "refs/gitreg/requests/"
 APPROVALS = "refs/gitreg/approvals/"
 HUB = "refs/gitreg/hub"
 
+_STRANGER = "its key is nobody's in the base's policy"
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}\Z")
 #: How often somebody else may take the next number first.
 _ATTEMPTS = 12
@@ -74,15 +75,14 @@ class LocalForge:
             raise UsageError(
                 f"the branch {new.branch!r} cannot ask to be merged", "make another branch of it"
             )
-        signature = signer.sign(canonical(new.statement)) if signer else None
         for attempt in range(1, _ATTEMPTS):
             try:
-                return self._open(new, signature, old_head, now)
+                return self._open(new, signer, old_head, now)
             except LostRace:
                 self._catch_up(attempt)
                 if self._head(new.branch) != old_head:
                     raise
-        return self._open(new, signature, old_head, now)
+        return self._open(new, signer, old_head, now)
 
     def requests(
         self, states: Iterable[str] = (OPEN,), *, branch: str | None = None, change_id: str | None = None
@@ -111,18 +111,25 @@ class LocalForge:
         _, record = self._record(id)
         return record.opening(_request_ref(record.number))
 
-    def statements(self, change_id: str) -> Sequence[Statement]:
+    def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
         """Everything filed as a statement on this change, sorted by ref.
 
         A statement is returned with its body as it was signed: that it is filed under this change does not mean
-        that it speaks of it.
+        that it speaks of it. To check one costs a process, and anybody may file thousands with keys of their own: with
+        ``known`` keys, others are not looked at.
 
         Raises:
             Undecided: one of the refs names no blob, or a missing one.
         """
         demand_change_id(change_id)
         refs = self._repository.hub_refs(f"{APPROVALS}{change_id}/")
-        return [self._statement(ref, oid) for ref, oid in sorted(refs.items())]
+        prints = None if known is None else _fingerprints(known)
+        return [
+            self._statement(ref, oid)
+            if prints is None or ref.split("/")[4] in prints
+            else Statement({}, Signature(None, False, _STRANGER), ref)
+            for ref, oid in sorted(refs.items())
+        ]
 
     def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:
         """Signs ``body`` as it is and files it under a ref of its own; returns the ref."""
@@ -135,7 +142,7 @@ class LocalForge:
     def hub_id(self) -> str:
         """What ``refs/gitreg/hub`` holds; "" without it. Raises Undecided if it cannot be read."""
         oid = self._repository.hub_ref(HUB)
-        blob = b"" if oid is None else self._repository.blobs([oid])[0]
+        blob = b"" if oid is None else self._blob(oid)
         if blob is None:
             raise Undecided(f"{HUB} cannot be read: {oid} is no file or missing", "git fetch may bring it")
         return blob[:200].decode("ascii", "replace").strip()
@@ -224,11 +231,14 @@ class LocalForge:
             return f"this is no change request: {error}"
 
     def _open(
-        self, new: NewRequest, signature: str | None, old_head: str | None, now: datetime
+        self, new: NewRequest, signer: Signer | None, old_head: str | None, now: datetime
     ) -> ChangeRequest:
         adopted = self._open_record_of(new.branch)
+        number = adopted[1].number if adopted else self._next_number()
+        # Signed with its number: an opening that was withdrawn opens no other request.
+        statement = {**new.statement, "request": str(number)}
         record = Record(
-            number=adopted[1].number if adopted else self._next_number(),
+            number=number,
             title=new.title,
             body=new.body,
             branch=new.branch,
@@ -237,8 +247,8 @@ class LocalForge:
             change_id=new.change_id,
             opened_at=adopted[1].opened_at if adopted else now.astimezone(UTC).replace(microsecond=0),
             merged_as=None,
-            statement=dict(new.statement),
-            signature=signature,
+            statement=statement,
+            signature=signer.sign(canonical(statement)) if signer else None,
         )
         push = RefUpdate(_branch_ref(new.branch), old_head, new.head)
         self._repository.update([push, self._filing(record, adopted[0] if adopted else None)])
@@ -307,7 +317,7 @@ class LocalForge:
             raise Undecided(f"{REQUESTS}{number} does not hold a change request: {error}") from error
 
     def _decode(self, oid: str, number: int) -> Record:
-        return self._decoded(oid, self._repository.blobs([oid])[0], number)
+        return self._decoded(oid, self._blob(oid), number)
 
     def _decoded(self, oid: str, blob: bytes | None, number: int) -> Record:
         if blob is None:
@@ -318,7 +328,7 @@ class LocalForge:
         return record
 
     def _statement(self, ref: str, oid: str) -> Statement:
-        blob = self._repository.blobs([oid])[0]
+        blob = self._blob(oid)
         if blob is None:
             # Not to be passed over: it may be the one that revokes another.
             raise Undecided(f"{ref} cannot be read: {oid} is no file or missing", "git fetch may bring it")
@@ -330,11 +340,23 @@ class LocalForge:
             )
         return found
 
+    def _blob(self, oid: str) -> bytes | None:
+        return next(self._repository.blobs([oid]))
+
     def _show(self, record: Record) -> ChangeRequest:
         return record.request(_request_ref(record.number), self._head(record.branch))
 
     def _head(self, branch: str) -> str | None:
         return self._repository.hub_ref(_branch_ref(branch))
+
+
+def _fingerprints(keys: Collection[str]) -> set[str]:
+    """Those of the keys that are some: a policy may list a text that only looks like one."""
+    found = set()
+    for key in keys:
+        with suppress(ValueError):
+            found.add(fingerprint(key))
+    return found
 
 
 def _numbers(refs: Iterable[str]) -> list[int]:

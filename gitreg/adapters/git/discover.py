@@ -1,4 +1,4 @@
-"""Finds repositories and registries on disk, by looking at names alone: it runs no git.
+"""Finds repositories on disk, by looking at names alone: it runs no git.
 
 What makes a repository is git's own rule (https://git-scm.com/docs/gitrepository-layout): a folder
 with ``HEAD``, ``objects`` and ``refs``, called ``.git``, named by a file ``.git``, or by itself (bare).
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitreg.core.layout import REGISTRY_FILE
 from gitreg.errors import ConfigError
 
 _HINT = "go to a checkout, or name a repository with -R"
@@ -33,14 +32,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A repository and where the registry lies in it.
+    """A repository, and the starting point in it, relative to the repository's root ("" is the root, or it is bare).
 
-    ``prefix`` is the registry's folder, relative to the repository's root (``example-registry``; "" is the root);
-    None if no folder from the starting point upwards holds ``gitreg.yaml``, as in a bare repository.
+    Which registry that is in, only what is committed can say: the files of a checkout may be those of a change that is
+    judged here, and that brings a registry of its own.
     """
 
     repository: Path
-    prefix: str | None
+    inside: str
 
 
 def locate(path: str | os.PathLike[str]) -> Place:
@@ -60,7 +59,7 @@ def locate(path: str | os.PathLike[str]) -> Place:
 
 
 def discover(start: str | os.PathLike[str], *, named: bool = False) -> Found:
-    """The registry around the folder ``start``, or the repository without saying where in it the registry is.
+    """The repository around the folder ``start``.
 
     A bare repository inside a checkout is content, which may have come with a clone and whose configuration must
     not be obeyed; unless a person ``named`` it.
@@ -70,20 +69,21 @@ def discover(start: str | os.PathLike[str], *, named: bool = False) -> Found:
     """
     origin = os.path.realpath(start)
     if named and _is_bare(origin):
-        return Found(Path(origin), None)
-    registry: str | None = None
+        return Found(Path(origin), "")
     for folder in _upwards(origin):
-        if registry is None and os.path.isfile(os.path.join(folder, REGISTRY_FILE)):
-            registry = folder
         if _git_dir_of(folder) is not None:
-            return Found(Path(folder), None if registry is None else _relative(registry, folder))
+            return Found(Path(folder), _inside(folder, os.path.abspath(start)))
     if _is_bare(origin):
-        return Found(Path(origin), None)
+        return Found(Path(origin), "")
     raise ConfigError(f"{os.fspath(start)!r} is not in a git repository", _HINT)
 
 
-def _relative(registry: str, top: str) -> str:
-    return registry[len(top) :].strip("/")
+def _inside(top: str, start: str) -> str:
+    """``start`` relative to ``top``, as it is written: a link inside of the checkout does not lead elsewhere in it."""
+    for folder in _upwards(start):
+        if os.path.realpath(folder) == top:
+            return start[len(folder) :].strip("/")
+    return os.path.realpath(start)[len(top) :].strip("/")
 
 
 def _upwards(folder: str) -> Iterator[str]:

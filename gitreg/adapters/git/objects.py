@@ -13,7 +13,7 @@ import re
 import subprocess
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, NamedTuple, TypeVar
 
@@ -27,6 +27,8 @@ KEPT_ENTRIES = 250_000
 _PATIENCE = 12
 #: How many objects are asked for at a time: git answers only as fast as it is read, so the questions must fit a pipe.
 _AT_A_TIME = 100
+#: The largest object, in bytes, that is asked for together with others: all of them are held.
+_SMALL = 1 << 14
 #: ``cat-file --batch-command -z`` came with 2.38.
 OLDEST_GIT = (2, 39)
 
@@ -88,12 +90,17 @@ class ObjectReader:
         Raises:
             Undecided: the object is there and cannot be read.
         """
-        return self.reads([name])[0]
+        return self._each(b"contents ", [name], _read_object)[0]
 
-    def reads(self, names: Sequence[str]) -> list[Object | None]:
-        """As ``read``, for several names in few round trips."""
-        parts = (names[at : at + _AT_A_TIME] for at in range(0, len(names), _AT_A_TIME))
-        return [found for part in parts for found in self._each(b"contents ", part, _read_object)]
+    def reads(self, names: Sequence[str]) -> Iterator[Object | None]:
+        """As ``read``, for many names, as they are asked for: small objects together, in few round trips."""
+        for at in range(0, len(names), _AT_A_TIME):
+            part = names[at : at + _AT_A_TIME]
+            headers = zip(part, self.infos(part), strict=True)
+            small = [name for name, header in headers if header is not None and header.size <= _SMALL]
+            found = dict(zip(small, self._each(b"contents ", small, _read_object), strict=True))
+            for name in part:
+                yield found[name] if name in found else self.read(name)
 
     def info(self, name: str) -> Header | None:
         """As ``read``, without the content."""
@@ -132,11 +139,11 @@ class ObjectReader:
             self._keep(found.oid, listing)
         return found.oid, listing
 
-    def listings(self, trees: Sequence[str]) -> list[Mapping[str, Entry]]:
-        """As ``listing``, for many trees; none is kept that is not yet."""
-        lacking = [tree for tree in trees if tree not in self._listings]
-        found = dict(zip(lacking, self.reads(lacking), strict=True))
-        return [self._parsed(tree, found[tree]) if tree in found else self.listing(tree) for tree in trees]
+    def listings(self, trees: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
+        """As ``listing``, for many trees, as they are asked for; none is kept that is not yet."""
+        kept = {tree for tree in trees if tree in self._listings}
+        found = self.reads([tree for tree in trees if tree not in kept])
+        return (self.listing(tree) if tree in kept else self._parsed(tree, next(found)) for tree in trees)
 
     def _parsed(self, tree: str, found: Object | None) -> Mapping[str, Entry]:
         if found is None or found.type != "tree":
@@ -274,7 +281,7 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
     Format: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects#_tree_objects: mode SP name NUL raw id.
 
     Raises:
-        Undecided: it is malformed, or ambiguous: a name twice, empty, or with a slash.
+        Undecided: it is malformed, or ambiguous: a name twice, or one that is empty, has a slash or leads elsewhere.
     """
     rows = _ENTRIES[len(oid)].findall(data)
     entries = {
@@ -282,7 +289,7 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
         for mode, name, raw in rows
     }
     taken = sum(len(mode) + len(name) for mode, name, _ in rows) + len(rows) * (2 + len(oid) // 2)
-    if taken != len(data) or len(entries) != len(rows):
+    if taken != len(data) or len(entries) != len(rows) or not {".", ".."}.isdisjoint(entries):
         raise Undecided(f"the folder {oid} is corrupt", "git fsck tells more")
     return entries
 
@@ -342,18 +349,17 @@ class GitTree(Tree):
 
     def blob(self, oid: str) -> bytes:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
-        return self.blobs([oid])[0]
+        return _content(oid, self._reader.read(oid))
 
-    def blobs(self, oids: Sequence[str]) -> Sequence[bytes]:
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes]:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
-        return [_content(oid, found) for oid, found in zip(oids, self._reader.reads(oids), strict=True)]
+        return (_content(oid, found) for oid, found in zip(oids, self._reader.reads(oids), strict=True))
 
-    def lists(self, paths: Sequence[str]) -> Sequence[Mapping[str, Entry]]:
+    def lists(self, paths: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
         folders = [self._folder_below(path) if path else self._root() for path in paths]
-        there = [folder for folder in folders if folder is not None]
-        found = dict(zip(there, self._reader.listings(there), strict=True))
-        return [{} if folder is None else found[folder] for folder in folders]
+        found = self._reader.listings([folder for folder in folders if folder is not None])
+        return ({} if folder is None else next(found) for folder in folders)
 
     def _entry(self, path: str) -> Entry | None:
         parent, _, name = path.rpartition("/")

@@ -23,7 +23,16 @@ from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
 from gitreg.core.ports import Commit, Entry, Identity, RefUpdate, Repository, Tree
-from gitreg.errors import Bug, ConfigError, GitregError, LostRace, NotFound, Refused, Undecided
+from gitreg.errors import (
+    Bug,
+    ConfigError,
+    GitregError,
+    LostRace,
+    NotFound,
+    Refused,
+    Undecided,
+    UsageError,
+)
 
 ORIGIN = "origin"
 _BRANCHES = "refs/heads/"
@@ -33,6 +42,21 @@ _FETCHED = (f"+{_BRANCHES}*:{_TRACKED}*", f"+{_OWN_REFS}*:{_OWN_REFS}*")
 _WHO_HINT = 'git config --global user.name "Your Name"; git config --global user.email you@example.com'
 _TIDY = "commit, stash or move them away first"
 _DEEPEN = "git fetch --unshallow"
+
+
+# What may follow the name of a ref in a revision.
+_SUFFIX = re.compile(r"[~^:]|@\{")
+
+
+def _rivals(ref: str) -> list[str]:
+    """The full names to which git completes a name, beside the name itself; the earlier, the sooner it takes them."""
+    return [
+        f"refs/{ref}",
+        f"refs/tags/{ref}",
+        f"{_BRANCHES}{ref}",
+        f"refs/remotes/{ref}",
+        f"refs/remotes/{ref}/HEAD",
+    ]
 
 
 class GitRepository(Repository):
@@ -142,8 +166,10 @@ class GitRepository(Repository):
 
         Raises:
             NotFound: it names none.
+            UsageError: it names several, as a tag and a branch of one name.
             ConfigError: it names a branch without commits.
         """
+        self._demand_one_meaning(rev)
         oid = self._commit_named(rev) or self._commit_on_origin(rev)
         if oid is not None:
             return oid
@@ -153,6 +179,35 @@ class GitRepository(Repository):
         raise NotFound(
             f"there is no revision {rev!r} here", "name a commit, a branch or a tag; git fetch may bring it"
         )
+
+    def _demand_one_meaning(self, rev: str) -> None:
+        """git takes a tag before the branch of that name, and warns; anybody who may push may have made the tag.
+
+        Only a full name that exists, ``HEAD`` and an id mean one thing whatever else there is.
+        """
+        name = _SUFFIX.split(rev)[0]
+        if name in {"", "@", "HEAD"} or refs.is_oid(name) or not rev.isprintable():
+            return
+        if name.startswith("refs/"):
+            several = any(self._commits(_rivals(name))) and name not in self._refs_below(name)
+        else:
+            several = self._is_several(name)
+        if several:
+            raise UsageError(
+                f"{name!r} is ambiguous: several tags and branches are called so",
+                f"say which: refs/heads/{name}, refs/remotes/{name} or a commit's id; or delete the other",
+            )
+
+    def _is_several(self, name: str) -> bool:
+        """A local branch may be behind the origin's; a tag that is called like that is taken for it."""
+        tag, *others = self._commits([f"refs/tags/{name}", *_rivals(name)])
+        on_origin = self.hub_ref(_BRANCHES + name) if self.has_origin and tag else None
+        return len({oid for oid in others if oid}) > 1 or (on_origin is not None and on_origin != tag)
+
+    def _commits(self, names: Sequence[str]) -> list[str | None]:
+        """The commits that some refs lead to; None for those that lead to none."""
+        found = self.reader.infos([f"{name}^{{commit}}" for name in names])
+        return [None if head is None else head.oid for head in found]
 
     def _commit_named(self, rev: str) -> str | None:
         if not rev or ":" in rev or not rev.isprintable():
@@ -198,14 +253,7 @@ class GitRepository(Repository):
         branch ``refs/heads/refs/gitreg/x`` would answer, which anybody may have made, or an object if the name ends
         like git-describe's. So a quick answer counts only where git completes none of the other names.
         """
-        rivals = [
-            f"refs/{ref}",
-            f"refs/tags/{ref}",
-            f"{_BRANCHES}{ref}",
-            f"refs/remotes/{ref}",
-            f"refs/remotes/{ref}/HEAD",
-        ]
-        found, *others = self.reader.infos([ref, *rivals])
+        found, *others = self.reader.infos([ref, *_rivals(ref)])
         if found is not None and not any(others):
             return found.oid
         return self._refs_below(ref).get(ref)
@@ -227,10 +275,10 @@ class GitRepository(Repository):
         """See :class:`gitreg.core.ports.Repository`. That it exists is found out by the first read."""
         return GitTree(self.reader, oid)
 
-    def blobs(self, oids: Sequence[str]) -> Sequence[bytes | None]:
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes | None]:
         """See :class:`gitreg.core.ports.Repository`."""
         found = self.reader.reads(oids)
-        return [each.data if each is not None and each.type == "blob" else None for each in found]
+        return (each.data if each is not None and each.type == "blob" else None for each in found)
 
     def merge_base(self, one: str, other: str) -> str | None:
         """See :class:`gitreg.core.ports.Repository`.

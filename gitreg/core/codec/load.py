@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gitreg.core.codec.dvcfile import decode_dvc
-from gitreg.core.codec.yaml import MAX_BYTES, MAX_RECORD_BYTES, YamlError, load_yaml, locate
+from gitreg.core.codec.yaml import MAX_BYTES, MAX_RECORD_BYTES, YamlError, load_yaml, locate_all
 from gitreg.core.decode import DecodeError, Where
 from gitreg.core.findings import Location
 from gitreg.core.manifest import DECODERS, Manifest
@@ -51,7 +53,12 @@ def load_manifest(kind: str, data: bytes, path: str) -> Manifest | DvcPointer:
 
 def place_in(data: bytes, path: str, where: Where) -> Location:
     """The place of a value in a file."""
-    return Location(path, *(locate(data, where) or (None, None)))
+    return places_in(data, path, [where])[0]
+
+
+def places_in(data: bytes, path: str, places: Sequence[Where]) -> list[Location]:
+    """The places of several values in a file, which is read once for all of them."""
+    return [Location(path, *(place or (None, None))) for place in locate_all(data, places)]
 
 
 def _sentence(error: DecodeError) -> str:

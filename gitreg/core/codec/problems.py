@@ -16,6 +16,7 @@ from gitreg.core.decode import (
     show_value,
     timestamp,
 )
+from gitreg.core.windows import local_time
 
 #: A ``jsonschema.ValidationError``; its stubs call every attribute unset, which no error that was raised is.
 Error: TypeAlias = Any
@@ -38,6 +39,7 @@ FORMATS: Mapping[str, Reader[object]] = {
     "gitreg-pointer-name": pointer_name,
     "gitreg-payload-name": payload_name,
     "gitreg-timestamp": timestamp,
+    "gitreg-local-time": local_time,
 }
 
 

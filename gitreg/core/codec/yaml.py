@@ -7,7 +7,7 @@ duplicate keys, expands aliases, resolves YAML 1.1's ``no`` and ``1:30``, and (i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import yaml
@@ -84,16 +84,23 @@ def locate(data: bytes, where: Where) -> tuple[int, int] | None:
 
     For a key of a mapping it is the key's place. None where the text is not strict YAML.
     """
+    return locate_all(data, [where])[0]
+
+
+def locate_all(data: bytes, places: Sequence[Where]) -> list[tuple[int, int] | None]:
+    """As ``locate``, for several values in one pass over the text."""
     try:
         builder = _Builder(data.decode(), marks={})
         builder.document()
     except (YamlError, yaml.YAMLError, UnicodeDecodeError):
-        return None
+        return [None] * len(places)
     assert builder.marks is not None
-    for length in range(len(where), -1, -1):
-        if where[:length] in builder.marks:
-            return builder.marks[where[:length]]
-    return None
+    return [_nearest(builder.marks, where) for where in places]
+
+
+def _nearest(marks: Mapping[Where, tuple[int, int]], where: Where) -> tuple[int, int] | None:
+    around = (where[:length] for length in range(len(where), -1, -1))
+    return next((marks[each] for each in around if each in marks), None)
 
 
 def _decode(data: bytes, most: int) -> str:

@@ -81,11 +81,12 @@ kind: Policy
 # change: while you are alone, commit changes of this file with plain git, and let nothing need an approval yet.
 people:
   - {_person(new)}
+  # - {{id: ci, bot: true, keys: ["ssh-ed25519 AAAA…"]}}     # a program may propose; its approvals never count
 
 groups:
   maintainers: [{me}]
 
-# Who may change the rules files, and whose approval that takes.
+# Who may change the rules files, and whose approval that takes. An owner is always its author, or approves it.
 rules:
   owners: [maintainers]
   approvals: [{{group: maintainers, count: 1}}]
@@ -108,11 +109,15 @@ stages:
     approvals: [{{group: maintainers, count: 1}}]     # nobody approves their own change
     rollback: {{approvals: [{{group: maintainers, count: 1}}]}}
     # soak: {{in: staging, for: 24h}}
+    # windows:                    # when nothing enters or leaves it, but by a rollback
+    #   - {{days: [fri, sat, sun], zone: Europe/Berlin}}
+    #   - {{from: "2026-12-20T00:00", to: "2027-01-02T08:00", zone: Europe/Berlin}}
     # gates:
     #   - {{metric: accuracy, min: 0.85, worse_than_holder_by_at_most: 0.005}}
     #   - {{schema: {{required: [signature, environment]}}}}
     #   - {{formats: {{deny: [pickle, joblib]}}}}
     #   - {{card: [intended_use, limitations]}}
+    #   - {{environment: {{python: true, pinned: true}}}}
 
   - name: archived
     from: [none, staging, production]

@@ -15,7 +15,7 @@ from gitreg.core.manifest import (
     CopiedFrom,
     ModelVersion,
 )
-from gitreg.core.names import Version, fold, is_semver, model_name_problem
+from gitreg.core.names import MAX_INTEGER, Version, fold, is_semver, model_name_problem
 from gitreg.core.plan.plan import NothingToDo, Plan, checked, dumped, new_file
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot, highest
@@ -64,7 +64,7 @@ class Details:
 class Registration(Details):
     """Everything that a new version's record and notes say.
 
-    ``nonce`` (from ``--again``) registers bytes that are registered already.
+    ``nonce`` (from ``--again``) registers or copies bytes that are registered already.
     """
 
     model: str
@@ -96,7 +96,7 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
     model = snapshot.spelling(asked.model)
     if model is not None and (snapshot.model(model) is not None or snapshot.redirect(model) is not None):
         model = snapshot.find_model(model)
-        if asked.nonce is None and asked.copied_from is None:
+        if asked.nonce is None:
             _demand_new_bytes(snapshot, model, asked)
         scheme = snapshot.scheme(model)
     else:
@@ -104,15 +104,25 @@ def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
         scheme = _create(snapshot, asked, edits)
     version = _number(snapshot, model, scheme, asked.version)
     edits |= version_files(snapshot, model, version, asked)
-    kind = "copy" if asked.copied_from else "register"
     intent = (model, asked.artifact.digest, asked.version, asked.nonce)
     origin = asked.copied_from
-    title = (
-        f"Copy {origin.model}/{origin.version} to {model}/{version}"
-        if origin
-        else f"Register {model}/{version}"
-    )
-    return checked(snapshot, Plan(kind, title, intent, edits))
+    if origin is None:
+        return checked(snapshot, Plan("register", f"Register {model}/{version}", intent, edits))
+    title = f"Copy {origin.model}/{origin.version} to {model}/{version}"
+    whence = (origin.registry, origin.model, str(origin.version))
+    kind = _kind_of_copy(snapshot, _record(model, version, asked), origin)
+    return checked(snapshot, Plan(kind, title, (*intent, whence), edits))
+
+
+def _kind_of_copy(snapshot: Snapshot, record: ModelVersion, origin: CopiedFrom) -> str:
+    """What comes from another registry is new here, and so is registered. Raises Refused where there is no original."""
+    confirmed = snapshot.confirms_copy(record)
+    if confirmed is False:
+        raise Refused(
+            f"this registry has no version {origin.version} of {origin.model!r} with these bytes",
+            "it may have been deleted meanwhile; gitreg version list shows all",
+        )
+    return "copy" if confirmed else "register"
 
 
 def _create(snapshot: Snapshot, asked: Registration, edits: dict[str, bytes | None]) -> str:
@@ -163,13 +173,20 @@ def _demand_new_bytes(snapshot: Snapshot, model: str, asked: Registration) -> No
             )
 
 
+def next_number(snapshot: Snapshot, model: str) -> int:
+    """The number that the next integer version of a model gets. Raises Refused where none is left."""
+    number = snapshot.top_number(model) + 1
+    if number >= MAX_INTEGER:
+        raise Refused(f"{model!r} has no number left for another version", "make a new model")
+    return number
+
+
 def _number(snapshot: Snapshot, model: str, scheme: str, asked: str | None) -> Version:
-    taken = snapshot.taken(model)
     if scheme == INTEGER_SCHEME:
         if asked is not None:
             raise UsageError(f"{model!r} numbers its versions by itself", "leave --version out")
-        top = highest(version for version in taken if isinstance(version, int))
-        return top + 1 if isinstance(top, int) else 1
+        return next_number(snapshot, model)
+    taken = snapshot.taken(model)
     if asked is None:
         top = highest(taken)
         raise UsageError(
@@ -188,11 +205,8 @@ def _number(snapshot: Snapshot, model: str, scheme: str, asked: str | None) -> V
     return asked
 
 
-def version_files(
-    snapshot: Snapshot, model: str, version: Version, asked: Registration
-) -> dict[str, bytes | None]:
-    """A version's record, its DVC pointer, and notes where there is something to note."""
-    record = ModelVersion(
+def _record(model: str, version: Version, asked: Registration) -> ModelVersion:
+    return ModelVersion(
         model=model,
         version=version,
         created_at=asked.created_at,
@@ -205,6 +219,13 @@ def version_files(
         environment=asked.environment,
         copied_from=asked.copied_from,
     )
+
+
+def version_files(
+    snapshot: Snapshot, model: str, version: Version, asked: Registration
+) -> dict[str, bytes | None]:
+    """A version's record, its DVC pointer, and notes where there is something to note."""
+    record = _record(model, version, asked)
     files: dict[str, bytes | None] = {
         snapshot.layout.version(model, version): dumped(record.as_yaml()),
         snapshot.layout.version(model, version, f"{asked.artifact.path}.dvc"): dump_dvc(asked.pointer),

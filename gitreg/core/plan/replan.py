@@ -22,15 +22,15 @@ from gitreg.core.delta import (
     delta,
     transitions,
 )
-from gitreg.core.manifest import INTEGER_SCHEME
-from gitreg.core.names import NONE
+from gitreg.core.names import NONE, Version
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.plan import Plan, demand_model
+from gitreg.core.plan.register import next_number
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
-from gitreg.core.snapshot import Snapshot, highest
+from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import files_below, raw_changes
 from gitreg.errors import Refused
 
@@ -72,22 +72,14 @@ def _registered(found: Delta) -> VersionRegistered | None:
 
 
 def _register(head: Snapshot, base: Snapshot, change: VersionRegistered, creates: bool) -> Plan:
-    """The same files; an integer version takes the next free number.
+    """The same files; an integer version takes the next number.
 
     Only a change that made the model makes it again: what was deleted or renamed meanwhile does not come back so.
     """
     model, version = change.model, change.version
     if not creates:
         demand_model(base, model)
-    taken = base.taken(model)
-    number = version
-    if version in taken:
-        top = highest(taken)
-        if base.scheme(model) != INTEGER_SCHEME or not isinstance(top, int):
-            raise Refused(
-                f"version {version} of {model!r} exists by now", "register it again under another --version"
-            )
-        number = top + 1
+    number = _number(base, change)
     edits: dict[str, bytes | None] = {}
     folder = head.layout.version(model, version, "").rstrip("/")
     for path, entry in files_below(head.tree, folder):
@@ -100,6 +92,17 @@ def _register(head: Snapshot, base: Snapshot, change: VersionRegistered, creates
         edits[base.layout.model(model)] = blob.data
     kind = "copy" if change.copied else "register"
     return Plan(kind, f"Register {model}/{number}", (model, str(number)), edits)
+
+
+def _number(base: Snapshot, change: VersionRegistered) -> Version:
+    if isinstance(change.version, int) and not change.imported:
+        return next_number(base, change.model)
+    if base.is_taken(change.model, change.version):
+        raise Refused(
+            f"version {change.version} of {change.model!r} exists by now",
+            "register it again under another number",
+        )
+    return change.version
 
 
 def _move(found: Delta, base: Snapshot) -> Plan:

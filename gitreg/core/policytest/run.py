@@ -13,7 +13,7 @@ from gitreg.core.policytest.base import base_of
 from gitreg.core.policytest.case import Expected, PolicyCase, load_case
 from gitreg.core.policytest.people import BrokenCase
 from gitreg.core.policytest.steps import taken_at_once
-from gitreg.core.policytest.world import evidence_of
+from gitreg.core.policytest.world import LocalTime, evidence_of
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import raw_changes
 from gitreg.core.verify.engine import evaluate
@@ -48,14 +48,17 @@ class CaseResult:
         return "fail" if self.missing or self.unexpected else "pass"
 
 
-def run_case(path: str, data: bytes, current: Snapshot, schemas: Schemas) -> CaseResult:
-    """Plays the case in a file; ``current`` is the registry as it is, under the policy that is tested."""
+def run_case(path: str, data: bytes, current: Snapshot, schemas: Schemas, clocks: LocalTime) -> CaseResult:
+    """Plays the case in a file; ``current`` is the registry as it is, under the policy that is tested.
+
+    ``clocks`` says what the clocks of a time zone show at a moment.
+    """
     try:
         case = load_case(data, path)
     except InvalidManifest as error:
         return CaseResult(path, "", error=error)
     try:
-        findings = judged_case(case, current, schemas)
+        findings = judged_case(case, current, schemas, clocks)
     except (
         BrokenCase,
         Refused,
@@ -70,7 +73,7 @@ def run_case(path: str, data: bytes, current: Snapshot, schemas: Schemas) -> Cas
     return CaseResult(path, case.title, tuple(findings), missing, unexpected)
 
 
-def judged_case(case: PolicyCase, current: Snapshot, schemas: Schemas) -> list[Finding]:
+def judged_case(case: PolicyCase, current: Snapshot, schemas: Schemas, clocks: LocalTime) -> list[Finding]:
     """The findings of a case's change. Raises BrokenCase where it cannot be played."""
     for index, each in enumerate(case.expect):
         if each.rule not in RULE_IDS:
@@ -82,7 +85,7 @@ def judged_case(case: PolicyCase, current: Snapshot, schemas: Schemas) -> list[F
     if not changes:
         raise BrokenCase(("change",), "the change leaves everything as it is")
     meaning = delta(base, head, changes)
-    evidence = evidence_of(case.world, base, head, meaning)
+    evidence = evidence_of(case.world, base, head, meaning, clocks)
     return evaluate(Judged(base, head, meaning, (), evidence, schemas))
 
 

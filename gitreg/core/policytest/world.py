@@ -5,9 +5,10 @@ Whatever the rules ask (``required_evidence``) has an answer here; a question wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Delta
@@ -22,10 +23,15 @@ from gitreg.core.tree import change_id
 from gitreg.core.verify.approvals import REVOKE, approval_statement, evidence_digests, opening_statement
 from gitreg.core.verify.evidence import Contents, Evidence, SoakQuestion, Unknown, required_evidence
 
+#: What the clocks of a time zone (by its IANA name) show at a moment, as a naive time.
+LocalTime: TypeAlias = Callable[[datetime, str], datetime | Unknown]
+
 _WHY = "the case says that nobody knows"
 
 
-def evidence_of(world: CaseWorld, base: Snapshot, head: Snapshot, meaning: Delta) -> Evidence:
+def evidence_of(
+    world: CaseWorld, base: Snapshot, head: Snapshot, meaning: Delta, clocks: LocalTime
+) -> Evidence:
     """What is known about a change in the world of a case. Raises BrokenCase."""
     registry = base.registry()
     blob = base.blob(base.layout.path(POLICY_FILE))
@@ -43,7 +49,9 @@ def evidence_of(world: CaseWorld, base: Snapshot, head: Snapshot, meaning: Delta
         contents={p: _contents(*artifacts[p]) for p in required.contents if p in artifacts},
         soaks={question: since is None for question, since in soaks.items()},
         unchanged_since={question: since for question, since in soaks.items() if since is not None},
+        local_times={zone: clocks(world.at, zone) for zone in required.zones},
         landers={path: _lander(base, path) for path in required.landers},
+        rules_changed=None,
     )
     digests = evidence_digests(head, meaning, base.policy())
     statements = tuple(_statements(world, known, digests, base))
@@ -75,7 +83,9 @@ def _opening(world: CaseWorld, known: Evidence, base: Snapshot) -> Statement | N
     if world.author is None:
         return None
     key = key_of(base.policy(), world.author, ("world", "author"))
-    body = opening_statement(known.registry, known.target, known.change_id, known.now)
+    body = opening_statement(known.registry, known.target, known.change_id, known.now) | {
+        "request": known.request
+    }
     return Statement(body, Signature(key, valid=True))
 
 

@@ -173,7 +173,7 @@ def _checklist(items: Sequence[ChecklistItem]) -> list[str]:
 def _registrations(judged: Judged) -> Iterator[list[str]]:
     added = judged.delta.of(VersionRegistered)
     for each in added[:MOST_VERSIONS]:
-        verb = "Copies" if each.copied else "Registers"
+        verb = "Imports" if each.imported else "Copies" if each.copied else "Registers"
         yield _headed(
             f"{verb} {name_of(each.model, each.version)}", bullets(_registration(judged, each), MOST_ROWS)
         )
@@ -186,11 +186,12 @@ def _registration(judged: Judged, added: VersionRegistered) -> list[str]:
     record = _record(judged, added.model, added.version)
     notes = readable(lambda: judged.head.notes(added.model, added.version))
     said = {entry.key: entry.other for entry in notes_entries(None, notes)}
-    facts = _facts(record) if record else ["its record cannot be read"]
+    facts = _facts(record, added.copied) if record else ["its record cannot be read"]
     return [*facts, *([f"notes: {values_line(said)}"] if said else [])]
 
 
-def _facts(record: ModelVersion) -> list[str]:
+def _facts(record: ModelVersion, copied: bool = False) -> list[str]:
+    """What a record says; ``copied``: what it says of its origin is known to be so."""
     artifact = record.artifact
     files = f", {artifact.files} files" if artifact.files > 1 else ""
     by = f"{escape(record.created_by.name, CELL)}, {record.created_at:%Y-%m-%d %H:%M} UTC"
@@ -200,10 +201,11 @@ def _facts(record: ModelVersion) -> list[str]:
         f"registered by {by}",
     ]
     origin = record.copied_from
-    if origin is not None:
-        lines.append(
-            f"copied from {name_of(origin.model, origin.version)} of the registry {escape(origin.registry)}"
-        )
+    if origin is not None and copied:
+        lines.append(f"copied from {name_of(origin.model, origin.version)} of this registry")
+    elif origin is not None:
+        place = f"{name_of(origin.model, origin.version)} of the registry {escape(origin.registry)}"
+        lines.append(f"says that it was copied from {place}")
     source = source_values(record.source)
     parts = {"metrics": record.metrics, "params": record.params, "source": source}
     lines += [f"{name}: {values_line(values)}" for name, values in parts.items() if values]

@@ -38,6 +38,18 @@ def defused(text: str, second: str) -> str:
     return _RUNNER_COMMAND.sub(lambda _: f"#{second}", text)
 
 
+_COMMAND_LINE = re.compile(r"^([^\S\n]*):(?=:)", re.MULTILINE)
+
+
+def inert(text: str) -> str:
+    """A text of several lines of which GitHub's runner obeys none.
+
+    It obeys lines that begin with ``::``, after any spaces, and older commands anywhere in a line:
+    https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs.
+    """
+    return defused(_COMMAND_LINE.sub(r"\1\\x3a", text), "\\x23")
+
+
 def findings_text(findings: Iterable[Finding], *, checked: str, color: bool = False) -> str:
     """``path:line:col: GR302 message`` for each finding, most severe first, and a last line that sums up.
 

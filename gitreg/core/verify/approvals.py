@@ -7,9 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gitreg.core.decode import DecodeError, show_time, timestamp
-from gitreg.core.delta import AliasMoved, Delta, ModelRenamed, RulesChanged, Transition, transitions
+from gitreg.core.delta import (
+    AliasMoved,
+    Delta,
+    ModelDeleted,
+    ModelRenamed,
+    RulesChanged,
+    StageChanged,
+    Transition,
+    VersionDeleted,
+    VersionRegistered,
+    transitions,
+)
 from gitreg.core.names import NONE
-from gitreg.core.policy import ApprovalNeed, Policy
+from gitreg.core.policy import ApprovalNeed, Person, Policy, show_period
 from gitreg.core.ports import Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown
@@ -31,7 +42,10 @@ def approvals_needed(base: Snapshot, delta: Delta, policy: Policy) -> list[Neede
         *(a for move in transitions(delta, policy) for a in _of_transition(move, policy)),
         *(a for change in delta.of(AliasMoved) for a in _of_alias(change, policy)),
         *(a for change in delta.of(ModelRenamed) for a in _of_rename(base, change, policy)),
-        *_of_rules(delta, policy),
+        *(a for change in delta.of(VersionDeleted) for a in _of_deletion(base, delta, change, policy)),
+        *(a for change in delta.of(ModelDeleted) for a in _of_deletion(base, delta, change, policy)),
+        *(_of_owners("importing versions", policy) if _imports(delta) else ()),
+        *(_of_owners("changing the rules", policy) if delta.of(RulesChanged) else ()),
     ]
     return list(dict.fromkeys(found))
 
@@ -41,19 +55,22 @@ def _named(reason: str, needs: Iterable[ApprovalNeed]) -> list[NeededApproval]:
 
 
 def _of_transition(move: Transition, policy: Policy) -> list[NeededApproval]:
-    """Of the stage left and of the stage entered; a rollback has its own, a displacement is covered by its cause.
+    """Of the stage left and of the stage entered.
 
-    What a rollback takes out of another stage leaves that one as any version does.
+    A rollback has its own, and what gives way is let go by its cause. Where they send a version asks for its approvals
+    all the same: policy may ask for some to take a version out of every stage. What a rollback takes out of another
+    stage leaves that one as any version does.
     """
-    if move.displaced:
-        return []
     left, entered = policy.stage(move.source, move.model), policy.stage(move.target, move.model)
     leaving = _named(f"leaving {move.source}", left.approvals if left else ())
+    entering = _named(f"entering {move.target}", entered.approvals if entered else ())
+    if move.displaced:
+        return entering
     if move.rollback is None:
-        return [*leaving, *_named(f"entering {move.target}", entered.approvals if entered else ())]
+        return [*leaving, *entering]
     restored = policy.stage(move.rollback, move.model)
     rolling = _named(f"rolling {move.rollback} back", restored.rollback_approvals if restored else ())
-    return rolling if move.source == move.rollback else [*leaving, *rolling]
+    return [*rolling, *entering] if move.source == move.rollback else [*leaving, *rolling]
 
 
 def _of_alias(change: AliasMoved, policy: Policy) -> list[NeededApproval]:
@@ -66,21 +83,76 @@ def _of_rename(base: Snapshot, change: ModelRenamed, policy: Policy) -> Iterator
     """Under the policies for the old name and for the new one: of every stage that is held or on which the two differ.
 
     Readers of the old name follow the redirect, so an empty stage could else be moved to where filling it is easier.
+    Where the two differ in a stage that asks nobody, it is the rules that change for those readers.
     """
     held: set[str | None] = {s for s, assignment in base.stages(change.model).items() if assignment.versions}
     aliases = (policy.alias(name) for name, alias in base.aliases(change.model).items() if alias.pin)
     held |= {alias.stage for alias in aliases if alias.protected}
-    for stage in policy.stage_names:
+    for stage in (*policy.stage_names, NONE):
         both = [policy.stage(stage, name) for name in (change.model, change.to)]
-        for settings in both if stage in held or both[0] != both[1] else ():
-            yield from _named(f"renaming {stage} of {change.model}", settings.approvals if settings else ())
+        differs = both[0] != both[1]
+        if stage in held or differs:
+            asked = [need for settings in both if settings for need in settings.approvals]
+            otherwise = _rules_needs(policy) if differs else ()
+            yield from _named(f"renaming {stage} of {change.model}", asked or otherwise)
 
 
-def _of_rules(delta: Delta, policy: Policy) -> list[NeededApproval]:
-    if not delta.of(RulesChanged):
-        return []
-    needs = policy.rules.approvals or tuple(ApprovalNeed(group) for group in policy.rules.owners)
-    return _named("changing the rules", needs)
+def _of_deletion(
+    base: Snapshot, delta: Delta, change: VersionDeleted | ModelDeleted, policy: Policy
+) -> Iterator[NeededApproval]:
+    """Of every stage that would be rolled back to what goes, before the change or after it.
+
+    Else the right to delete would be enough to bar the way back, and a rollback has approvals of its own.
+    """
+    now = list(base.stages(change.model).values())
+    then = [moved.new for moved in delta.of(StageChanged) if moved.model == change.model and moved.new]
+    for assignment in (*now, *then):
+        settings = policy.stage(assignment.stage, change.model)
+        restored = {pin.version for pin in assignment.previous if base.is_living(change.model, pin.version)}
+        if settings and (change.version in restored if isinstance(change, VersionDeleted) else restored):
+            yield from _named(f"deleting what {assignment.stage} would roll back to", settings.approvals)
+
+
+def _imports(delta: Delta) -> bool:
+    return any(added.imported for added in delta.of(VersionRegistered))
+
+
+def _of_owners(reason: str, policy: Policy) -> list[NeededApproval]:
+    return _named(reason, _rules_needs(policy))
+
+
+def _rules_needs(policy: Policy) -> tuple[ApprovalNeed, ...]:
+    """One approval of each owning group, where policy does not say more."""
+    return policy.rules.approvals or tuple(ApprovalNeed(group) for group in policy.rules.owners)
+
+
+def owners_needed(delta: Delta, policy: Policy) -> tuple[str, ...]:
+    """The groups of which somebody must propose or approve what is the rules owners', where no approval asks for them.
+
+    So the owners have a part in every change of the rules and in every import, whoever else policy asks.
+    """
+    owners, asked = policy.rules.owners, {need.group for need in policy.rules.approvals}
+    is_told = not policy.rules.approvals or not asked.isdisjoint(owners)
+    is_theirs = bool(delta.of(RulesChanged)) or _imports(delta)
+    return () if is_told or not is_theirs else owners
+
+
+def owners_asked(owners: Iterable[str], delta: Delta) -> str:
+    """What the groups of :func:`owners_needed` are needed for."""
+    what = (
+        "changing the rules needs one of their"
+        if delta.of(RulesChanged)
+        else "importing versions needs one of the rules'"
+    )
+    return f"{what} owners ({', '.join(owners)}) as author or as one who approves"
+
+
+def owners_with_a_part(
+    owners: Iterable[str], author: str | None, given: Iterable[Approval], policy: Policy
+) -> list[str]:
+    """The owners (humans in these groups) who proposed or approved a change."""
+    persons = {author, *(approval.person for approval in given)}
+    return sorted(person for group in set(owners) for person in policy.approvers(group) & persons)
 
 
 def evidence_digests(head: Snapshot, delta: Delta, policy: Policy) -> list[str]:
@@ -107,7 +179,10 @@ def approval_statement(
 
 
 def opening_statement(registry: str, target: str, change: str, issued: datetime) -> dict[str, object]:
-    """What the author of a change request signs."""
+    """What the author of a change request signs; the forge adds the number of the ``request``.
+
+    With it, an opening that was withdrawn cannot open another request in its signer's name.
+    """
     return {
         "type": OPEN,
         "registry": registry,
@@ -137,6 +212,7 @@ def _opener(evidence: Evidence, policy: Policy) -> str | None:
         "registry": evidence.registry,
         "target": evidence.target,
         "change": evidence.change_id,
+        "request": evidence.request,
     }
     if any(statement.body.get(key) != value for key, value in expected.items()):
         return None
@@ -146,10 +222,11 @@ def _opener(evidence: Evidence, policy: Policy) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One person's approval that counts, and when it was given (UTC)."""
+    """One person's approval, when it was given (UTC), and all keys with which they gave one."""
 
     person: str
     issued: datetime
+    keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +241,7 @@ class Rejected:
 def approvals_given(
     evidence: Evidence, digests: list[str], policy: Policy
 ) -> tuple[list[Approval], list[Rejected]]:
-    """The newest approval of each person that counts; of all others every statement, and why it does not count."""
+    """Each person's approval, as of their newest statement that is good; of all others every statement, and why not."""
     if isinstance(evidence.statements, Unknown):
         return [], []
     author = author_of(evidence, policy)
@@ -174,20 +251,26 @@ def approvals_given(
     for statement in evidence.statements:
         if statement.body.get("type") == REVOKE:
             continue
-        person = _signer(statement, policy)
+        signer = _signer(statement, policy)
         issued = _moment(statement.body, "issued")
-        why = _objection(statement, evidence, digests, person, author, revoked)
-        if why or person is None or issued is None:
-            rejected.append(Rejected(person or "somebody unknown", why or "it is not dated", statement.ref))
-        elif person not in counted or counted[person].issued < issued:
-            counted[person] = Approval(person, issued)
+        why = _objection(statement, evidence, digests, signer, author, revoked)
+        if why or signer is None or issued is None:
+            who = signer.id if signer else "somebody unknown"
+            rejected.append(Rejected(who, why or "it is not dated", statement.ref))
+        else:
+            counted[signer.id] = _newer(counted.get(signer.id), signer.id, issued, statement.signature.key)
     return list(counted.values()), [each for each in rejected if each.who not in counted]
 
 
-def _signer(statement: Statement, policy: Policy) -> str | None:
+def _newer(before: Approval | None, person: str, issued: datetime, key: str | None) -> Approval:
+    """A person's approval with one statement more: persons are counted, not statements and not keys."""
+    keys = (before.keys if before else frozenset()) | ({key} if key else set())
+    return Approval(person, max(issued, before.issued) if before else issued, keys)
+
+
+def _signer(statement: Statement, policy: Policy) -> Person | None:
     key = statement.signature.key
-    person = policy.person_with_key(key) if key and statement.signature.valid else None
-    return person.id if person else None
+    return policy.person_with_key(key) if key and statement.signature.valid else None
 
 
 def _moment(body: Mapping[str, object], key: str) -> datetime | None:
@@ -205,7 +288,7 @@ def _revocations(evidence: Evidence, policy: Policy) -> dict[str, datetime]:
         person, issued = _signer(statement, policy), _moment(statement.body, "issued")
         names_this = statement.body.get("change") == evidence.change_id
         if statement.body.get("type") == REVOKE and names_this and person and issued:
-            found[person] = max(issued, found.get(person, issued))
+            found[person.id] = max(issued, found.get(person.id, issued))
     return found
 
 
@@ -213,7 +296,7 @@ def _objection(
     statement: Statement,
     evidence: Evidence,
     digests: list[str],
-    person: str | None,
+    person: Person | None,
     author: str | None,
     revoked: Mapping[str, datetime],
 ) -> str | None:
@@ -222,6 +305,8 @@ def _objection(
         return statement.signature.problem or "its signature is not valid"
     if person is None:
         return "its key is nobody's in the base's policy"
+    if person.bot:
+        return "it is a bot's"
     body = statement.body
     named = {
         "type": (APPROVE, "it is not an approval"),
@@ -235,12 +320,13 @@ def _objection(
     for key, (expected, why) in named.items():
         if body.get(key) != expected:
             return why
-    if person == author:
+    if person.id == author:
         return "it is the author's own"
-    return _time_objection(body, evidence.now, revoked.get(person))
+    return _time_objection(body, evidence, revoked.get(person.id))
 
 
-def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime | None) -> str | None:
+def _time_objection(body: Mapping[str, object], evidence: Evidence, revoked: datetime | None) -> str | None:
+    now, changed = evidence.now, evidence.rules_changed
     issued, expires = _moment(body, "issued"), _moment(body, "expires")
     if issued is None or expires is None:
         return "it is not dated"
@@ -250,14 +336,54 @@ def _time_objection(body: Mapping[str, object], now: datetime, revoked: datetime
         return f"it expired at {show_time(expires)}"
     if revoked is not None and revoked >= issued:
         return f"it was revoked at {show_time(revoked)}"
+    if isinstance(changed, datetime) and changed >= issued:
+        return "these rules have changed since it was given"
     return None
+
+
+def unknown_change_of_rules(delta: Delta, evidence: Evidence) -> str | None:
+    """Why it is not known when the rules last changed that a change edits; None where it is, or does not matter.
+
+    Rules files have no serial, so a change of them can be the same as an earlier one that was approved once.
+    """
+    changed = evidence.rules_changed
+    return changed.why if isinstance(changed, Unknown) and delta.of(RulesChanged) else None
 
 
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:
     """The persons whose approvals count towards one need."""
-    members = policy.members(need.group)
-    return sorted(
-        a.person
-        for a in given
-        if a.person in members and (need.expire is None or now - a.issued < need.expire)
-    )
+    approvers = policy.approvers(need.group)
+    return sorted(a.person for a in given if a.person in approvers and not too_old(need, a, now))
+
+
+def too_old(need: ApprovalNeed, approval: Approval, now: datetime) -> bool:
+    """Whether an approval was given longer ago than a need lets it count."""
+    return need.expire is not None and now - approval.issued >= need.expire
+
+
+def remarks(
+    needed: Iterable[NeededApproval],
+    owners: Iterable[str],
+    given: Iterable[Approval],
+    policy: Policy,
+    now: datetime,
+) -> Iterator[str]:
+    """Where good approvals count for less than one may think: a line for each reason.
+
+    ``owners`` are the groups of :func:`owners_needed`.
+    """
+    needed, owners = list(needed), list(owners)
+    groups = ", ".join(dict.fromkeys([*(each.need.group for each in needed), *owners]))
+    for one in given:
+        if len(one.keys) > 1:
+            yield f"{one.person} approved with {len(one.keys)} keys; persons are counted, so that is one approval"
+        asked = [each for each in needed if one.person in policy.approvers(each.need.group)]
+        if not asked and not owners_with_a_part(owners, None, [one], policy):
+            yield f"the approval of {one.person} does not count: {one.person} is in no group that is asked ({groups})"
+        for each in asked:
+            if each.need.expire is not None and too_old(each.need, one, now):
+                limit = show_period(each.need.expire)
+                yield (
+                    f"the approval of {one.person} does not count for {each.reason}: it is of {show_time(one.issued)},"
+                    f" and counts for {limit}"
+                )

@@ -13,22 +13,43 @@ from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import NONE
-from gitreg.core.policy import CardGate, FormatsGate, Gate, MetricGate, SchemaGate, StagePolicy
+from gitreg.core.policy import (
+    CardGate,
+    EnvironmentGate,
+    FormatsGate,
+    Gate,
+    MetricGate,
+    SchemaGate,
+    StagePolicy,
+    show_period,
+)
 from gitreg.core.verify.approvals import (
     NeededApproval,
     approvals_given,
     approvals_needed,
     author_of,
     evidence_digests,
+    owners_asked,
+    owners_needed,
+    owners_with_a_part,
     satisfying,
+    unknown_change_of_rules,
 )
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.gates import GateResult, gates_of
 from gitreg.core.verify.rule import Judged
-from gitreg.core.verify.rules import approvals, card_gate, formats_gate, metric_gate, schema_gate
+from gitreg.core.verify.rules import (
+    approvals,
+    card_gate,
+    environment_gate,
+    formats_gate,
+    metric_gate,
+    schema_gate,
+)
 from gitreg.core.verify.rules import soak as soak_rule
 from gitreg.core.verify.rules import stages as stages_rule
 from gitreg.core.verify.rules import transitions as transitions_rule
+from gitreg.core.verify.rules import windows as windows_rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +82,7 @@ class ApprovalPoint:
 
 
 def checklist(judged: Judged) -> list[ChecklistItem]:
-    """The points of each move (where it may come from, gates, soak, room), then the approvals.
+    """The points of each move (where it may come from, gates, soak, freezes, room), then the approvals.
 
     What gives way to another version has none of its own.
     """
@@ -82,6 +103,8 @@ def _move(judged: Judged, move: Transition) -> Iterator[ChecklistItem]:
         rule, result = _judge(judged, move, record, gate)
         yield ChecklistItem(subject, rule, result.summary, result.outcome, result.fix)
     yield from _soak(judged, move, subject)
+    for found in windows_rule.judge_windows(judged, move):
+        yield ChecklistItem(subject, windows_rule.RULE.id, found.summary, found.outcome)
     yield from _room(judged, move, subject)
 
 
@@ -125,6 +148,8 @@ def _judge(judged: Judged, move: Transition, record: ModelVersion, gate: Gate) -
             return formats_gate.RULE.id, formats_gate.judge(judged, move, record, gate)
         case CardGate():
             return card_gate.RULE.id, card_gate.judge(judged, move, record, gate)
+        case EnvironmentGate():
+            return environment_gate.RULE.id, environment_gate.judge(judged, move, record, gate)
 
 
 def _soak(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistItem]:
@@ -133,7 +158,7 @@ def _soak(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistI
     if soak is None or move.rollback:
         return
     found = next(soak_rule.judge_soak(judged, move, soak), None)
-    text = found.message if found else f"has been in {soak.stage} for {soak_rule.show_period(soak.period)}"
+    text = found.message if found else f"has been in {soak.stage} for {show_period(soak.period)}"
     outcome, fix = (found.outcome, found.fix) if found else (None, None)
     yield ChecklistItem(subject, soak_rule.RULE.id, text, outcome, fix)
 
@@ -178,6 +203,20 @@ def _approvals(judged: Judged) -> Iterator[ChecklistItem]:
             else None
         )
         yield ChecklistItem("approvals", approvals.RULE.id, text, point.outcome, fix)
+    owners = () if judged.bootstrap else owners_needed(judged.delta, judged.policy)
+    if owners:
+        yield _owners(judged, owners)
+
+
+def _owners(judged: Judged, owners: tuple[str, ...]) -> ChecklistItem:
+    evidence, policy = judged.evidence, judged.policy
+    given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
+    have = owners_with_a_part(owners, author_of(evidence, policy), given, policy)
+    text = owners_asked(owners, judged.delta)
+    outcome = Outcome.UNDECIDED if isinstance(evidence.statements, Unknown) else Outcome.FAIL
+    if have:
+        return ChecklistItem("approvals", approvals.RULE.id, f"{text}: {', '.join(have)}")
+    return ChecklistItem("approvals", approvals.RULE.id, f"{text}: nobody so far", outcome)
 
 
 def approval_points(judged: Judged) -> list[ApprovalPoint]:
@@ -187,14 +226,15 @@ def approval_points(judged: Judged) -> list[ApprovalPoint]:
     evidence, policy = judged.evidence, judged.policy
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
     author = author_of(evidence, policy)
+    is_open = author is None or unknown_change_of_rules(judged.delta, evidence) is not None
     points = []
     for needed in approvals_needed(judged.base, judged.delta, policy):
         have = tuple(satisfying(needed.need, given, policy, evidence.now))
-        unsure = Outcome.UNDECIDED if author is None else None
+        unsure = Outcome.UNDECIDED if is_open else None
         outcome = Outcome.FAIL if len(have) < needed.need.count else unsure
         if isinstance(evidence.statements, Unknown):
             outcome = Outcome.UNDECIDED
-        members = tuple(sorted(policy.members(needed.need.group)))
+        members = tuple(sorted(policy.approvers(needed.need.group)))
         points.append(ApprovalPoint(needed, members, have, author, outcome))
     return points
 
@@ -203,7 +243,7 @@ def _approval(judged: Judged, point: ApprovalPoint) -> str:
     need, statements = point.needed.need, judged.evidence.statements
     text = f"{point.needed.reason} needs {need.count} approval{'s' if need.count > 1 else ''} of {need.group}"
     if need.expire is not None:
-        text += f" that {'are' if need.count > 1 else 'is'} at most {soak_rule.show_period(need.expire)} old"
+        text += f" that {'are' if need.count > 1 else 'is'} at most {show_period(need.expire)} old"
     if isinstance(statements, Unknown):
         return f"{text}; whether it has them is not known: {statements.why}"
     others = [person for person in point.members if person not in point.given and person != point.author]

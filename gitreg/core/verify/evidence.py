@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
-from gitreg.core.delta import Delta, Transition, VersionRegistered, serves, transitions
-from gitreg.core.names import Version
-from gitreg.core.policy import MetricGate, Policy
+from gitreg.core.delta import Delta, RulesChanged, Transition, VersionRegistered, serves, transitions
+from gitreg.core.names import NONE, Version
+from gitreg.core.policy import MetricGate, Policy, StagePolicy
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Pusher, Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import RawChange
+from gitreg.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,17 @@ class Required:
     """The questions that a change raises.
 
     ``contents``: artifacts of which every byte must be read (new versions); ``presence``: artifacts that must be
-    there (versions that enter a stage). ``approvals``: whether any approval is needed. ``landers``: files of which it
-    counts who landed them.
+    there (versions that enter a stage). ``approvals``: whether any approval is needed. ``zones``: time zones of which
+    it must be known what their clocks show. ``landers``: files of which it counts who landed them. ``rules``: rules
+    files of which it counts when the registry's branch last changed any.
     """
 
     approvals: bool
     contents: tuple[DvcPointer, ...] = ()
     presence: tuple[DvcPointer, ...] = ()
     soaks: tuple[SoakQuestion, ...] = ()
+    rules: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
     landers: tuple[str, ...] = ()
 
 
@@ -90,10 +94,12 @@ class Evidence:
     number, if there is one; ``hub`` what tells the place of the request from copies of it. ``statements`` are the
     signed approvals and revocations that name the change, ``author`` the signed opening, ``pusher`` who brings a change
     that has no request. ``contents`` has for each pointer the files found, or a line on what is wrong with them;
-    ``landers`` the person who landed each file (None: it has not landed). ``inner`` is what the commits of the
-    change's branch do one by one, where there are several; ``landing`` the commit that puts it on the registry's
-    branch, where one is judged. ``soaks`` are the answers; ``unchanged_since`` says of those that are a no since when
-    (UTC) the stage is as it is now, where it is at all: what is left, for people.
+    ``local_times`` what the clocks of each time zone show at ``now``, as a naive ``datetime``; ``landers`` the person
+    who landed each file (None: it has not landed). ``inner`` is what the commits of the change's branch do one by one,
+    where there are several; ``landing`` the commit that puts it on the registry's branch, where one is judged.
+    ``soaks`` are the answers; ``unchanged_since`` says of those that are a no since when (UTC) the stage is as it is
+    now, where it is at all: what is left, for people. ``rules_changed`` is when the branch last changed one of the
+    rules files that the change touches (None: not since the oldest approval that counts was given; commits' time, UTC).
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -109,7 +115,9 @@ class Evidence:
     presence: Mapping[DvcPointer, Presence | Unknown] = field(default_factory=dict)
     contents: Mapping[DvcPointer, Contents] = field(default_factory=dict)
     soaks: Mapping[SoakQuestion, bool | Unknown] = field(default_factory=dict)
+    rules_changed: datetime | Unknown | None = Unknown("nobody looked")
     unchanged_since: Mapping[SoakQuestion, datetime] = field(default_factory=dict)
+    local_times: Mapping[str, datetime | Unknown] = field(default_factory=dict)
     landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
     inner: tuple[InnerChange, ...] | Unknown = ()
     landing: Landing | None = None
@@ -122,11 +130,14 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
     new = [(c.model, c.version) for c in delta.of(VersionRegistered)]
     moves = transitions(delta, policy)
     entering = [(m.model, m.pin.version) for m in moves if serves(m, policy)]
+    needs_approval = bool(approvals_needed(base, delta, policy))
     return Required(
-        approvals=bool(approvals_needed(base, delta, policy)),
+        approvals=needs_approval,
         contents=tuple(dict.fromkeys(_pointers(head, new))),
         presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
         soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
+        rules=tuple(change.path for change in delta.of(RulesChanged)) if needs_approval else (),
+        zones=tuple(sorted({*_zones(moves, policy), *zones_of_new_rules(head, delta)})),
         landers=tuple(dict.fromkeys(_landers(head, moves, policy))),
     )
 
@@ -147,6 +158,36 @@ def _soaks(delta: Delta, policy: Policy) -> Iterator[SoakQuestion]:
         settings = policy.stage(move.target, move.model)
         if settings and settings.soak and not move.rollback and not move.displaced:
             yield SoakQuestion(move.model, settings.soak.stage, settings.soak.period)
+
+
+def stages_in_force(move: Transition, policy: Policy) -> list[StagePolicy]:
+    """The stages with freeze windows that a move would enter or leave, and whose windows it must heed.
+
+    What gives way heeds none: the version that makes it give way does. A rollback heeds neither those of the stage
+    that it restores nor of where that stage sends versions; what it takes out of another stage leaves that as any does.
+    """
+    if move.displaced:
+        return []
+    ends = [policy.stage(name, move.model) for name in (move.source, move.target)]
+    restored = policy.stage(move.rollback, move.model) if move.rollback else None
+    exempt = {restored.name, restored.replaced, NONE} if restored else set()
+    return [stage for stage in ends if stage and stage.windows and stage.name not in exempt]
+
+
+def _zones(moves: Iterable[Transition], policy: Policy) -> Iterator[str]:
+    for move in moves:
+        for stage in stages_in_force(move, policy):
+            yield from (window.zone for window in stage.windows)
+
+
+def zones_of_new_rules(head: Snapshot, delta: Delta) -> tuple[str, ...]:
+    """The time zones that a changed policy names: one that nobody knows would be frozen for good."""
+    if not delta.of(RulesChanged):
+        return ()
+    try:
+        return head.policy().zones
+    except (InvalidManifest, ConfigError):
+        return ()  # the manifest rule reports it
 
 
 def _landers(head: Snapshot, moves: Iterable[Transition], policy: Policy) -> Iterator[str]:

@@ -175,6 +175,7 @@ def _data_set(text: str) -> dict[str, str]:
     help="The copy's number, for models with SemVer versions.",
     type=TEXT,
 )
+@click.option("--again", is_flag=True, help="Copy bytes that the model has already once more.")
 @REMOTE
 @landing
 @click.pass_obj
@@ -185,6 +186,7 @@ def copy(
     to_registry: str | None,
     create: bool,
     number: str | None,
+    again: bool,
     remote: str | None,
     how: Landing,
 ) -> None:
@@ -205,9 +207,15 @@ def copy(
     target = session.workspace(remote=remote, key=how.key, registry=to_registry)
     source = session.workspace() if to_registry else target
     new = NewModel() if create else None
-    show_outcome(
-        run(
-            source, wanted, target, model, version=number, create=new, direct=how.direct, dry_run=how.dry_run
-        ),
-        how.format,
+    found = run(
+        source,
+        wanted,
+        target,
+        model,
+        version=number,
+        again=again,
+        create=new,
+        direct=how.direct,
+        dry_run=how.dry_run,
     )
+    show_outcome(found, how.format)

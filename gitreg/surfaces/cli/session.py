@@ -112,7 +112,9 @@ def emit(format: str, data: object, text: str) -> None:
             json.dumps(data, indent=2, default=str)
         )  # in ASCII: no terminal obeys what a manifest says
     elif text:
-        click.echo(text.removesuffix("\n"))
+        from gitreg.core.report.text import inert
+
+        click.echo(inert(text.removesuffix("\n")))
 
 
 def reading(command: F) -> Callable[..., Any]:

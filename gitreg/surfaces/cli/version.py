@@ -264,8 +264,8 @@ def delete(
 ) -> None:
     """Delete a version. Its number stays taken, and git keeps what was.
 
-    A stage or an alias that names it bars it. It must be named by its number: what "latest" means may change while the
-    command runs.
+    A stage or an alias that names it bars it. One that a stage would roll back to takes that stage's approvals. It must
+    be named by its number: what "latest" means may change while the command runs.
 
     \b
     Example:

@@ -15,8 +15,10 @@ from gitreg.core.verify.rules.card_gate import CARD_GATE
 from gitreg.core.verify.rules.completeness import COMPLETENESS
 from gitreg.core.verify.rules.conflict import CONFLICT
 from gitreg.core.verify.rules.dates import DATES
+from gitreg.core.verify.rules.deprecation import DEPRECATION
 from gitreg.core.verify.rules.direct import DIRECT
 from gitreg.core.verify.rules.endings import ENDINGS
+from gitreg.core.verify.rules.environment_gate import ENVIRONMENT_GATE
 from gitreg.core.verify.rules.formats_gate import FORMATS_GATE
 from gitreg.core.verify.rules.inner_commits import INNER_COMMITS
 from gitreg.core.verify.rules.manifest import MANIFEST
@@ -27,6 +29,7 @@ from gitreg.core.verify.rules.mixing import MIXING
 from gitreg.core.verify.rules.mode import MODE, MODE_OF_RULES
 from gitreg.core.verify.rules.names import NAMES
 from gitreg.core.verify.rules.numbers import NUMBERS
+from gitreg.core.verify.rules.paths import PATHS
 from gitreg.core.verify.rules.pins import PINS
 from gitreg.core.verify.rules.placement import PLACEMENT
 from gitreg.core.verify.rules.pointers import POINTERS
@@ -40,6 +43,7 @@ from gitreg.core.verify.rules.soak import SOAK
 from gitreg.core.verify.rules.stages import STAGES
 from gitreg.core.verify.rules.stray import STRAY
 from gitreg.core.verify.rules.transitions import TRANSITIONS
+from gitreg.core.verify.rules.windows import WINDOWS
 
 SNAPSHOT_RULES: tuple[SnapshotRule, ...] = (
     MANIFEST,
@@ -61,6 +65,7 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     ENDINGS,
     MIXING,
     NUMBERS,
+    PATHS,
     BOOTSTRAP,
     MERGE,
     INNER_COMMITS,
@@ -72,8 +77,11 @@ CHANGE_RULES: tuple[ChangeRule, ...] = (
     SCHEMA_GATE,
     FORMATS_GATE,
     CARD_GATE,
+    ENVIRONMENT_GATE,
     SOAK,
+    WINDOWS,
     ALIASES,
+    DEPRECATION,
     ROLES,
     DIRECT,
     APPROVALS,

@@ -6,16 +6,26 @@ from collections.abc import Iterator
 
 from gitreg.core.findings import Finding
 from gitreg.core.verify.approvals import (
+    Approval,
+    NeededApproval,
     approvals_given,
     approvals_needed,
     author_of,
     evidence_digests,
+    owners_asked,
+    owners_needed,
+    owners_with_a_part,
+    remarks,
     satisfying,
+    unknown_change_of_rules,
 )
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule("GR401", "approvals", "The persons whom policy asks for have approved exactly this change")
+
+#: Statements that do not count which are told one by one: anybody may file thousands.
+MOST_TOLD = 20
 
 
 def check(judged: Judged) -> Iterator[Finding]:
@@ -32,8 +42,26 @@ def check(judged: Judged) -> Iterator[Finding]:
             "who proposes this change is not known, so their own approval cannot be told from another's",
             fix="open the change request with an SSH key that policy.yaml lists",
         )
+    unknown = unknown_change_of_rules(judged.delta, judged.evidence)
+    if unknown is not None:
+        yield RULE.undecided(
+            f"when these rules last changed is not known: {unknown}",
+            fix="fetch the whole history: git fetch --unshallow",
+        )
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     given, rejected = approvals_given(judged.evidence, digests, judged.policy)
+    yield from _lacking(judged, needed, given)
+    yield from _owners(judged, given)
+    for one in rejected[:MOST_TOLD]:
+        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
+    if len(rejected) > MOST_TOLD:
+        yield RULE.warning(f"{len(rejected) - MOST_TOLD} more statements do not count")
+    owners = owners_needed(judged.delta, judged.policy)
+    for remark in remarks(needed, owners, given, judged.policy, judged.evidence.now):
+        yield RULE.warning(remark)
+
+
+def _lacking(judged: Judged, needed: list[NeededApproval], given: list[Approval]) -> Iterator[Finding]:
     for each in needed:
         have = satisfying(each.need, given, judged.policy, judged.evidence.now)
         if len(have) < each.need.count:
@@ -41,10 +69,23 @@ def check(judged: Judged) -> Iterator[Finding]:
             yield RULE.finding(
                 f"{each.reason} needs {each.need.count} approval{'s' if each.need.count > 1 else ''} of"
                 f" {each.need.group}, and has {len(have)}{persons}",
-                fix=f"gitreg change approve {judged.evidence.request or 'NUMBER'}",
+                fix=_how_to_approve(judged),
             )
-    for one in rejected:
-        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
+
+
+def _how_to_approve(judged: Judged) -> str:
+    return f"gitreg change approve {judged.evidence.request or 'NUMBER'}"
+
+
+def _owners(judged: Judged, given: list[Approval]) -> Iterator[Finding]:
+    """The rules' owners have a part in every change of them."""
+    owners = owners_needed(judged.delta, judged.policy)
+    author = author_of(judged.evidence, judged.policy)
+    if owners and not owners_with_a_part(owners, author, given, judged.policy):
+        yield RULE.finding(
+            f"{owners_asked(owners, judged.delta)}, and has none",
+            fix=_how_to_approve(judged),
+        )
 
 
 APPROVALS = ChangeRule(RULE, check)

@@ -23,29 +23,15 @@ RULE = Rule(
 def check(judged: Judged) -> Iterator[Finding]:
     """Looks at every deletion, rename and edit of a marker."""
     for tampered in judged.delta.of(MarkerTampered):
-        if not _follows_a_rename(judged, tampered.path):
-            yield RULE.finding(
-                "this may only end with a tombstone or a redirect, which are never edited", tampered.path
-            )
+        yield RULE.finding(
+            "this may only end with a tombstone or a redirect, which are never edited", tampered.path
+        )
     for deleted in judged.delta.of(VersionDeleted):
         yield from _version(judged, deleted)
     for gone in judged.delta.of(ModelDeleted):
         yield from _model(judged, gone.model)
     for renamed in judged.delta.of(ModelRenamed):
         yield from _rename(judged, renamed)
-
-
-def _follows_a_rename(judged: Judged, path: str) -> bool:
-    """A redirect to a model that is renamed now is turned to the new name, so that none leads to another."""
-    place = judged.base.layout.place(path)
-    if place.kind != "Redirect":
-        return False
-    try:
-        old, new = judged.base.redirect(place.model), judged.head.redirect(place.model)
-    except InvalidManifest:
-        return False
-    renames = {renamed.model: renamed.to for renamed in judged.delta.of(ModelRenamed)}
-    return old is not None and new is not None and renames.get(old.to) == new.to
 
 
 def _version(judged: Judged, deleted: VersionDeleted) -> Iterator[Finding]:

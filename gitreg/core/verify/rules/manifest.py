@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitreg.core.codec.load import InvalidManifest, load_value, place_in
+from gitreg.core.codec.load import InvalidManifest, load_value, places_in
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE, REGISTRY_FILE
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
@@ -42,11 +42,11 @@ def _explained(scope: Scope, kind: str, path: str, error: InvalidManifest) -> It
     problems = []
     if blob is not None and error.where is not None and kind != "dvc":
         problems = scope.schemas.problems(kind, load_value(kind, blob.data, path))
-    for problem in problems if blob else ():
-        assert blob is not None
+    places = places_in(blob.data, path, [p.where for p in problems]) if blob and problems else []
+    for problem, place in zip(problems, places, strict=True):
         keys = ".".join(str(part) for part in problem.where)
         message = f"{keys}: {problem.message}" if keys else problem.message
-        yield RULE.finding(message, place_in(blob.data, path, problem.where))
+        yield RULE.finding(message, place)
     if not problems:
         yield RULE.finding(error.problem, error.location, error.hint)
 

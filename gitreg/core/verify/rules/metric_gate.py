@@ -19,6 +19,11 @@ from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 RULE = Rule("GR302", "metric-gate", "Metrics are within the stage's bounds, and not worse than the holder's")
 
 
+_HOW_TO_BEGIN = (
+    "an override in policy.yaml for this model, without worse_than_holder_by_at_most, lets a first one in"
+)
+
+
 def check(judged: Judged) -> Iterator[Finding]:
     """Judges every metric gate of every move."""
     yield from findings(RULE, judged, MetricGate, judge)
@@ -133,6 +138,10 @@ def _against_holder(
     passed = f"{gate.metric} is {value:g}" + (f" ({', '.join(bounds)})" if bounds else "")
     holder = holder_of(judged.base, move)
     allowed = gate.worse_than_holder_by_at_most
+    if allowed is not None and _forgot_its_holders(judged.base, move):
+        again = f"{move.model!r} was deleted and made again, and has no holder to compare with"
+        why = f"{gate.metric} is {value:g}, but {again}"
+        return GateResult(why, Outcome.UNDECIDED, location, _HOW_TO_BEGIN)
     if holder is None or allowed is None:
         return GateResult(passed, None, location)
     holder_record = judged.base.record(move.model, holder.version)
@@ -161,6 +170,13 @@ def holder_of(base: Snapshot, move: Transition) -> Pin | None:
         return None
     pins = [pin for pin in assignment.versions or assignment.previous if pin.version != move.pin.version]
     return max(pins, key=lambda pin: version_key(pin.version), default=None)
+
+
+def _forgot_its_holders(base: Snapshot, move: Transition) -> bool:
+    """Whether the stage was never held since the model was made again: to delete it first lowers no bar."""
+    assignment = base.stage(move.model, move.target)
+    was_held = assignment is not None and bool(assignment.versions or assignment.previous)
+    return not was_held and base.blob(base.layout.model(move.model, "tombstone.yaml")) is not None
 
 
 METRIC_GATE = ChangeRule(RULE, check)

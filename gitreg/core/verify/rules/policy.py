@@ -10,8 +10,18 @@ from gitreg.core.codec.schema import schema_problems
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.names import NONE
-from gitreg.core.policy import ApprovalNeed, Gate, MetricGate, Override, Policy, SchemaGate, StagePolicy
+from gitreg.core.policy import (
+    ApprovalNeed,
+    EnvironmentGate,
+    Gate,
+    MetricGate,
+    Override,
+    Policy,
+    SchemaGate,
+    StagePolicy,
+)
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+from gitreg.core.verify.rules.environment_gate import package_name
 
 RULE = Rule("GR111", "policy", "The policy speaks only of stages, groups, people and roles that it defines")
 
@@ -25,6 +35,9 @@ def check(scope: Scope) -> Iterator[Finding]:
     path = scope.snapshot.layout.path(POLICY_FILE)
     for where, message in _problems(scope.policy):
         yield RULE.finding(message, scope.snapshot.locate(path, *where))
+    for where, message in _replacements(scope.policy):
+        hint = "under replaced name a stage without approvals, or none"
+        yield RULE.finding(message, scope.snapshot.locate(path, *where), hint)
 
 
 def _problems(policy: Policy) -> Iterator[tuple[Place, str]]:
@@ -67,7 +80,17 @@ def _groups(policy: Policy) -> Iterator[tuple[Place, str]]:
     for index, group in enumerate(policy.rules.owners):
         if group not in policy.groups:
             yield ("rules", "owners", index), f"there is no group {group!r}"
+    yield from _owners(policy)
     yield from _needs(policy, ("rules", "approvals"), policy.rules.approvals)
+
+
+def _owners(policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Without approvals of its own each owning group must approve; with some, one owner must have a part."""
+    empty = [group in policy.groups and not policy.approvers(group) for group in policy.rules.owners]
+    if not policy.rules.approvals or all(empty):
+        for index, group in enumerate(policy.rules.owners):
+            if empty[index]:
+                yield ("rules", "owners", index), f"{_size(policy, group)}, so nobody can change the rules"
 
 
 def _stages(policy: Policy) -> Iterator[tuple[Place, str]]:
@@ -108,12 +131,58 @@ def _stage(policy: Policy, where: Place, settings: StagePolicy) -> Iterator[tupl
     yield from _needs(policy, (*where, "rollback", "approvals"), settings.rollback or ())
     for index, gate in enumerate(settings.gates):
         yield from _gate(policy, (*where, "gates", index), gate)
+    for index, window in enumerate(settings.windows):
+        if window.problem:
+            yield (*where, "windows", index), window.problem
+
+
+def _replacements(policy: Policy) -> Iterator[tuple[Place, str]]:
+    """Looks for stages that send what gives way, which nobody approves, to where approvals are asked for.
+
+    Overrides are looked at one by one. Where two of them together do so, the move itself takes the approvals.
+    """
+    plain = replace(policy, overrides=())
+    told = {name: guarded for name in policy.stage_names if (guarded := _guarded(plain, name))}
+    for index, stage in enumerate(policy.stages):
+        if stage["name"] in told:
+            yield ("stages", index, "replaced"), _gets_none(told[str(stage["name"])])
+    for index, override in enumerate(policy.overrides):
+        overridden = replace(policy, overrides=(Override(("*",), override.stages),))
+        for name in policy.stage_names:
+            guarded = _guarded(overridden, name)
+            where: Place = ("overrides", index, "stages")
+            if guarded is None or guarded == told.get(name):
+                continue
+            if "replaced" in override.stages.get(name, {}):
+                yield (*where, name, "replaced"), _gets_none(guarded)
+            else:
+                message = f"{guarded!r} has approvals of its own, and {name} sends there what gives way"
+                yield (*where, guarded, "approvals"), message
+
+
+def _gets_none(guarded: str) -> str:
+    return f"{guarded!r} has approvals of its own, and what gives way gets none"
+
+
+def _guarded(policy: Policy, name: str) -> str | None:
+    """Where a stage sends what gives way, if that is a stage with approvals."""
+    settings = policy.stage(name, "")
+    target = policy.stage(settings.replaced, "") if settings and settings.replaced != NONE else None
+    return target.name if target and target.approvals else None
 
 
 def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str]]:
     for role in gate.by if isinstance(gate, MetricGate) else ():
         if role not in policy.roles:
             yield (*where, "by"), f"there is no role {role!r}"
+    if isinstance(gate, EnvironmentGate) and gate.allow is not None:
+        allowed = {package_name(name) for name in gate.allow}
+        for index, name in enumerate(gate.require):
+            if package_name(name) not in allowed:
+                yield (
+                    (*where, "environment", "require", index),
+                    f"{name!r} is required, but allow does not list it",
+                )
     if isinstance(gate, MetricGate) and gate.by and gate.evidence is None:
         yield (
             (*where, "by"),
@@ -125,14 +194,26 @@ def _gate(policy: Policy, where: Place, gate: Gate) -> Iterator[tuple[Place, str
 
 def _needs(policy: Policy, where: Place, needs: Iterable[ApprovalNeed]) -> Iterator[tuple[Place, str]]:
     for index, need in enumerate(needs):
-        members = policy.members(need.group)
         if need.group not in policy.groups:
             yield (*where, index, "group"), f"there is no group {need.group!r}"
-        elif len(members) < need.count:
+        elif len(policy.approvers(need.group)) < need.count:
             yield (
                 (*where, index),
-                f"{need.group!r} has {len(members)} members, so nobody can give {need.count} approvals",
+                f"{_size(policy, need.group)}, so nobody can give {_counted(need.count, 'approval')}",
             )
+
+
+def _size(policy: Policy, group: str) -> str:
+    """How many members a group has, and how many of them are bots, if any."""
+    members = policy.members(group)
+    bots = len(members) - len(policy.approvers(group))
+    return f"{group!r} has {_counted(len(members), 'member')}" + (
+        f", of which {_counted(bots, 'is a bot', 'are bots')}" if bots else ""
+    )
+
+
+def _counted(count: int, one: str, more: str | None = None) -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def _repeated(where: Place, what: str, names: list[str]) -> Iterator[tuple[Place, str]]:

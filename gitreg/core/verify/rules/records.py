@@ -24,6 +24,7 @@ def check(judged: Judged) -> Iterator[Finding]:
         )
     for added in judged.delta.of(VersionRegistered):
         yield from _named(judged, added)
+        yield from _copied(judged, added)
     for evidence in judged.delta.of(EvidenceAdded):
         yield from _evidence(judged, evidence)
 
@@ -40,6 +41,25 @@ def _named(judged: Judged, added: VersionRegistered) -> Iterator[Finding]:
             f"model is {record.model!r}, but the version is registered under {added.model!r}",
             judged.head.locate(path, "model"),
         )
+
+
+def _copied(judged: Judged, added: VersionRegistered) -> Iterator[Finding]:
+    """What a record says of its own registry can be looked up; of another one, only whether it fits itself."""
+    try:
+        record = judged.head.record(added.model, added.version)
+    except InvalidManifest:
+        return
+    origin = record.copied_from if record else None
+    if record is None or origin is None:
+        return
+    if origin.digest != record.artifact.digest:
+        problem = "copied_from names other bytes than this version's"
+    elif judged.base.confirms_copy(record) is False:
+        problem = f"copied_from names version {origin.version} of {origin.model!r}, which is not here with these bytes"
+    else:
+        return
+    path = judged.head.layout.version(added.model, added.version)
+    yield RULE.finding(problem, judged.head.locate(path, "copied_from"), "gitreg copy writes what is so")
 
 
 def _evidence(judged: Judged, added: EvidenceAdded) -> Iterator[Finding]:

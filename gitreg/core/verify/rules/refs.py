@@ -11,9 +11,17 @@ RULE = Rule(
     "GR601", "refs", "A push moves the registry's branch on, and adds what gitreg's own refs may hold"
 )
 
+#: Refs that one push may move: each of gitreg's own costs a look, and a signature a process.
+MOST_REFS = 200
+
 
 def check(refs: tuple[PushedRef, ...]) -> Iterator[Finding]:
     """Looks at every ref that a push makes, moves or deletes."""
+    if len(refs) > MOST_REFS:
+        yield RULE.finding(
+            f"the push moves {len(refs)} refs, and at most {MOST_REFS} are looked at", fix="push fewer"
+        )
+        return
     for ref in refs:
         problem, fix = _problem(ref)
         if problem:

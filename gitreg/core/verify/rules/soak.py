@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding
-from gitreg.core.policy import Soak
+from gitreg.core.policy import Soak, show_period
 from gitreg.core.verify.evidence import SoakQuestion, Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
@@ -61,15 +61,6 @@ def show_left(left: timedelta) -> str:
     counts = (("day", minutes // 1440), ("hour", minutes // 60 % 24), ("minute", minutes % 60))
     said = [f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts if count]
     return " and ".join(said[:2])
-
-
-def show_period(period: timedelta) -> str:
-    """A duration in its largest whole unit."""
-    minutes = int(period.total_seconds() // 60)
-    for size, name in ((1440, "day"), (60, "hour"), (1, "minute")):
-        if minutes % size == 0:
-            return f"{minutes // size} {name}{'s' if minutes != size else ''}"
-    raise AssertionError("every number of minutes is a multiple of one")
 
 
 SOAK = ChangeRule(RULE, check)
