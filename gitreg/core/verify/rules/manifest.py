@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gitreg.core.codec.load import InvalidManifest, load_value, places_in
 from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE, REGISTRY_FILE
+from gitreg.core.ports import SUBMODULE
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule("GR101", "manifest", "Every manifest is strict YAML and satisfies its JSON Schema")
@@ -21,9 +22,9 @@ def check(scope: Scope) -> Iterator[Finding]:
         for kind, file in (("Registry", REGISTRY_FILE), ("Policy", POLICY_FILE)):
             yield from _judged(scope, kind, scope.snapshot.layout.path(file))
     for at in range(0, len(scope.files), _AT_A_TIME):
-        part = [(p.kind, p.path, entry.oid) for entry, p in scope.files[at : at + _AT_A_TIME] if p.kind]
-        scope.snapshot.preload(part)
-        for kind, path, _ in part:
+        part = [(entry, p.kind, p.path) for entry, p in scope.files[at : at + _AT_A_TIME] if p.kind]
+        scope.snapshot.preload([(k, path, entry.oid) for entry, k, path in part if entry.mode != SUBMODULE])
+        for _, kind, path in part:
             yield from _judged(scope, kind, path)
 
 
