@@ -6,16 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flow_kit import Desk, copy_template, make_keys, make_template, pin
+from flow_kit import Desk, copy_template, make_template, pin
 
 from attacks.attack_kit import Ground
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    make_keys(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,6 @@ from flow_kit import (
     copy_template,
     fast_import,
     git,
-    make_keys,
     make_solo,
     make_template,
     pin,
@@ -37,13 +36,6 @@ from flow_kit import (
 from gitreg.core.plan.delete import plan_delete_version
 from gitreg.flows.land import land
 from gitreg.surfaces.cli.main import run
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    make_keys(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from gitreg.surfaces.cli.main import run
 
 #: What must be seen, in this order.
 STEPS = [
+    "it guards the branch main",
     "dan$ gitreg validate",
     "nothing to complain about",
     "Change #1 opened: Register credit-risk/4",
@@ -18,6 +19,9 @@ STEPS = [
     "Merged change #2",
     "Change #3 opened: Promote credit-risk/4 to production",
     "the model card lacks intended_use, limitations",
+    "dan$ git push --quiet origin origin/gitreg/promote-",
+    "remote: ",
+    "GR401",
     "Merged change #5",
     "GR401",
     "alice$ gitreg change approve 3",

@@ -6,15 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flow_kit import Desk, copy_template, make_keys, make_solo, make_template, pin
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an SSH key for each person, and one of somebody whom the policy does not know."""
-    folder = tmp_path_factory.mktemp("keys")
-    make_keys(folder)
-    return folder
+from flow_kit import Desk, copy_template, make_solo, make_template, pin
 
 
 @pytest.fixture(scope="session")

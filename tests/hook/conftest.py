@@ -7,16 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from flow_kit import POLICY, REGISTRY, Desk, copy_template, make_keys, make_template, pin
+from flow_kit import POLICY, REGISTRY, Desk, copy_template, make_template, pin
 from hook_kit import guard
-
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an SSH key for each person, and one of somebody whom the policy does not know."""
-    folder = tmp_path_factory.mktemp("keys")
-    make_keys(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

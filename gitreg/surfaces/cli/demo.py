@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +86,9 @@ class Story:
         """Makes the people, and the registry as a bare origin with a clone for each of them."""
         from gitreg.wiring import data_folder
 
-        self._say("A registry for three people: a bare git repository, and a folder for DVC.")
+        self._say(
+            "A registry for three people: a bare git repository that a hook guards, and a folder for DVC."
+        )
         example = data_folder("example-registry")
         keys = {person: self._make_person(person) for person in _PEOPLE}
         seed = self.root / "seed"
@@ -103,6 +105,9 @@ class Story:
         shutil.rmtree(seed)
         for person in _PEOPLE:
             self._git(person, "clone", "--quiet", "origin.git", person, cwd=self.root)
+        self.run(
+            "server", f"hook install --remote {shlex.quote(str(self.root / 'artifacts'))}", shows="guards"
+        )
 
     def _make_person(self, person: str) -> str:
         home = self.root / "people" / person
@@ -113,6 +118,9 @@ class Story:
         identity = f"[user]\n\tname = {person.capitalize()}\n\temail = {comment}\n\tsigningKey = {key}.pub\n"
         (home / "gitconfig").write_text(f"{identity}[gpg]\n\tformat = ssh\n[init]\n\tdefaultBranch = main\n")
         return (home / "key.pub").read_text().strip()
+
+    def _folder(self, person: str) -> Path:
+        return self.root / ("origin.git" if person == "server" else person)
 
     def _environment(self, person: str) -> Mapping[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("GIT_", "GITREG_"))}
@@ -146,11 +154,14 @@ class Story:
 
         Raises StepFailed if the exit code is another than ``code``, or the output lacks ``shows``.
         """
-        click.secho(f"{person}$ gitreg {command}", fg="cyan")
+        return self._shown(person, f"gitreg {command}", [sys.executable, "-m"], code, shows)
+
+    def _shown(self, person: str, line: str, before: Sequence[str], code: int, shows: str) -> Result:
+        click.secho(f"{person}$ {line}", fg="cyan")
         done = subprocess.run(
-            [sys.executable, "-m", "gitreg", *shlex.split(command)],
+            [*before, *shlex.split(line)],
             check=False,
-            cwd=self.root / person,
+            cwd=self._folder(person),
             env=self._environment(person),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -161,7 +172,7 @@ class Story:
             click.echo("".join(f"  {line}\n" for line in done.stdout.splitlines()), nl=False)
         if done.returncode != code or shows not in done.stdout:
             expected = f"exit code {code}" + (f" and {shows!r}" if shows else "")
-            raise StepFailed(f"gitreg {command}: expected {expected}, got exit code {done.returncode}")
+            raise StepFailed(f"{line}: expected {expected}, got exit code {done.returncode}")
         return Result(done.returncode, done.stdout)
 
     # The story
@@ -205,8 +216,13 @@ class Story:
 
     def _try_production(self) -> None:
         self._say("Bo asks for production. Verify says no: the model card is missing.")
-        self.run("bo", f"promote {_MODEL}/4 --to production", shows="Change #3 opened")
+        asked = self.run("bo", f"promote {_MODEL}/4 --to production", shows="Change #3 opened")
         self.run("bo", "verify 3", code=1, shows="notes.yaml:1:1: GR305")
+        branch = asked.text.partition("branch")[2].split()[0]
+        self._say("Dan is in a hurry, and pushes it to the branch with plain git. The server says the same.")
+        self._git("dan", "fetch", "--quiet", "origin", cwd=self.root / "dan")
+        push = f"git push --quiet origin origin/{branch}:main"
+        self._shown("dan", push, [], 1, "GR401")
         self._say("Meanwhile Dan asks for another version to go live.")
         self.run("dan", f"promote {_MODEL}/2 --to production", shows="Change #4 opened")
         self._say("Dan writes the card; it lands as a change of its own.")
