@@ -181,8 +181,9 @@ class Registry:
     def pull(self, reference: str, directory: str | os.PathLike[str] = ".") -> str:
         """Downloads an artifact into a directory (made if need be), verified byte for byte; returns its path.
 
-        Raises as :meth:`resolve`, and Refused (something is there already; the bytes are not the record's), Undecided
-        (the remote does not answer), UsageError (the directory cannot be one). What fails leaves nothing behind.
+        What is there already is left as it is. Raises as :meth:`resolve`, and Refused (something else is there; the
+        bytes are not the record's), Undecided (the remote does not answer), UsageError (the directory cannot be one).
+        What fails leaves nothing behind.
         """
         from gitreg.flows.pull import pull
 

@@ -208,8 +208,8 @@ def timestamp(value: object, where: Where) -> datetime:
 
 
 def show_time(moment: datetime) -> str:
-    """The inverse of :func:`timestamp`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """The inverse of :func:`timestamp`. Not by strftime, whose years before 1000 have three digits on some systems."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def version(value: object, where: Where) -> Version:

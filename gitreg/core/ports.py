@@ -279,7 +279,7 @@ class ArtifactStore(Protocol):
         ...
 
     def download(self, pointer: DvcPointer, target: str, digest: str, progress: Progress) -> None:
-        """Puts the artifact at ``target`` (which must not exist), only once every byte has the right ``digest``."""
+        """Puts the artifact at ``target``, only once every byte has the right ``digest``; nothing else may be there."""
         ...
 
     def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:

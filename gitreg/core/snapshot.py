@@ -24,13 +24,16 @@ from gitreg.core.manifest import (
     VersionTombstone,
 )
 from gitreg.core.names import NONE, Version, fold, parse_version, version_key
-from gitreg.core.ports import FOLDER, Blob, DvcPointer, Entry, Tree
+from gitreg.core.ports import FOLDER, SUBMODULE, Blob, DvcPointer, Entry, Tree
 from gitreg.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from gitreg.core.policy import Policy
 
 M = TypeVar("M")
+
+#: What has no content of its own; where a file is expected, the rules find it, and there is nothing to read.
+_NO_FILES = frozenset({FOLDER, SUBMODULE})
 #: Parsed manifests by kind and blob id; may be shared by snapshots, since a blob never changes.
 ParseCache: TypeAlias = "dict[tuple[str, str], Manifest | DvcPointer]"
 
@@ -292,7 +295,8 @@ class Snapshot:
     def evidence_names(self, model: str, version: Version) -> list[str]:
         """The names of a version's evidence that was not retracted."""
         entries = self.tree.list(self.layout.version(model, version, "evidence"))
-        names = {name for name, entry in entries.items() if name.endswith(".yaml") and entry.mode != FOLDER}
+        files = (name for name, entry in entries.items() if entry.mode not in _NO_FILES)
+        names = {name for name in files if name.endswith(".yaml")}
         stems = (name.removesuffix(".yaml") for name in names if not name.endswith(".retracted.yaml"))
         return sorted(stem for stem in stems if f"{stem}.retracted.yaml" not in names)
 
@@ -340,7 +344,7 @@ class Snapshot:
 
     def _pointers(self, kind: str, folder: str, type_: type[M]) -> Iterator[tuple[str, M]]:
         for file, entry in sorted(self.tree.list(folder).items()):
-            if file.endswith(".yaml") and entry.mode != FOLDER:
+            if file.endswith(".yaml") and entry.mode not in _NO_FILES:
                 yield file.removesuffix(".yaml"), cast(M, self.manifest(kind, f"{folder}/{file}"))
 
     def stage_of(self, model: str, version: Version) -> str:

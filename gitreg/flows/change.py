@@ -36,11 +36,12 @@ DEFAULT_VALIDITY = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A change that stands on the registry's branch as ``commit``."""
+    """A change that stands on the registry's branch as ``commit``; ``already``: since an earlier call."""
 
     request: ChangeRequest
     commit: str
     followed: bool
+    already: bool = False
 
 
 class Overtaken(Refused):
@@ -153,6 +154,8 @@ def _demand_heard(judged: Judged, request: ChangeRequest, signer: Signer, revoke
 def merge(ws: Workspace, id: str) -> Merged:
     """Lands a change request that verify lets through, as a merge whose tree is the judged candidate.
 
+    One that is merged already is left as it is: whoever was interrupted may well run it again.
+
     Raises:
         Overtaken: the base changed the same files; refresh plans the change again.
         Rejected: verify has findings. Undecided: something could not be checked.
@@ -171,6 +174,9 @@ def preview_merge(ws: Workspace, id: str) -> tuple[Preview, tuple[Finding, ...]]
 
 
 def _merge(ws: Workspace, id: str) -> Merged:
+    request = ws.forge.request(id)
+    if request.state == "merged" and request.merged_as is not None and request.target == ws.branch:
+        return Merged(request, request.merged_as, ws.repository.follow(ws.branch, None, ws.tip()), True)
     request = open_request(ws, id)
     base, head = ws.tip(), head_of(request)
     verdict = verify(ws, base, head, request)

@@ -28,8 +28,11 @@ from gitreg.errors import LostRace, Refused, Undecided
 from gitreg.flows.verify import Way, candidate_of, judge, planned
 from gitreg.flows.workspace import Workspace
 
-#: How often a lost race is run again, and the longest pause before it, in seconds.
-ATTEMPTS = 20
+#: How often a lost race is run again, and how often although nothing has moved since: then nobody was faster, and
+#: something is in the way for good. A slow desk loses many races in a row while quick ones land change after change.
+ATTEMPTS = 400
+STANDSTILLS = 20
+#: The longest pause before a race is run again, in seconds.
 LONGEST_PAUSE = 1.0
 
 T = TypeVar("T")
@@ -94,13 +97,23 @@ def land(ws: Workspace, make_plan: Planner, *, direct: bool | None = None) -> La
 
 def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     """Runs ``attempt`` again after each lost race, on what was fetched anew."""
+    seen, standstills = _movable(ws), 0
     for _ in range(ATTEMPTS - 1):
         try:
             return attempt()
         except LostRace:
             ws.pause(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  # only to keep racers apart
             ws.repository.fetch()
+            before, seen = seen, _movable(ws)
+            standstills = standstills + 1 if seen == before else 0
+            if standstills == STANDSTILLS:
+                raise
     return attempt()
+
+
+def _movable(ws: Workspace) -> object:
+    """Where everything is that races are about: the hub's branches and its change requests."""
+    return [ws.repository.hub_refs(prefix) for prefix in ("refs/heads/", "refs/gitreg/requests/")]
 
 
 def preview(ws: Workspace, make_plan: Planner) -> Preview:

@@ -13,7 +13,7 @@ def pull(ws: Workspace, snapshot: Snapshot, reference: Reference, folder: str) -
     """Puts the artifact that ``reference`` means into ``folder``; returns what it is and where it now lies.
 
     Raises:
-        Refused: something lies there already, or the remote's bytes are not the record's.
+        Refused: something else lies there already, or the remote's bytes are not the record's.
         Undecided: the remote does not answer.
     """
     found = resolve(snapshot, reference)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -274,6 +276,68 @@ def test_a_target_that_exists_is_refused(remote: Path, payload_path: Path, tmp_p
         with pytest.raises(Refused, match="is there already"):
             store.download(payload.pointer, str(tmp_path / name), digest_of(payload), Bars())
     assert (tmp_path / "file").read_bytes() == b"mine"
+
+
+def test_what_is_there_already_is_not_fetched_again(remote: Path, payload_path: Path, tmp_path: Path) -> None:
+    """Even where the remote is gone: whoever was interrupted may pull again."""
+    store = open_local(remote)
+    payload = stored(store, payload_path)
+    target = tmp_path / "out"
+    store.download(payload.pointer, str(target), digest_of(payload), Bars())
+    before = target.stat()
+    remote.rename(tmp_path / "elsewhere")
+    store.download(payload.pointer, str(target), digest_of(payload), Bars())
+    assert target.stat() == before
+    changed = target if target.is_file() else next(path for path in target.rglob("*") if path.is_file())
+    changed.write_bytes(b"mine")
+    with pytest.raises(Refused, match="is there already"):
+        store.download(payload.pointer, str(target), digest_of(payload), Bars())
+    assert changed.read_bytes() == b"mine"
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(
+    remote: Path, payload_path: Path, tmp_path: Path
+) -> None:
+    store = open_local(remote)
+    payload = stored(store, payload_path)
+    out = tmp_path / "out"
+    in_use, left, kept = (out / f".gitreg-pull-{name}" for name in ("aaaaaaaa", "bbbbbbbb", "mine.d"))
+    for folder in (in_use, left, kept):
+        folder.mkdir(parents=True)
+        (folder / "artifact").write_bytes(b"part")
+    link = out / ".gitreg-pull-cccccccc"
+    link.symlink_to(kept)
+    lock = os.open(in_use, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        store.download(payload.pointer, str(out / "model"), digest_of(payload), Bars())
+    finally:
+        os.close(lock)
+    assert sorted(_hidden(out)) == [in_use.name, link.name, kept.name]
+    assert (kept / "artifact").exists()
+    store.download(payload.pointer, str(out / "another"), digest_of(payload), Bars())
+    assert not in_use.exists()
+
+
+def test_a_folder_swept_before_it_is_locked_is_made_anew(
+    remote: Path, payload_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_local(remote)
+    payload = stored(store, payload_path)
+    made: list[str] = []
+    mkdtemp = tempfile.mkdtemp
+
+    def make(**said: str) -> str:
+        folder = mkdtemp(**said)
+        made.append(folder)
+        if len(made) == 1:
+            os.rmdir(folder)
+        return folder
+
+    monkeypatch.setattr("gitreg.adapters.dvc.store.tempfile.mkdtemp", make)
+    store.download(payload.pointer, str(tmp_path / "out"), digest_of(payload), Bars())
+    assert len(made) == 2
+    assert (tmp_path / "out").exists()
 
 
 def test_a_target_that_appears_meanwhile_is_refused(remote: Path, payload_path: Path, tmp_path: Path) -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from threading import Timer
 
 import pytest
-from git_kit import MAIN, change, commit_files, git, hub_and_clone, init, land, pin, put
+from git_kit import MAIN, change, commit_files, git, hub_and_clone, init, is_root, land, pin, put
 
-from gitreg.adapters.git import checkout
+import gitreg
+from gitreg.adapters.git import checkout, refs, turn
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.ports import RefUpdate
-from gitreg.errors import LostRace, Refused
+from gitreg.errors import LostRace, Refused, Undecided
 
+SOURCE = os.fspath(Path(gitreg.__file__).parent.parent)
 FILES = {"a": "1", "models/x/model.yaml": "x", "gone/soon": "x"}
 CHANGE = {"a": "2", "models/x/versions/1/version.yaml": "1", "gone/soon": None}
 
@@ -319,6 +326,157 @@ def test_a_hub_moves_its_own_checkout_before_the_branch(
         assert repository.follow("main", old, new)
     assert git(work, "status", "--porcelain") == ""
     assert (work / "a").read_text() == "2"
+
+
+def test_who_looks_at_a_checkout_waits_while_another_moves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the files and the branch a checkout looks as if a person had edited it. Nobody may see it so."""
+    work = init(tmp_path / "work", FILES)
+    move_here = refs.move_here
+    with (
+        GitRepository.open(work) as repository,
+        GitRepository.open(work) as other,
+        ThreadPoolExecutor() as pool,
+    ):
+        old = repository.resolve(MAIN)
+        new, slower = change(repository, old, CHANGE), change(repository, old, {"b": "x"})
+        looks: list[Future[str | None]] = []
+        moves: list[Future[None]] = []
+
+        def move(folder: str, updates: list[RefUpdate]) -> None:
+            if not looks:
+                looks.append(pool.submit(other.followable, "main"))
+                moves.append(pool.submit(other.update, [RefUpdate(MAIN, old, slower)]))
+                assert not wait([*looks, *moves], 0.3).done
+            move_here(folder, updates)
+
+        monkeypatch.setattr("gitreg.adapters.git.repository.refs.move_here", move)
+        repository.update([RefUpdate(MAIN, old, new)])
+        assert looks[0].result() is None
+        with pytest.raises(LostRace):
+            moves[0].result()
+    assert git(work, "rev-parse", "HEAD") == new
+    assert git(work, "status", "--porcelain") == ""
+
+
+def _killed(work: Path, call: str) -> None:
+    """A process that is killed in the middle of ``call``, when the files have moved and the branch has not."""
+    program = f"""
+import os, signal
+from gitreg.adapters.git import repository
+from gitreg.core.ports import RefUpdate
+repository.refs.move_here = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+found = repository.GitRepository.open({os.fspath(work)!r})
+found.{call}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": SOURCE}, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_what_a_killed_process_left_half_moved_is_taken_back(tmp_path: Path) -> None:
+    work = init(tmp_path / "work", FILES)
+    before = state(work)
+    with GitRepository.open(work) as repository:
+        old = repository.resolve(MAIN)
+        new = change(repository, old, CHANGE)
+        _killed(work, f"update([RefUpdate({MAIN!r}, {old!r}, {new!r})])")
+        assert (work / "a").read_text() == "2"
+        assert repository.followable("main") is None
+        assert state(work) == before
+        _killed(work, f"update([RefUpdate({MAIN!r}, {old!r}, {new!r})])")
+        repository.update([RefUpdate(MAIN, old, new)])
+    assert git(work, "rev-parse", "HEAD") == new
+    assert git(work, "status", "--porcelain") == ""
+
+
+def test_so_is_a_clone_that_a_killed_process_left_half_moved(tmp_path: Path) -> None:
+    _, work = hub_and_clone(tmp_path, FILES)
+    with GitRepository.open(work) as repository:
+        update = land(repository, CHANGE)
+        _killed(work, f"follow('main', {update.old!r}, {update.new!r})")
+        assert git(work, "status", "--porcelain") != ""
+        then = land(repository, {"a": "3"})
+        assert repository.follow("main", then.old, then.new or "")
+    assert git(work, "rev-parse", "HEAD") == then.new
+    assert git(work, "status", "--porcelain") == ""
+
+
+def test_a_first_commit_left_half_made_is_taken_back(tmp_path: Path) -> None:
+    work = init(tmp_path / "work")
+    with GitRepository.open(work) as repository:
+        new = change(repository, None, {"a": "1"})
+        _killed(work, f"update([RefUpdate({MAIN!r}, None, {new!r})])")
+        assert repository.followable("main") is None
+        assert not (work / "a").exists()
+        repository.update([RefUpdate(MAIN, None, new)])
+    assert git(work, "status", "--porcelain") == ""
+
+
+def test_what_a_person_did_after_the_kill_is_theirs(tmp_path: Path) -> None:
+    work = init(tmp_path / "work", FILES)
+    with GitRepository.open(work) as repository:
+        old = repository.resolve(MAIN)
+        new = change(repository, old, CHANGE)
+        _killed(work, f"update([RefUpdate({MAIN!r}, {old!r}, {new!r})])")
+        put(work, {"a": "mine"})
+        before = state(work)
+        assert "uncommitted changes" in (repository.followable("main") or "")
+        assert state(work) == before
+        with pytest.raises(Refused, match="uncommitted changes"):
+            repository.update([RefUpdate(MAIN, old, new)])
+    assert state(work) == before
+
+
+def test_a_note_that_was_cut_off_is_of_nothing(tmp_path: Path) -> None:
+    work = init(tmp_path / "work", FILES)
+    (work / ".git" / turn.NAME).write_text('[{"folder": "/x", "ref"')
+    with GitRepository.open(work) as repository:
+        assert repository.followable("main") is None
+
+
+def test_a_turn_that_does_not_come_is_undecided(tmp_path: Path) -> None:
+    git_dir = init(tmp_path / "work", FILES) / ".git"
+    second = turn.turn(git_dir, lambda move: None, patience=0.05)
+    with turn.turn(git_dir, lambda move: None), pytest.raises(Undecided, match=turn.NAME), second:
+        pytest.fail("two had the same turn")
+    with turn.turn(git_dir, lambda move: None, patience=0.05):
+        pass
+
+
+@pytest.mark.skipif(is_root(), reason="root may write everywhere")
+def test_a_git_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
+    work = init(tmp_path / "work", FILES)
+    (work / ".git").chmod(0o500)
+    try:
+        with GitRepository.open(work) as repository, pytest.raises(Refused, match=turn.NAME):
+            repository.followable("main")
+    finally:
+        (work / ".git").chmod(0o700)
+
+
+def test_an_index_that_another_git_holds_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = init(tmp_path / "work", FILES)
+    lock = work / ".git" / "index.lock"
+    lock.touch()
+    with GitRepository.open(work) as repository:
+        timer = Timer(0.3, lock.unlink)
+        timer.start()
+        land(repository, CHANGE)
+        timer.join()
+        assert git(work, "status", "--porcelain") == ""
+        lock.touch()
+        monkeypatch.setattr(checkout, "_PATIENCE", 0.1)
+        before = state(work)
+        with pytest.raises(LostRace) as caught:
+            land(repository, {"a": "3"})
+        assert os.fspath(lock) in (caught.value.hint or "")
+        lock.unlink()
+        assert state(work) == before
 
 
 def test_a_submodule_is_no_obstacle(tmp_path: Path) -> None:

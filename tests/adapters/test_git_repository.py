@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from git_kit import ALICE, MAIN, NOW, change, commit_files, git, hub_and_clone, init, pin, put
 
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.ports import Identity
-from gitreg.errors import ConfigError, NotFound, Undecided, UsageError
+from gitreg.errors import ConfigError, LostRace, NotFound, Undecided, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -224,6 +225,28 @@ def test_the_hub_s_refs_are_those_of_the_last_fetch(tmp_path: Path) -> None:
         assert repository.hub_refs("refs/gitreg/") == {}
     assert git(work, "tag") == ""
     assert not (work / ".git" / "FETCH_HEAD").exists()
+
+
+def test_a_fetch_waits_for_another_one_that_moves_the_same_refs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, work = hub_and_clone(tmp_path, {"a": "x"})
+    commit_files(tmp_path / "seed", {"a": "y"})
+    git(tmp_path / "seed", "push", "-q", os.fspath(hub), "main")
+    lock = work / ".git" / "refs" / "remotes" / "origin" / "main.lock"
+    with GitRepository.open(work) as repository:
+        lock.touch()
+        timer = Timer(0.3, lock.unlink)
+        timer.start()
+        repository.fetch()
+        timer.join()
+        assert repository.hub_ref(MAIN) == git(hub, "rev-parse", "main")
+        commit_files(tmp_path / "seed", {"a": "z"})
+        git(tmp_path / "seed", "push", "-q", os.fspath(hub), "main")
+        lock.touch()
+        monkeypatch.setattr("gitreg.adapters.git.refs._FETCHES", 2)
+        with pytest.raises(LostRace, match=r"refs/remotes/origin/main"):
+            repository.fetch()
 
 
 def test_fetching_leaves_a_person_s_own_branches_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from registry_kit import base_files, snapshot
 
-from gitreg.core.names import NONE
+from gitreg.core.names import NONE, Version
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.policy import Override, Policy
@@ -138,6 +138,28 @@ def test_a_rollback_restores_exactly_what_was_there() -> None:
         "production": (3, [1], [2]),
         "archived": (2, [2], [1]),
     }
+
+
+def test_a_rollback_to_what_is_expected_may_be_run_again() -> None:
+    base = registry()
+    plan = plan_rollback(base, "credit-risk", "production", [1])
+    assert plan == plan_rollback(base, "credit-risk", "production")
+    rolled_back = registry(production=plan.edits["models/credit-risk/stages/production.yaml"])
+    message = "production of 'credit-risk' holds version 1 already"
+    refused(
+        lambda: plan_rollback(rolled_back, "credit-risk", "production", [1]), NothingToDo, 0, message, None
+    )
+
+
+@pytest.mark.parametrize(("expected", "named"), [([3], "version 3"), ([2, 1], "version 1 and version 2")])
+def test_a_rollback_to_something_else_is_refused(expected: list[Version], named: str) -> None:
+    message = f"production of 'credit-risk' held version 1 before, not {named}"
+    hint = "gitreg promote moves any version that policy lets in"
+    refused(
+        lambda: plan_rollback(registry(), "credit-risk", "production", expected), Refused, 1, message, hint
+    )
+    message = f"archived of 'credit-risk' held nothing before, not {named}"
+    refused(lambda: plan_rollback(registry(), "credit-risk", "archived", expected), Refused, 1, message, hint)
 
 
 def test_a_rollback_of_several_versions_keeps_those_that_stayed() -> None:

@@ -335,9 +335,27 @@ def test_merge_commit(desk: Desk, request_: Proposed) -> None:
 def test_merged_once(desk: Desk, request_: Proposed) -> None:
     approve(desk("alice"), "1")
     merged(desk)
-    for act in (merge, approve, refresh, close, verify_request):
+    for act in (approve, refresh, close, verify_request):
         with desk.unchanged(), pytest.raises(Refused, match="change #1 is merged"):
             act(desk("alice"), "1")  # type: ignore[operator]
+
+
+def test_to_merge_again_does_nothing(desk: Desk, request_: Proposed) -> None:
+    """Whoever was interrupted after the push, and so was told nothing, may run it again."""
+    approve(desk("alice"), "1")
+    first = merge(desk("bo"), "1")
+    assert not first.already
+    with desk.unchanged():
+        again = merge(desk("alice"), "1")
+    assert (again.commit, again.already) == (first.commit, True)
+    assert again.followed
+    assert git(desk.root / "alice", "rev-parse", "HEAD") == first.commit
+
+
+def test_a_closed_request_is_not_merged(desk: Desk, request_: Proposed) -> None:
+    close(desk("dan"), "1")
+    with desk.unchanged(), pytest.raises(Refused, match="change #1 is closed"):
+        merge(desk("bo"), "1")
 
 
 def test_clean_checkout_follows_a_merge(desk: Desk) -> None:

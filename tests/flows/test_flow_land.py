@@ -26,7 +26,7 @@ from flow_kit import (
 from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, LostRace, NotFound, Refused, Undecided
-from gitreg.flows.land import ATTEMPTS, Landed, Rejected, land, preview, retried
+from gitreg.flows.land import Landed, Rejected, land, preview, retried
 from gitreg.flows.register import register
 
 # Directly
@@ -332,16 +332,49 @@ def test_lost_race_is_planned_again(desk: Desk) -> None:
     assert desk.show("README.md") == "meanwhile"
 
 
-def test_races_are_lost_only_so_often(desk: Desk) -> None:
-    attempts = []
+def test_a_race_against_nobody_is_given_up(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing moves, so something is in the way: a lock that a git left behind when it died, say."""
+    monkeypatch.setattr("gitreg.flows.land.STANDSTILLS", 2)
+    ws = desk("dan")
+    lock = desk.origin / "refs" / "heads" / "main.lock"
+    desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook"), "policy.yaml": direct_policy(desk)})
+    lock.touch()
+    with desk.unchanged(), pytest.raises(LostRace, match="refs/heads/main"):
+        land(ws, describe("fine"), direct=True)
+    lock.unlink()
+    assert landed(ws, describe("fine"), direct=True)
+
+
+def test_a_race_against_quicker_ones_is_run_until_it_is_won(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sits far from the hub loses often while others are busy; it is never told to try again by hand."""
+    desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook"), "policy.yaml": direct_policy(desk)})
+    monkeypatch.setattr("gitreg.flows.land.STANDSTILLS", 2)
+    ws, attempts = desk("dan"), []
+
+    def make_plan(snapshot):  # type: ignore[no-untyped-def]
+        attempts.append(snapshot.commit)
+        if len(attempts) < 5:
+            desk.commit({"README.md": f"{len(attempts)}\n"}, person="bo")
+        return describe("fine")(snapshot)
+
+    assert landed(ws, make_plan, direct=True)
+    assert len(set(attempts)) == 5
+
+
+def test_races_are_lost_only_so_often(solo: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitreg.flows.land.ATTEMPTS", 30)
+    ws, attempts = solo("solo"), []
 
     def lose() -> None:
         attempts.append(1)
+        git(solo.root / "solo", "update-ref", f"refs/heads/other-{len(attempts)}", "HEAD")
         raise LostRace("again")
 
     with pytest.raises(LostRace):
-        retried(desk("dan"), lose)
-    assert len(attempts) == ATTEMPTS
+        retried(ws, lose)
+    assert len(attempts) == 30
 
 
 # Objects of another hash

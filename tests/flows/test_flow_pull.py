@@ -12,7 +12,7 @@ from flow_kit import Desk, bytes_of, message, new_version, registration
 
 from gitreg.api import open_registry
 from gitreg.core.names import parse_reference
-from gitreg.errors import GitregError, NotFound, Refused, Undecided, UsageError
+from gitreg.errors import NotFound, Refused, Undecided, UsageError
 from gitreg.flows.pull import pull
 from gitreg.flows.register import register
 
@@ -124,6 +124,15 @@ def test_nothing_is_overwritten(solo: Desk, tmp_path: Path, kind: str) -> None:
     assert place.is_symlink() or place.is_dir() or place.read_bytes() == b"mine"
 
 
+def test_to_pull_again_does_nothing(solo: Desk, tmp_path: Path) -> None:
+    place = pulled(solo, "credit-risk/3", tmp_path)
+    before = place.stat()
+    assert pulled(solo, "credit-risk/3", tmp_path) == place
+    assert place.stat() == before
+    with pytest.raises(Refused, match="is there already"):
+        pulled(solo, "credit-risk/2", tmp_path)
+
+
 def test_remote_that_is_not_there(solo: Desk, tmp_path: Path) -> None:
     shutil.rmtree(solo.artifacts)
     with pytest.raises(Undecided, match="is not there") as error:
@@ -171,6 +180,5 @@ def test_relative_folder(solo: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     with open_registry(solo.root / "solo") as registry:
         assert registry.pull("credit-risk/3") == "./model.onnx"
-        with pytest.raises(GitregError):
-            registry.pull("credit-risk/3", ".")
+        assert registry.pull("credit-risk/3", ".") == "./model.onnx"
     assert (tmp_path / "model.onnx").read_bytes() == bytes_of(3)

@@ -6,11 +6,13 @@ md5 that names it, every path is checked before it is used, and nothing appears 
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from gitreg.adapters.dvc.listing import Child, ListingError, listing_name, load_listing
 from gitreg.adapters.dvc.objects import Objects
@@ -18,7 +20,7 @@ from gitreg.adapters.dvc.payload import Inspection, changed, inspect_payload, st
 from gitreg.adapters.dvc.work import Digests, Meter, metered, spread
 from gitreg.core.digest import artifact_digest
 from gitreg.core.ports import ArtifactStore, DvcPointer, ListedFile, Payload, Presence, Progress
-from gitreg.errors import Refused, Undecided, UsageError
+from gitreg.errors import GitregError, Refused, Undecided, UsageError
 
 #: No directory's listing may be larger, in bytes: about two million files.
 MAX_LISTING = 1 << 28
@@ -135,14 +137,19 @@ class DvcStore:
             )
 
     def download(self, pointer: DvcPointer, target: str, digest: str, progress: Progress) -> None:
-        """Puts the artifact at ``target``, which must not exist, in one step once every byte is known to be right.
+        """Puts the artifact at ``target`` in one step once every byte is known to be right.
+
+        If just these bytes are there already, nothing is done.
 
         Raises:
             UsageError: the folder of ``target`` is not there.
-            Refused: something is at ``target``, or the remote holds something else than ``digest``.
+            Refused: something else is at ``target``, or the remote holds something else than ``digest``.
             Undecided: the remote does not answer, or the disk does not take it.
         """
         target = os.path.abspath(target)
+        _sweep(os.path.dirname(target))
+        if _holds(target, digest):
+            return
         _demand_free(target)
         children = self._children(pointer)
         with (
@@ -247,6 +254,16 @@ def _demand_unchanged(place: str, inspection: Inspection) -> None:
         raise changed(place)
 
 
+def _holds(target: str, digest: str) -> bool:
+    """Whether the artifact with this digest, and nothing else, is at ``target``."""
+    if not os.path.lexists(target):
+        return False
+    try:
+        return artifact_digest(inspect_payload(target).payload.files) == digest
+    except GitregError:  # what can be no artifact is not this one
+        return False
+
+
 def _demand_free(target: str) -> None:
     if os.path.lexists(target):
         raise Refused(f"{target!r} is there already", "remove it, or choose another place")
@@ -264,9 +281,43 @@ def _writing(target: str) -> Iterator[None]:
 
 @contextmanager
 def _fresh_folder(parent: str) -> Iterator[str]:
-    """A hidden folder on the same file system as what will stand beside it; nothing of it remains."""
-    folder = tempfile.mkdtemp(prefix=".gitreg-", dir=parent)
+    """A hidden folder on the same file system as what will stand beside it; nothing of it remains.
+
+    It is locked while it is in use, by ``flock(2)``, which ends with the process. So ``_sweep`` can tell what a process
+    that was killed left behind from what another one is filling right now.
+    """
+    folder, lock = _locked_folder(parent)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+_FRESH = re.compile(r"\.gitreg-pull-[a-z0-9_]{8}\Z")
+
+
+def _sweep(parent: str) -> None:
+    """Removes the fresh folders that nobody uses any more; others' that may not be removed stay."""
+    names = os.listdir(parent) if os.path.isdir(parent) else []
+    for name in filter(_FRESH.match, names):
+        with suppress(OSError):
+            lock = os.open(os.path.join(parent, name), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _locked_folder(parent: str) -> tuple[str, int]:
+    """A new folder, and the open descriptor that locks it. One that is swept away before it is locked is made anew."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=".gitreg-pull-", dir=parent)
+        with suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            with suppress(OSError):  # a file system without locks has no sweepers, either
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.path.isdir(folder):
+                return folder, lock
+            os.close(lock)

@@ -7,11 +7,14 @@ To follow is what ``git merge --ff-only`` does, without its hooks: the two-tree 
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from gitreg.adapters.git.discover import Place, locate
-from gitreg.adapters.git.run import attempt, failure, run
+from gitreg.adapters.git.run import Done, attempt, failure, run
+from gitreg.errors import LostRace
 
 _UNDER_WAY = {
     "MERGE_HEAD": "a merge",
@@ -21,6 +24,10 @@ _UNDER_WAY = {
     "rebase-apply": "a rebase",
 }
 _NO_SUBMODULES = "--ignore-submodules=all"
+_INDEX_LOCKED = re.compile(r"index\.lock': File exists")
+#: How long another git may hold the index, and how long between two looks, in seconds.
+_PATIENCE = 2.0
+_INTERVAL = 0.02
 
 
 def checked_out_branch(place: Place) -> str | None:
@@ -65,7 +72,7 @@ def obstacle(folder: Path, base: str) -> str | None:
         if (git_dir / name).exists():
             return f"{action} is under way in {os.fspath(folder)!r}"
     # Only refreshes what git remembers of the files' times, so that touched files do not count as changed.
-    attempt(["update-index", "-q", "--refresh"], folder)
+    _on_index(["update-index", "-q", "--refresh"], folder)
     unstaged = ["diff-files", "--quiet", "--no-ext-diff", _NO_SUBMODULES]
     staged = ["diff-index", "--cached", "--quiet", "--no-ext-diff", _NO_SUBMODULES, "--end-of-options", base]
     if _differs(unstaged, folder) or _differs(staged, folder):
@@ -82,13 +89,32 @@ def _differs(args: list[str], folder: Path) -> bool:
 
 def can_switch(folder: Path, old: str, new: str) -> bool:
     """Whether the index and files could go from ``old`` to ``new``: no untracked file is in the way."""
-    return attempt(_switch(old, new, "--dry-run"), folder).code == 0
+    return _on_index(_switch(old, new, "--dry-run"), folder).code == 0
 
 
 def switch(folder: Path, old: str, new: str) -> bool:
     """Moves the index and the files from the tree ``old`` to ``new``; whether it did. HEAD stays."""
-    return attempt(_switch(old, new), folder).code == 0
+    return _on_index(_switch(old, new), folder).code == 0
 
 
 def _switch(old: str, new: str, *options: str) -> list[str]:
     return ["read-tree", "-m", "-u", "--no-recurse-submodules", *options, "--end-of-options", old, new]
+
+
+def _on_index(args: list[str], folder: Path) -> Done:
+    """Runs a command that locks the index, as soon as no other git has it: a person's prompt may ask for the status.
+
+    Raises:
+        LostRace: another git has it for too long, or died with it.
+    """
+    end = time.monotonic() + _PATIENCE
+    while True:
+        done = attempt(args, folder)
+        if not _INDEX_LOCKED.search(done.stderr):
+            return done
+        if time.monotonic() > end:
+            raise LostRace(
+                f"another git is at work in {os.fspath(folder)!r}",
+                f"wait until it ends; if there is none, remove {os.fspath(locate(folder).git_dir / 'index.lock')}",
+            )
+        time.sleep(_INTERVAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 
 from gitreg.adapters.git.run import Done, attempt, failure, redact, run
@@ -73,6 +74,8 @@ _MOVED = re.compile(
     re.IGNORECASE,
 )
 
+_LOCKED = re.compile(r"cannot lock ref|but expected|\.lock': File exists")
+
 
 def _move_failure(stderr: str) -> GitregError:
     known = failure(stderr)
@@ -127,6 +130,48 @@ def _remote_words(stderr: str) -> str:
     lines = redact(stderr).splitlines()
     words = (line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:"))
     return "; ".join(word for word in words if word)
+
+
+#: How often others may fetch into the same repository first, and the longest pause before each further attempt.
+_FETCHES = 20
+_PAUSE = 0.2
+
+
+def fetch(folder: str, refspecs: Sequence[str], remote: Callable[[], str]) -> None:
+    """Brings over refs of ``origin``; ``remote`` is what to call it in messages.
+
+    Another process that fetches here at the same time moves the same refs, and the later one cannot lock them; then
+    it is asked again what they are.
+
+    Raises:
+        LostRace: others were first time and again.
+        Undecided: the other side could not be reached.
+    """
+    # An empty --refmap: what the person's own configuration fetches is not touched.
+    options = [
+        "--quiet",
+        "--prune",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-recurse-submodules",
+        "--refmap=",
+    ]
+    for attempted in range(1, _FETCHES + 1):
+        done = attempt(["fetch", *options, "--end-of-options", "origin", *refspecs], folder)
+        if done.code == 0:
+            return
+        if not _LOCKED.search(done.stderr) or _HOPELESS.search(done.stderr):
+            raise failure(done.stderr, remote())
+        if attempted < _FETCHES:
+            _pause()
+    told = next(line for line in redact(done.stderr).splitlines() if _LOCKED.search(line))
+    raise LostRace(f"others fetch from {remote()} here all the time: {told}", "try again")
+
+
+def _pause() -> None:
+    import random  # takes longer than all else that resolving a reference imports from the standard library
+
+    time.sleep(random.uniform(0, _PAUSE))  # noqa: S311  # only to keep racers apart
 
 
 def track(folder: str, moved: Sequence[tuple[str, str | None]]) -> None:

@@ -4,7 +4,7 @@ Where there is a remote ``origin``, it is the hub, and its refs are known as of 
 as ``refs/remotes/origin/X``, its ``refs/gitreg/*`` under their own names. Else this repository is the hub itself.
 
 To open, to ask for a branch and to read files costs the one process of :class:`ObjectReader` and no import beyond
-the standard library; what only writing needs (``checkout``, ``trees``) is imported when something is written.
+the standard library; what only writing needs (``checkout``, ``trees``, ``turn``) is imported when something is written.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitreg.adapters.git import refs
 from gitreg.adapters.git.commits import parse_commit, with_signature
@@ -33,6 +34,9 @@ from gitreg.errors import (
     Undecided,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from gitreg.adapters.git.turn import Move, Turn
 
 ORIGIN = "origin"
 _BRANCHES = "refs/heads/"
@@ -144,22 +148,12 @@ class GitRepository(Repository):
         """See :class:`gitreg.core.ports.Repository`.
 
         Raises:
-            Undecided: ``origin`` could not be reached.
+            Undecided: ``origin`` could not be reached; as LostRace, others fetch here all the time.
         """
+        self._mend()
         if not self.has_origin:
             return
-        # An empty --refmap: what the person's own configuration fetches is not touched.
-        options = [
-            "--quiet",
-            "--prune",
-            "--no-tags",
-            "--no-write-fetch-head",
-            "--no-recurse-submodules",
-            "--refmap=",
-        ]
-        done = attempt(["fetch", *options, "--end-of-options", ORIGIN, *_FETCHED], self._folder)
-        if done.code:
-            raise failure(done.stderr, self._remote_name())
+        refs.fetch(self._folder, _FETCHED, self._remote_name)
 
     def resolve(self, rev: str) -> str:
         """The commit that ``rev`` names: as git reads it, else as a branch of ``origin``.
@@ -413,13 +407,55 @@ class GitRepository(Repository):
             refs.push(self._folder, updates, self._remote_name)
             self._note(updates)
             return
-        for update in updates:
-            self._demand_undisturbed(update)
-        with self._checkouts_switched(updates):
+        if not any(self._checkouts_on(update.ref) for update in updates):
             refs.move_here(self._folder, updates)
+            return
+        with self._turn() as turn:
+            for update in updates:
+                self._demand_undisturbed(update)
+            with self._checkouts_switched(updates, turn):
+                refs.move_here(self._folder, updates)
+
+    def _checkouts_on(self, ref: str) -> list[Path]:
+        """Every checkout of the repository where the branch ``ref`` is checked out."""
+        from gitreg.adapters.git import checkout
+
+        is_branch = ref.startswith(_BRANCHES)
+        return checkout.all_checkouts(self._place, ref.removeprefix(_BRANCHES)) if is_branch else []
+
+    def _turn(self) -> AbstractContextManager[Turn]:
+        """This process's turn to look at checkouts and to move them; see :mod:`gitreg.adapters.git.turn`."""
+        from gitreg.adapters.git.turn import turn
+
+        return turn(self.common_dir, self._take_back)
+
+    def _mend(self) -> None:
+        """Takes back what a process that died left half moved, so that no checkout waits for the next move."""
+        from gitreg.adapters.git.turn import is_under_way
+
+        if is_under_way(self.common_dir):
+            with self._turn():
+                pass
+
+    def _take_back(self, move: Move) -> None:
+        """Moves a checkout back whose branch did not follow, as a process died in between.
+
+        If anything else is in the checkout than what was to be there, it is a person's, and left to them.
+        """
+        from gitreg.adapters.git import checkout
+
+        folder = Path(move.folder)
+        stayed = self._ref(move.ref) == move.old and folder in self._checkouts_on(move.ref)
+        if stayed and checkout.obstacle(folder, move.new) is None:
+            self._switch_back(move)
+
+    def _switch_back(self, move: Move) -> bool:
+        from gitreg.adapters.git import checkout
+
+        return checkout.switch(Path(move.folder), move.new, move.old or self._empty_tree())
 
     @contextmanager
-    def _checkouts_switched(self, updates: Sequence[RefUpdate]) -> Iterator[None]:
+    def _checkouts_switched(self, updates: Sequence[RefUpdate], turn: Turn) -> Iterator[None]:
         """Moves the clean checkouts of the branches first, and back if the block fails.
 
         Stopped in between, a checkout shows the change as staged; the other way round it would show the change
@@ -427,30 +463,30 @@ class GitRepository(Repository):
         """
         from gitreg.adapters.git import checkout
 
-        switched: list[tuple[Path, str, str]] = []
+        moves = list(self._moves(updates))
+        turn.begin(moves)
+        switched: list[Move] = []
         try:
-            for folder, old, new in self._checkouts_of(updates):
-                if not checkout.switch(folder, old, new):
-                    raise LostRace(f"{os.fspath(folder)!r} changed meanwhile", "try again")
-                switched.append((folder, old, new))
+            for move in moves:
+                if not checkout.switch(Path(move.folder), move.old or self._empty_tree(), move.new):
+                    raise LostRace(f"{move.folder!r} changed meanwhile", "try again")
+                switched.append(move)
             yield
         except BaseException:
-            for folder, old, new in switched:
-                checkout.switch(folder, new, old)
+            back = [self._switch_back(move) for move in switched]
+            if all(back):
+                turn.end()  # else whoever has the next turn tries again
             raise
+        turn.end()
 
-    def _checkouts_of(self, updates: Sequence[RefUpdate]) -> Iterator[tuple[Path, str, str]]:
-        """Each checkout that the updates concern, with the trees it goes from and to."""
-        from gitreg.adapters.git import checkout
+    def _moves(self, updates: Sequence[RefUpdate]) -> Iterator[Move]:
+        """How each checkout that the updates concern has to move."""
+        from gitreg.adapters.git.turn import Move
 
         for update in updates:
-            if (
-                update.ref.startswith(_BRANCHES)
-                and update.new is not None
-                and self._ref(update.ref) == update.old
-            ):
-                for folder in checkout.all_checkouts(self._place, update.ref.removeprefix(_BRANCHES)):
-                    yield folder, update.old or self._empty_tree(), update.new
+            if update.new is not None and self._ref(update.ref) == update.old:
+                for folder in self._checkouts_on(update.ref):
+                    yield Move(os.fspath(folder), update.ref, update.old, update.new)
 
     def _note(self, updates: Sequence[RefUpdate]) -> None:
         """Notes what a push did. The hub has moved; if that cannot be noted, the next fetch will find it."""
@@ -462,11 +498,11 @@ class GitRepository(Repository):
         """``followable`` asks without knowing what is to come; here it is known which files would be in the way."""
         from gitreg.adapters.git import checkout
 
-        branch = update.ref.removeprefix(_BRANCHES)
-        if not update.ref.startswith(_BRANCHES) or self._ref(update.ref) != update.old:
+        if self._ref(update.ref) != update.old:
             return
-        for folder in checkout.all_checkouts(self._place, branch):
+        for folder in self._checkouts_on(update.ref):
             if update.new is None:
+                branch = update.ref.removeprefix(_BRANCHES)
                 raise Refused(
                     f"{branch!r} is checked out in {os.fspath(folder)!r}", "switch to another branch there"
                 )
@@ -485,11 +521,13 @@ class GitRepository(Repository):
         """
         from gitreg.adapters.git import checkout
 
-        if self.has_origin:
+        folders = [] if self.has_origin else self._checkouts_on(_BRANCHES + branch)
+        if not folders:
             return None
-        base = self._ref(_BRANCHES + branch) or self._empty_tree()
-        reasons = (checkout.obstacle(folder, base) for folder in checkout.all_checkouts(self._place, branch))
-        return next((reason for reason in reasons if reason is not None), None)
+        with self._turn():
+            base = self._ref(_BRANCHES + branch) or self._empty_tree()
+            reasons = (checkout.obstacle(folder, base) for folder in folders)
+            return next((reason for reason in reasons if reason is not None), None)
 
     def follow(self, branch: str, old: str | None, new: str) -> bool:
         """See :class:`gitreg.core.ports.Repository`.
@@ -500,24 +538,34 @@ class GitRepository(Repository):
         from gitreg.adapters.git import checkout
 
         find = checkout.own_checkouts if self.has_origin else checkout.all_checkouts
-        followed = [self._follow_in(folder, branch, old, new) for folder in find(self._place, branch)]
-        return bool(followed) and all(followed)
+        folders = find(self._place, branch)
+        if not folders:
+            return False
+        with self._turn() as turn:
+            followed = [self._follow_in(folder, _BRANCHES + branch, old, new, turn) for folder in folders]
+            return all(followed)
 
-    def _follow_in(self, folder: Path, branch: str, old: str | None, new: str) -> bool:
+    def _follow_in(self, folder: Path, ref: str, old: str | None, new: str, turn: Turn) -> bool:
         from gitreg.adapters.git import checkout
+        from gitreg.adapters.git.turn import Move
 
-        ref = _BRANCHES + branch
         here = self._ref(ref)
+        landed = here is not None and (here == new or self._is_ancestor(new, here))
+        if here is not None and landed and checkout.obstacle(folder, here) is None:
+            return True  # it moved with the branch, by now perhaps further
         if here not in {None, old, new} and not self._is_ancestor(here, new):
             return False
-        if here == new and checkout.obstacle(folder, new) is None:
-            return True  # it moved with the branch
         base = (old if here == new else here) or self._empty_tree()
         # Files first, then the branch: stopped in between, the checkout shows the change as staged, and a git pull
         # completes it. The other way round it would show the change undone, and the next commit would undo it.
-        if checkout.obstacle(folder, base) is not None or not checkout.switch(folder, base, new):
+        if checkout.obstacle(folder, base) is not None:
             return False
-        return here == new or self._advance(folder, RefUpdate(ref, here, new), base)
+        turn.begin([Move(os.fspath(folder), ref, here, new)])
+        if not checkout.switch(folder, base, new):
+            return False
+        followed = here == new or self._advance(folder, RefUpdate(ref, here, new), base)
+        turn.end()
+        return followed
 
     def _advance(self, folder: Path, update: RefUpdate, base: str) -> bool:
         from gitreg.adapters.git import checkout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
 from gitreg.core.manifest import Pin, StageAssignment
@@ -89,14 +89,24 @@ def plan_demote(
     return _plan_moves(snapshot, "demote", title, model, moves, even_if_barred)
 
 
-def plan_rollback(snapshot: Snapshot, model: str, stage: str, *, even_if_barred: bool = False) -> Plan:
+def plan_rollback(
+    snapshot: Snapshot, model: str, stage: str, to: Collection[Version] = (), *, even_if_barred: bool = False
+) -> Plan:
     """Restores exactly the versions that a stage held before its last edit.
 
-    Raises NotFound (no such stage), Refused (nothing to restore, a version to restore was deleted, or no room; the last
-    not with ``even_if_barred``).
+    Args:
+        to: what it is expected to hold then. A second rollback would undo the first; with ``to`` it does nothing.
+        even_if_barred: also where there is no room.
+
+    Raises:
+        NotFound: no such stage.
+        Refused: nothing to restore, something else than ``to``, a version that was deleted, or no room.
+        NothingToDo: the stage holds that already.
     """
     settings = demand_stage(snapshot, stage, model)
     assignment = snapshot.stage(model, settings.name)
+    if to:
+        _demand_previous(assignment, model, settings.name, set(to))
     if assignment is None or not assignment.previous:
         raise Refused(
             f"{settings.name} of {model!r} has nothing to roll back to",
@@ -116,6 +126,29 @@ def plan_rollback(snapshot: Snapshot, model: str, stage: str, *, even_if_barred:
     restored = " and ".join(f"{model}/{pin.version}" for pin in assignment.previous)
     title = f"Roll {settings.name} back to {restored}"
     return _plan_moves(snapshot, "rollback", title, model, moves, even_if_barred)
+
+
+def _demand_previous(
+    assignment: StageAssignment | None, model: str, stage: str, expected: set[Version]
+) -> None:
+    """Raises NothingToDo where a stage holds the expected versions, Refused where they are not what it held before."""
+    holds = _versions(assignment.versions if assignment else ())
+    before = _versions(assignment.previous if assignment else ())
+    if set(holds) == expected:
+        raise NothingToDo(f"{stage} of {model!r} holds {_listed(holds)} already")
+    if set(before) != expected:
+        raise Refused(
+            f"{stage} of {model!r} held {_listed(before)} before, not {_listed(sorted(expected, key=version_key))}",
+            "gitreg promote moves any version that policy lets in",
+        )
+
+
+def _versions(pins: Iterable[Pin]) -> list[Version]:
+    return [pin.version for pin in pins]
+
+
+def _listed(versions: Iterable[Version]) -> str:
+    return " and ".join(f"version {version}" for version in versions) or "nothing"
 
 
 def demand_stage(snapshot: Snapshot, stage: str, model: str) -> StagePolicy:

@@ -99,6 +99,8 @@ def _lines(text: str) -> str:
 
 
 def _facts(request: ChangeRequest) -> dict[str, object]:
+    from gitreg.core.decode import show_time
+
     return {
         "id": request.id,
         "state": request.state,
@@ -107,7 +109,7 @@ def _facts(request: ChangeRequest) -> dict[str, object]:
         "target": request.target,
         "head": request.head,
         "change": request.change_id,
-        "openedAt": request.opened_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "openedAt": show_time(request.opened_at),
         "mergedAs": request.merged_as,
         "url": request.url,
     }
@@ -256,7 +258,8 @@ def merge(
     except Rejected as error:
         return deliver(Check(error.findings, f"change #{number.lstrip('#')}"), format)
     data = {"change": merged.request.id, "commit": merged.commit, "followed": merged.followed}
-    emit(format, data, f"Merged change #{merged.request.id} as {merged.commit[:12]}.")
+    what, when = ("Change", " is merged already,") if merged.already else ("Merged change", "")
+    emit(format, data, f"{what} #{merged.request.id}{when} as {merged.commit[:12]}.")
     return 0
 
 

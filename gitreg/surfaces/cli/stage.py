@@ -91,24 +91,38 @@ def demote(
 @click.command()
 @click.argument("model", type=TEXT)
 @click.option("--stage", metavar="STAGE", required=True, help="The stage to restore.", type=TEXT)
+@click.option(
+    "--to",
+    "versions",
+    metavar="VERSION",
+    multiple=True,
+    help="What it must hold then: nothing is done if it does already, or if it held something else before.",
+    type=TEXT,
+)
 @landing
 @click.pass_obj
 def rollback(
     session: Session,
     model: str,
     stage: str,
+    versions: tuple[str, ...],
     how: Landing,
 ) -> None:
     """Ask for a stage to hold again what it held before its last change.
 
+    A second rollback undoes the first; with --to, it may be run again without harm.
+
     \b
-    Example:
+    Examples:
       gitreg rollback credit-risk --stage production
+      gitreg rollback credit-risk --stage production --to 2
     """
     from gitreg.core.plan.transition import plan_rollback
+    from gitreg.surfaces.cli.values import version_number
 
+    expected = [version_number(text, "--to") for text in versions]
     land_or_preview(
         session.workspace(key=how.key),
-        lambda snapshot: plan_rollback(snapshot, snapshot.find_model(model), stage),
+        lambda snapshot: plan_rollback(snapshot, snapshot.find_model(model), stage, expected),
         how,
     )

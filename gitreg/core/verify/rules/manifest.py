@@ -22,9 +22,11 @@ def check(scope: Scope) -> Iterator[Finding]:
         for kind, file in (("Registry", REGISTRY_FILE), ("Policy", POLICY_FILE)):
             yield from _judged(scope, kind, scope.snapshot.layout.path(file))
     for at in range(0, len(scope.files), _AT_A_TIME):
-        part = [(entry, p.kind, p.path) for entry, p in scope.files[at : at + _AT_A_TIME] if p.kind]
-        scope.snapshot.preload([(k, path, entry.oid) for entry, k, path in part if entry.mode != SUBMODULE])
-        for _, kind, path in part:
+        # In a submodule, which the mode rule finds, there is nothing to read.
+        files = ((e.oid, p) for e, p in scope.files[at : at + _AT_A_TIME] if e.mode != SUBMODULE)
+        part = [(place.kind, place.path, oid) for oid, place in files if place.kind]
+        scope.snapshot.preload(part)
+        for kind, path, _ in part:
             yield from _judged(scope, kind, path)
 
 

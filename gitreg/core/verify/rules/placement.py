@@ -24,6 +24,8 @@ def _misplaced(scope: Scope, place: Place) -> Iterator[Finding]:
         manifest = scope.snapshot.manifest(place.kind or "", place.path)
     except InvalidManifest:
         return
+    if manifest is None:  # a submodule, which the mode rule finds
+        return
     said = {key: getattr(manifest, key, None) for key in _expected(place)}
     for key, expected in _expected(place).items():
         if str(said[key]) != expected and not (key == "model" and _was_called(scope, place, str(said[key]))):
