@@ -1,16 +1,18 @@
 """Measures what gitreg promises about speed, each as a ratio against a peer or a floor in the same run.
 
-    python benchmarks/run.py            # prints a Markdown table; about three minutes
-    python benchmarks/run.py --quick    # fewer runs, smaller registries
+    python benchmarks/run.py                  # prints a Markdown table; about ten minutes
+    python benchmarks/run.py --quick          # fewer runs, smaller registries
+    python benchmarks/run.py verify validate  # some parts: resolve, register, verify, validate
 
 Commands are timed as whole processes, the two sides in turn, and the median of the pairs' ratios is shown: the
-machine may be slow or noisy, but it is so for both.
+machine may be slow or noisy, but it is so for both. Seconds of CPU are those of a process and all that it started.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -19,28 +21,25 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from gitreg.api import open_registry
-from gitreg.core.codec.dvcfile import dump_dvc
-from gitreg.core.codec.yaml import dump_yaml
-from gitreg.core.manifest import Alias, Artifact, ModelVersion, Pin, StageAssignment
-from gitreg.core.plan.init import NewRegistry, registry_files
-from gitreg.core.ports import DvcPointer, Identity
+import yaml
+from registries import (
+    ENVIRONMENT,
+    GITREG,
+    ask_and_approve,
+    file_requests,
+    git,
+    make_registry,
+    make_team,
+    make_team_registry,
+)
 
-WHO = Identity("Bench", "bench@example.com")
-WHEN = datetime(2026, 11, 20, tzinfo=UTC)
+from gitreg.adapters.forge.record import OPEN
+from gitreg.api import open_registry
+from gitreg.core.tree import files_below
+
 PYTHON = [sys.executable]
-GITREG = [str(Path(sys.executable).parent / "gitreg")]
-ENVIRONMENT = os.environ | {
-    "DVC_NO_ANALYTICS": "1",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": WHO.name,
-    "GIT_AUTHOR_EMAIL": WHO.email,
-    "GIT_COMMITTER_NAME": WHO.name,
-    "GIT_COMMITTER_EMAIL": WHO.email,
-}
 
 
 @dataclass(frozen=True)
@@ -72,50 +71,6 @@ def pairs(one: Callable[[], object], other: Callable[[], object], runs: int) -> 
 def process(args: list[str], cwd: Path) -> Callable[[], object]:
     """A whole process, which must succeed."""
     return lambda: subprocess.run(args, cwd=cwd, env=ENVIRONMENT, check=True, capture_output=True)
-
-
-def version_files(model: str, version: int) -> Iterator[tuple[str, bytes]]:
-    """A version as gitreg writes it."""
-    pointer = DvcPointer("model.onnx", f"{version:032x}", 1_000_000, 1)
-    artifact = Artifact("model.onnx", f"sha256:{version:064x}", 1_000_000, 1, "onnx")
-    record = ModelVersion(model, version, WHEN, WHO, artifact, metrics={"roc_auc": 0.9})
-    folder = f"models/{model}/versions/{version}"
-    yield f"{folder}/version.yaml", dump_yaml(record.as_yaml()).encode()
-    yield f"{folder}/model.onnx.dvc", dump_dvc(pointer)
-
-
-def model_files(model: str, versions: int) -> Iterator[tuple[str, bytes]]:
-    """A model with its versions, the highest in production."""
-    body = {"apiVersion": "gitreg/v1", "kind": "Model", "name": model}
-    yield f"models/{model}/model.yaml", dump_yaml(body).encode()
-    for version in range(1, versions + 1):
-        yield from version_files(model, version)
-    pin = Pin(versions, f"sha256:{versions:064x}")
-    stage = StageAssignment(model, "production", 1, (pin,))
-    yield f"models/{model}/stages/production.yaml", dump_yaml(stage.as_yaml()).encode()
-    yield (
-        f"models/{model}/aliases/champion.yaml",
-        dump_yaml(Alias(model, "champion", 1, pin).as_yaml()).encode(),
-    )
-
-
-def make_registry(path: Path, models: int, versions: int) -> Path:
-    """A solo registry with one commit, written by git fast-import and packed."""
-    new = NewRegistry("2b6d1f5e-6c0f-4a53-9c1d-5f1f7a0e8d42", "bench", "main", "../storage", WHO, solo=True)
-    subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True)
-    with subprocess.Popen(["git", "fast-import", "--quiet"], cwd=path, stdin=subprocess.PIPE) as importer:
-        assert importer.stdin is not None
-        write = importer.stdin.write
-        write(
-            b"commit refs/heads/main\ncommitter Bench <bench@example.com> 1763596800 +0000\ndata 5\nbench\n"
-        )
-        files = list(registry_files(new).items())
-        files += [f for n in range(models) for f in model_files(f"model-{n:05d}", versions)]
-        for name, data in files:
-            write(f"M 100644 inline {name}\ndata {len(data)}\n".encode() + data + b"\n")
-        write(b"done\n")
-    subprocess.run(["git", "reset", "-q", "--hard"], cwd=path, check=True)
-    return path
 
 
 def resolve_rows(work: Path, runs: int, many: int) -> Iterator[Row]:
@@ -180,6 +135,73 @@ def register_rows(work: Path, runs: int, many: int) -> Iterator[Row]:
     )
 
 
+def verify_rows(work: Path, runs: int, many: int) -> Iterator[Row]:
+    """A promotion that soaks and is approved, in larger and larger surroundings, against the smallest.
+
+    The smallest has 10 models with 10 versions each, 100 commits, and no other request. A local DVC remote is asked
+    for the artifact.
+    """
+    team = make_team(work / "keys")
+
+    def registry(name: str, models: int, versions: int, commits: int = 100) -> Path:
+        return make_team_registry(work / f"{name}.git", team, models, versions, commits)
+
+    def by_number(path: Path, versions: int) -> Callable[[], object]:
+        number = ask_and_approve(path, team, versions)
+        return process([*GITREG, "-R", str(path), "verify", number], work)
+
+    def by_ends(path: Path) -> Callable[[], object]:
+        head = git(path, "for-each-ref", "--format=%(refname)", "refs/heads/gitreg/").strip()
+        return process([*GITREG, "-R", str(path), "verify", "--base", "main", "--head", head], work)
+
+    def row(what: str, one: Callable[[], object], other: Callable[[], object]) -> Row:
+        mine, theirs, ratio = pairs(one, other, runs)
+        return Row(what, f"{mine:.2f} s", f"100 versions, 100 commits: {theirs:.2f} s", ratio, 1.2)
+
+    small = registry("small", 10, 10)
+    usual, usual_by_ends = by_number(small, 10), by_ends(small)
+    for models, versions in ((many // 10, 100), (1, many * 10)):
+        path = registry(f"of-{models}", models, versions)
+        shape = f"{models:,} models" if models > 1 else "one model"
+        yield row(f"`gitreg verify`, {many * 10:,} versions in {shape}", by_number(path, versions), usual)
+    path = registry("long", 10, 10, commits=many * 5)
+    yield row(f"`gitreg verify`, {many * 5:,} commits", by_number(path, 10), usual)
+    for state, count in (("merged", many // 2), (OPEN, many // 50)):
+        path = registry(state, 10, 10)
+        file_requests(path, team, range(1, count + 1), state)
+        by_number(path, 10)
+        what = f"`gitreg verify --base --head`, {count:,} other requests {state}"
+        yield row(what, by_ends(path), usual_by_ends)
+
+
+def validate_rows(work: Path, many: int) -> Iterator[Row]:
+    """All of a registry, on one core, against PyYAML's own C loader on the same files; once, as it takes long."""
+    for models, versions in ((many // 10, 100), (1, many * 10)):
+        path = make_registry(work / f"of-{models}", models, versions, bare=True)
+        usage = cost([*GITREG, "-R", str(path), "validate"], work)
+        mine = usage.ru_utime + usage.ru_stime
+        tree = open_registry(path).snapshot.tree
+        files = list(tree.blobs([entry.oid for _, entry in files_below(tree, "models")]))
+        begin = time.process_time()
+        for data in files:
+            yaml.load(data, yaml.CSafeLoader)
+        theirs = time.process_time() - begin
+        shape = f"{models:,} models" if models > 1 else "one model"
+        what = f"`gitreg validate`, {many * 10:,} versions in {shape}"
+        yield Row(what, f"{mine:.1f} s of CPU", f"CSafeLoader: {theirs:.1f} s of CPU", mine / theirs, 2.5)
+        memory = usage.ru_maxrss / 1000
+        yield Row(f"its memory, {shape}", f"{memory:.0f} MB", "500 MB", memory / 500, 1)
+
+
+def cost(args: list[str], cwd: Path) -> resource.struct_rusage:
+    """What a process, which must succeed, took, with those that it started."""
+    started = subprocess.Popen(args, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(started.pid, 0)
+    started.returncode = os.waitstatus_to_exitcode(status)
+    assert started.returncode == 0, args
+    return usage
+
+
 def make_peer(path: Path) -> Path:
     """A plain DVC project with a local remote."""
     subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True)
@@ -197,19 +219,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    runs, many = (5, 1_000) if quick else (15, 10_000)
-    work = Path(tempfile.mkdtemp(prefix="gitreg-bench-"))
-    try:
-        print("| what | gitreg | against | ratio | budget |\n|---|---|---|---|---|")
-        for rows in (resolve_rows(work, runs, many), register_rows(work, max(3, runs // 3), many)):
-            for row in rows:
+    parser.add_argument("parts", nargs="*")
+    options = parser.parse_args()
+    runs, many = (5, 1_000) if options.quick else (15, 10_000)
+    parts = {
+        "resolve": lambda work: resolve_rows(work, runs, many),
+        "register": lambda work: register_rows(work, max(3, runs // 3), many),
+        "verify": lambda work: verify_rows(work, runs, many),
+        "validate": lambda work: validate_rows(work, many),
+    }
+    print("| what | gitreg | against | ratio | budget |\n|---|---|---|---|---|")
+    for part in options.parts or parts:
+        work = Path(tempfile.mkdtemp(prefix="gitreg-bench-"))
+        try:
+            for row in parts[part](work):
                 print(
                     f"| {row.what} | {row.measured} | {row.against} | {row.ratio:.2f} | ≤ {row.budget:g} |",
                     flush=True,
                 )
-    finally:
-        shutil.rmtree(work)
+        finally:
+            shutil.rmtree(work)
 
 
 if __name__ == "__main__":

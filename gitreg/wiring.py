@@ -25,7 +25,6 @@ from gitreg.core.ports import (
     Progress,
     Pusher,
     RefUpdate,
-    Repository,
     Signer,
     Tree,
 )
@@ -210,11 +209,12 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     )
 
 
-def make_forge(repository: Repository, trunk: str) -> Forge:
+def make_forge(repository: GitRepository, trunk: str) -> Forge:
     """The embedded forge, on the repository's hub."""
+    from gitreg.adapters.forge.finished import Finished
     from gitreg.adapters.forge.local import LocalForge
 
-    return LocalForge(repository, trunk)
+    return LocalForge(repository, trunk, Finished(repository.common_dir / "gitreg" / "finished-requests"))
 
 
 def open_worktree(repository: GitRepository) -> Tree:

@@ -30,6 +30,8 @@ _DEVICES = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$"}) | {
     f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"
 }
 _POINTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
+#: Names that need no look at each character; a part of what is allowed.
+_USUAL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?\Z")
 _VERSION_LIKE = re.compile(r"v[0-9]+\Z", re.IGNORECASE)
 _INTEGER = re.compile(r"[1-9][0-9]{0,15}\Z")
 # https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions, without build metadata.
@@ -45,6 +47,8 @@ OWN_FILES = frozenset(
 
 def fold(name: str) -> str:
     """The form under which two names are the same name: NFKC, then case folding, then NFKC again (UAX #31)."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
@@ -68,6 +72,8 @@ def _size_problem(name: str) -> str | None:
 
 
 def _characters_problem(name: str) -> str | None:
+    if _USUAL.match(name):
+        return None  # the common case first
     if not _is_letter_or_digit(name[0]):
         return f"it begins with {name[0]!r}; begin with a letter or digit"
     for character in name:

@@ -53,6 +53,14 @@ class Tree(Protocol):
         """The content of a blob known to be there, cut as in :class:`Blob`."""
         ...
 
+    def lists(self, paths: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
+        """As ``list``, for many folders, as they are asked for; a tree may look ahead as far as they are small."""
+        return (self.list(path) for path in paths)
+
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes]:
+        """As ``blob``, for many blobs, as they are asked for; a tree may look ahead as far as they are small."""
+        return (self.blob(oid) for oid in oids)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -122,6 +130,10 @@ class Repository(Protocol):
 
     def tree(self, oid: str) -> Tree:
         """The files of a commit (or tree) id."""
+        ...
+
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes | None]:
+        """The contents of blobs as they are asked for, each cut as in :class:`Blob`; None for what is no blob here."""
         ...
 
     def merge_base(self, one: str, other: str) -> str | None:
@@ -368,8 +380,10 @@ class Forge(Protocol):
         """Pushes the branch and opens its request in one step; adopts and renews the open one of that branch."""
         ...
 
-    def requests(self, states: Iterable[str] = ("open",)) -> Sequence[ChangeRequest]:
-        """The requests in these states, oldest first."""
+    def requests(
+        self, states: Iterable[str] = ("open",), *, branch: str | None = None, change_id: str | None = None
+    ) -> Sequence[ChangeRequest]:
+        """The requests in these states, oldest first; only those of one branch, or about one change, if it is named."""
         ...
 
     def request(self, id: str) -> ChangeRequest:

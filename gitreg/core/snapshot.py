@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
@@ -84,6 +84,20 @@ class Snapshot:
         if found is None:
             found = self._cache[kind, blob.oid] = load_manifest(kind, blob.data, path)
         return found
+
+    def preload(self, files: Sequence[tuple[str, str, str]]) -> None:
+        """Reads manifests that will be asked for, all at once: of each its kind, its path, and the id of its blob.
+
+        What is wrong with one is told when it is asked for.
+        """
+        lacking = {oid: (kind, path) for kind, path, oid in files if (kind, oid) not in self._cache}
+        blobs = self.tree.blobs(list(lacking))
+        for (oid, (kind, path)), data in zip(lacking.items(), blobs, strict=True):
+            with suppress(InvalidManifest):
+                self._cache[kind, oid] = load_manifest(kind, data, path)
+        for kind, path, oid in files:
+            if (kind, oid) in self._cache:
+                self._read[kind, path] = self._cache[kind, oid]
 
     def locate(self, path: str, *where: str | int) -> Location:
         """The line and column of a value in a file, for a finding."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitreg.core.ports import FILE, FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
@@ -81,14 +81,18 @@ def files_below(tree: Tree, folder: str) -> Iterator[tuple[str, Entry]]:
     Raises:
         Undecided: as :func:`raw_changes`, with five times as many steps: a registry has more than a change of it.
     """
-    return _files_below(tree, folder, _Walk(5 * MOST_STEPS))
+    return _files_in(tree, folder, tree.list(folder), _Walk(5 * MOST_STEPS))
 
 
-def _files_below(tree: Tree, folder: str, walk: _Walk) -> Iterator[tuple[str, Entry]]:
-    for name, entry in sorted(tree.list(folder).items()):
-        path = walk.step(f"{folder}/{name}" if folder else name)
+def _files_in(
+    tree: Tree, folder: str, listing: Mapping[str, Entry], walk: _Walk
+) -> Iterator[tuple[str, Entry]]:
+    entries = {f"{folder}/{name}" if folder else name: listing[name] for name in sorted(listing)}
+    inside = tree.lists([path for path, entry in entries.items() if entry.mode == FOLDER])
+    for path, entry in entries.items():
+        walk.step(path)
         if entry.mode == FOLDER:
-            yield from _files_below(tree, path, walk)
+            yield from _files_in(tree, path, next(inside), walk)
         else:
             yield path, entry
 
@@ -145,7 +149,7 @@ def _blocked(base: Tree, path: str, removed: set[str]) -> bool:
     return any(file not in removed for file in (*above, *below))
 
 
-class MemoryTree:
+class MemoryTree(Tree):
     """A tree from a dict of path to content; blob ids are git's (sha1)."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
@@ -184,7 +188,7 @@ def blob_oid(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-class OverlayTree:
+class OverlayTree(Tree):
     """A tree with some paths set to other entries, or removed; the new blobs come from ``source``."""
 
     def __init__(self, base: Tree, changes: Mapping[str, Entry | None], source: Tree) -> None:
@@ -239,6 +243,16 @@ class OverlayTree:
     def blob(self, oid: str) -> bytes:
         """See :class:`gitreg.core.ports.Tree`."""
         return (self._source if oid in self._own else self._base).blob(oid)
+
+    def lists(self, paths: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
+        """See :class:`gitreg.core.ports.Tree`."""
+        below = self._base.lists([path for path in paths if path not in self._touched])
+        return (self.list(path) if path in self._touched else next(below) for path in paths)
+
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes]:
+        """See :class:`gitreg.core.ports.Tree`."""
+        below = self._base.blobs([oid for oid in oids if oid not in self._own])
+        return (self._source.blob(oid) if oid in self._own else next(below) for oid in oids)
 
 
 def edited(base: Tree, edits: Mapping[str, bytes | None]) -> OverlayTree:

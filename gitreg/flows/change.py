@@ -24,9 +24,10 @@ from gitreg.core.verify.approvals import (
 )
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.rule import Judged
-from gitreg.errors import ConfigError, NotFound, Refused
+from gitreg.errors import ConfigError, Refused
+from gitreg.flows.asked import head_of, open_request, verify_request
 from gitreg.flows.land import Preview, Proposed, landing_time, propose, rejected, retried
-from gitreg.flows.verify import Verdict, candidate_of, judge, planned, verify, write_candidate
+from gitreg.flows.verify import candidate_of, judge, planned, verify, write_candidate
 from gitreg.flows.workspace import Workspace
 
 #: How long an approval holds where nothing shorter is asked for.
@@ -101,13 +102,6 @@ def _asked_for(ws: Workspace, branch: str) -> tuple[NewRequest, Judged, str | No
     return new, judged, old_head
 
 
-def verify_request(ws: Workspace, id: str) -> Verdict:
-    """Judges an open change request against the registry's branch as it is now."""
-    ws.repository.fetch()
-    request = _open(ws, id)
-    return verify(ws, ws.tip(), _head(request), request)
-
-
 def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, revoke: bool = False) -> str:
     """Signs and files an approval (or its revocation) of exactly what a change request does now.
 
@@ -128,8 +122,8 @@ def statement(
     """The change id, and what ``approve`` would sign of it; writes nothing. Raises as ``approve``."""
     signer = _demand_signer(ws)
     ws.repository.fetch()
-    request = _open(ws, id)
-    found = candidate_of(ws, ws.tip(), _head(request))
+    request = open_request(ws, id)
+    found = candidate_of(ws, ws.tip(), head_of(request))
     judged, _ = judge(ws, ws.tip(), found, request, artifacts=False)
     _demand_heard(judged, request, signer, revoke)
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
@@ -183,8 +177,8 @@ def _merge(ws: Workspace, id: str) -> Merged:
     request = ws.forge.request(id)
     if request.state == "merged" and request.merged_as is not None and request.target == ws.branch:
         return Merged(request, request.merged_as, ws.repository.follow(ws.branch, None, ws.tip()), True)
-    request = _open(ws, id)
-    base, head = ws.tip(), _head(request)
+    request = open_request(ws, id)
+    base, head = ws.tip(), head_of(request)
     verdict = verify(ws, base, head, request)
     if verdict.candidate.conflicts:
         path = verdict.candidate.conflicts[0].path
@@ -225,7 +219,7 @@ def refresh(ws: Workspace, id: str) -> Proposed:
 def preview_refresh(ws: Workspace, id: str) -> Preview:
     """What ``refresh`` would make of a change request; writes nothing."""
     ws.repository.fetch()
-    request = _open(ws, id)
+    request = open_request(ws, id)
     plan = _replanned(ws, request)
     base_commit, base = ws.current()
     judged, _ = judge(ws, base_commit, planned(ws, base, plan.edits), artifacts=False)
@@ -233,12 +227,12 @@ def preview_refresh(ws: Workspace, id: str) -> Preview:
 
 
 def _refresh(ws: Workspace, id: str) -> Proposed:
-    request = _open(ws, id)
+    request = open_request(ws, id)
     return propose(ws, ws.tip(), _replanned(ws, request), request.branch, renewed=request)
 
 
 def _replanned(ws: Workspace, request: ChangeRequest) -> Plan:
-    head = _head(request)
+    head = head_of(request)
     base_commit, base = ws.current()
     ancestor = ws.repository.merge_base(base_commit, head)
     if ancestor is None:
@@ -252,29 +246,9 @@ def _replanned(ws: Workspace, request: ChangeRequest) -> Plan:
 def close(ws: Workspace, id: str) -> ChangeRequest:
     """Ends a change request without merging it."""
     ws.repository.fetch()
-    request = _open(ws, id)
+    request = open_request(ws, id)
     ws.forge.close(request)
     return request
-
-
-def _open(ws: Workspace, id: str) -> ChangeRequest:
-    request = ws.forge.request(id)
-    if request.state != "open":
-        raise Refused(f"change #{request.id} is {request.state}", "gitreg change list shows the open ones")
-    if request.target != ws.branch:
-        raise Refused(
-            f"change #{request.id} asks to be merged into {request.target!r}, not into {ws.branch}",
-            "close it, and make the change again",
-        )
-    return request
-
-
-def _head(request: ChangeRequest) -> str:
-    if request.head is None:
-        raise NotFound(
-            f"the branch {request.branch!r} of change #{request.id} is gone", "close the change request"
-        )
-    return request.head
 
 
 def _demand_signer(ws: Workspace) -> Signer:

@@ -236,7 +236,7 @@ def _needs(judged: Judged) -> tuple[Finding, ...]:
 
 
 def _open_request(ws: Workspace, branch: str) -> ChangeRequest | None:
-    return next((request for request in ws.forge.requests() if request.branch == branch), None)
+    return next(iter(ws.forge.requests(branch=branch)), None)
 
 
 #: What a plan says of the moment and the person that made it. Whoever asks for the same later asks for the same.

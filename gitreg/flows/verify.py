@@ -104,7 +104,7 @@ def candidate_of(ws: Workspace, base: str, head: str) -> Candidate:
             "begin the branch at the registry's branch",
         )
     tree = ws.repository.tree(head)
-    return candidate(ws.repository.tree(base), raw_changes(ws.repository.tree(ancestor), tree), tree)
+    return candidate(ws.snapshot(base).tree, raw_changes(ws.repository.tree(ancestor), tree), tree)
 
 
 def planned(ws: Workspace, base: Snapshot, edits: Mapping[str, bytes | None]) -> Candidate:
@@ -162,8 +162,7 @@ def judge_on(
 
 def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
     """The newest open change request about exactly this change."""
-    requests = ws.forge.requests()
-    return next((request for request in reversed(requests) if request.change_id == id), None)
+    return next(reversed(ws.forge.requests(change_id=id)), None)
 
 
 def _gather(
@@ -279,7 +278,7 @@ def _unchanged_since(
     """Since when a file is as it is, by the commits' times; once that is before ``begin`` nobody looks further."""
     since: datetime | None = None
     for each in ws.repository.first_parents(commit):
-        there = ws.repository.tree(each.oid).read(path)
+        there = entry_at(ws.repository.tree(each.oid), path)
         if blob is None or there is None or there.oid != blob.oid:
             break
         since = each.time

@@ -149,6 +149,17 @@ class ForgeContract:
         assert desk.forge.requests() == opened
         assert len({request.id for request in opened}) == 12
 
+    def test_requests_are_found_by_their_branch_and_by_their_change(self, desk: Desk) -> None:
+        for branch, change in (("gitreg/a", CHANGE), ("gitreg/b", OTHER_CHANGE), ("gitreg/c", CHANGE)):
+            desk.forge.open(desk.new(branch, change_id=change), None, None, NOW)
+        a, b, c = desk.forge.requests()
+        assert desk.forge.requests(branch="gitreg/b") == [b]
+        assert desk.forge.requests(change_id=CHANGE) == [a, c]
+        assert desk.forge.requests(branch="gitreg/b", change_id=CHANGE) == []
+        desk.forge.close(a)
+        assert desk.forge.requests(change_id=CHANGE) == [c]
+        assert [r.id for r in desk.forge.requests(("closed",), branch="gitreg/a")] == [a.id]
+
     def test_the_same_branch_again_renews_its_request(self, desk: Desk, other: Desk) -> None:
         first = desk.opened()
         bystander = desk.opened("gitreg/b")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from forge_contract import CHANGE, NOW, OTHER_CHANGE, TRUNK, Desk, ForgeContract, make_signer, seed
 
+from gitreg.adapters.forge import record as records
+from gitreg.adapters.forge.finished import Finished
 from gitreg.adapters.forge.local import APPROVALS, REQUESTS, LocalForge
 from gitreg.adapters.forge.ssh import SshSigner, fingerprint
 from gitreg.adapters.forge.statements import canonical, seal
 from gitreg.adapters.git.repository import GitRepository
-from gitreg.core.ports import READ_LIMIT, RefUpdate, Signature
+from gitreg.core.ports import READ_LIMIT, RefUpdate, Signature, Statement
 from gitreg.errors import LostRace, Refused, Undecided, UsageError
 
 
@@ -408,3 +411,76 @@ def test_no_record_is_written_that_cannot_be_read(desk: Desk) -> None:
     new = replace(desk.new("gitreg/ünï"), title='"quotes" \\ \u2028', body="\n" * 1000)
     request = desk.forge.open(new, None, None, NOW)
     assert asdict(desk.forge.request("1")) == asdict(request)
+
+
+class Spy(GitRepository):
+    """A repository that notes which blobs it is asked for."""
+
+    asked: list[str]
+
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes | None]:
+        self.asked = [*oids]
+        return super().blobs(oids)
+
+
+def remembering(hub: Path, file: Path) -> tuple[Spy, LocalForge]:
+    repository = Spy.open(hub)
+    assert isinstance(repository, Spy)
+    return repository, LocalForge(repository, TRUNK, Finished(file))
+
+
+def test_requests_that_are_over_are_read_once(hub: Path, tmp_path: Path) -> None:
+    desk, file = desk_at(hub), tmp_path / "made" / "finished"
+    over = [desk.opened(f"gitreg/{name}") for name in "ab"]
+    for request in over:
+        desk.forge.close(request)
+    still = desk.opened("gitreg/c")
+    for expected in (3, 1, 1):
+        repository, forge = remembering(hub, file)
+        assert forge.requests() == [still]
+        assert len(repository.asked) == expected
+    repository, forge = remembering(hub, file)
+    assert [request.id for request in forge.requests(("closed",))] == [request.id for request in over]
+    desk.forge.close(still)
+    assert forge.requests() == []
+    repository, forge = remembering(hub, file)
+    assert (forge.requests(), repository.asked) == ([], [])
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"no id\n", b""])
+def test_what_is_remembered_wrongly_is_as_good_as_nothing(hub: Path, tmp_path: Path, content: bytes) -> None:
+    desk, file = desk_at(hub), tmp_path / "finished"
+    desk.forge.close(desk.opened("gitreg/a"))
+    still = desk.opened("gitreg/b")
+    file.write_bytes(content)
+    assert remembering(hub, file)[1].requests() == [still]
+    assert remembering(hub, file / "below" / "a file")[1].requests() == [still]
+
+
+def test_what_no_ref_names_any_more_is_forgotten(hub: Path, tmp_path: Path) -> None:
+    desk, file = desk_at(hub), tmp_path / "finished"
+    first = desk.opened("gitreg/a")
+    desk.forge.close(first)
+    assert remembering(hub, file)[1].requests() == []
+    gone = file.read_text()
+    desk.repository.update([RefUpdate(f"{REQUESTS}1", gone.strip(), None)])
+    desk.forge.close(desk.opened("gitreg/b"))
+    assert remembering(hub, file)[1].requests() == []
+    assert gone.strip() not in file.read_text()
+
+
+def test_signatures_are_checked_of_the_requests_asked_for_alone(
+    desk: Desk, signer: SshSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        desk.opened(f"gitreg/{name}", signer)
+    checked: list[str] = []
+    real = records.signed
+
+    def noting(body: Mapping[str, object], armored: str, ref: str) -> Statement:
+        checked.append(ref)
+        return real(body, armored, ref)
+
+    monkeypatch.setattr(records, "signed", noting)
+    assert len(desk.forge.requests(branch="gitreg/b")) == 1
+    assert checked == [f"{REQUESTS}2"]

@@ -265,6 +265,40 @@ def test_parsed_folders_are_bounded(
     assert len(kept) == 1
 
 
+def test_many_folders_and_blobs_are_read_as_one_by_one(checkout: Path, reader: ObjectReader) -> None:
+    commit_files(checkout, {f"many/{n}/{n}": "x" * n * 500 for n in range(250)} | {"many/file": ""})
+    tree = head_tree(checkout, reader)
+    paths = [f"many/{name}" for name in tree.list("many")] + ["many", "many/nope", "a\nb", "../x", ""]
+    for _ in range(2):
+        assert list(tree.lists(paths)) == [head_tree(checkout, reader).list(path) for path in paths]
+    oids = [entry.oid for listing in tree.lists(paths[:250]) for entry in listing.values()] * 2
+    assert list(tree.blobs(oids)) == [tree.blob(oid) for oid in oids]
+    assert [*tree.lists([]), *tree.blobs([])] == []
+
+
+def test_one_missing_among_many_is_undecided(checkout: Path, reader: ObjectReader) -> None:
+    blob, folder = (git(checkout, "rev-parse", f"HEAD:{path}") for path in ("empty", "models/a b"))
+    _object_file(checkout, folder).unlink()
+    tree = head_tree(checkout, reader)
+    with pytest.raises(Undecided, match=f"the folder {folder} is missing"):
+        list(tree.lists(["models", "models/a b"]))
+    with pytest.raises(Undecided, match=f"the file {folder} is missing"):
+        list(tree.blobs([blob, folder]))
+    assert list(tree.lists(["models"])) == [tree.list("models")]
+
+
+def test_what_is_beside_a_large_folder_s_entries_is_not_listed(checkout: Path, reader: ObjectReader) -> None:
+    commit_files(checkout, {f"versions/{n}/version.yaml": str(n) for n in range(50)})
+    large = git(checkout, "rev-parse", "HEAD:versions")
+    tree = head_tree(checkout, reader)
+    assert tree.read("versions/7/version.yaml") is not None
+    assert tree.read("versions/7/notes.yaml") is None
+    assert reader.kept_listing(large) is None
+    for n in range(50):
+        assert set(tree.list(f"versions/{n}")) == {"version.yaml"}
+    assert reader.kept_listing(large) is not None, "whoever asks often is given the whole folder"
+
+
 def test_threads_share_a_reader(checkout: Path, reader: ObjectReader) -> None:
     tree = head_tree(checkout, reader)
     wrong: list[str] = []

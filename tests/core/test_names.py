@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitreg.core import names
 from gitreg.core.names import (
     MAX_INTEGER,
     MAX_NAME_BYTES,
@@ -314,6 +317,20 @@ class TestVersions:
 def test_no_name_is_slow_to_judge(problem: Callable[[str], str | None]) -> None:
     for name in ("a" * 1_000_000, "\u0301" * 1_000_000, "." * 1_000_000):
         assert problem(name)
+
+
+@given(st.text(max_size=12) | st.text(alphabet="aZ09._- é", max_size=12))
+def test_usual_names_are_judged_as_all_others(name: str) -> None:
+    with patch.object(names, "_USUAL", re.compile("(?!)")):
+        thorough = model_name_problem(name)
+    assert model_name_problem(name) == thorough
+
+
+@given(st.text(max_size=20))
+def test_names_in_ascii_are_folded_as_all_others(name: str) -> None:
+    nfkc = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    assert fold(name) == nfkc
+    assert fold(name.encode("ascii", "ignore").decode()) == name.encode("ascii", "ignore").decode().casefold()
 
 
 class TestPaths:

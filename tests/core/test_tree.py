@@ -255,7 +255,16 @@ def test_an_unrelated_move_of_the_base_leaves_the_name_of_a_change_alone(
     assert change_id(moved.changes) == change_id(raw)
 
 
-class Bomb:
+def test_many_are_read_from_an_overlay_as_one_by_one() -> None:
+    base = MemoryTree({"a/1": b"a", "b/1": b"b", "c/1": b"c"})
+    tree = edited(base, {"a/1": b"new", "b/1": None, "d/1": b"d"})
+    paths = ["a", "b", "c", "d", "", "nope"]
+    assert list(tree.lists(paths)) == [tree.list(path) for path in paths]
+    oids = [blob_oid(data) for data in (b"new", b"c", b"d", b"a")]
+    assert list(tree.blobs(oids)) == [b"new", b"c", b"d", b"a"]
+
+
+class Bomb(Tree):
     """A tree whose every folder has the same two folders (or files) in it: in git, a few bytes."""
 
     def __init__(self, entry: Entry) -> None:

@@ -14,12 +14,12 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 
+from gitreg.adapters.forge.finished import Finished
 from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, demand_change_id, encode
 from gitreg.adapters.forge.ssh import GIT_NAMESPACE, check_signature, fingerprint
 from gitreg.adapters.forge.statements import canonical, seal, unseal
@@ -33,7 +33,6 @@ from gitreg.core.ports import (
     Signature,
     Signer,
     Statement,
-    Tree,
 )
 from gitreg.errors import LostRace, NotFound, Refused, Undecided, UsageError
 
@@ -55,11 +54,13 @@ class LocalForge:
     Args:
         repository: reads and writes the hub.
         trunk: the registry's branch. No request is made of it, as its branch is deleted with a request.
+        finished: what need not be read to find open requests; without it, everything is.
     """
 
-    def __init__(self, repository: Repository, trunk: str) -> None:
+    def __init__(self, repository: Repository, trunk: str, finished: Finished | None = None) -> None:
         self._repository = repository
         self._trunk = trunk
+        self._finished = finished
 
     def open(
         self, new: NewRequest, signer: Signer | None, old_head: str | None, now: datetime
@@ -83,10 +84,18 @@ class LocalForge:
                     raise
         return self._open(new, signer, old_head, now)
 
-    def requests(self, states: Iterable[str] = (OPEN,)) -> Sequence[ChangeRequest]:
-        """The requests in these states, by number. Refs that hold no request are left out."""
-        wanted = frozenset(states)
-        return [self._show(record) for _, record in self._records() if record.state in wanted]
+    def requests(
+        self, states: Iterable[str] = (OPEN,), *, branch: str | None = None, change_id: str | None = None
+    ) -> Sequence[ChangeRequest]:
+        """The requests in these states, by number; only those of one branch, or about one change, if it is named.
+
+        Refs that hold no request are left out. Signatures are checked of those alone that are returned.
+        """
+        return [
+            self._show(record)
+            for _, record in self._records(frozenset(states))
+            if branch in {None, record.branch} and change_id in {None, record.change_id}
+        ]
 
     def request(self, id: str) -> ChangeRequest:
         """The request called ``4`` or ``#4``.
@@ -133,7 +142,10 @@ class LocalForge:
     def hub_id(self) -> str:
         """What ``refs/gitreg/hub`` holds; "" without it. Raises Undecided if it cannot be read."""
         oid = self._repository.hub_ref(HUB)
-        return "" if oid is None else self._objects.blob(oid)[:200].decode("ascii", "replace").strip()
+        blob = b"" if oid is None else self._blob(oid)
+        if blob is None:
+            raise Undecided(f"{HUB} cannot be read: {oid} is no file or missing", "git fetch may bring it")
+        return blob[:200].decode("ascii", "replace").strip()
 
     def who_signed(self, commit: Commit) -> Signature | None:
         """See :class:`gitreg.core.ports.Forge`."""
@@ -243,7 +255,7 @@ class LocalForge:
         return record.request(_request_ref(record.number), new.head)
 
     def _open_record_of(self, branch: str) -> tuple[str, Record] | None:
-        found = (item for item in self._records() if item[1].branch == branch and item[1].state == OPEN)
+        found = (item for item in self._records(frozenset({OPEN})) if item[1].branch == branch)
         return next(found, None)
 
     def _next_number(self) -> int:
@@ -270,16 +282,27 @@ class LocalForge:
             raise LostRace(f"change request #{record.number} has changed meanwhile", "look at it again")
         return old, record
 
-    def _records(self) -> Iterator[tuple[str, Record]]:
+    def _records(self, states: frozenset[str]) -> list[tuple[str, Record]]:
+        """The blobs and the records of the requests in some states, by number."""
         refs = self._repository.hub_refs(REQUESTS)
-        for number in _numbers(refs):
-            oid = refs.get(_request_ref(number))
-            if oid is None:
-                continue
-            try:
-                yield oid, self._decode(oid, number)
-            except ValueError:
-                continue
+        places = [(refs[ref], number) for number in _numbers(refs) if (ref := _request_ref(number)) in refs]
+        if states != {OPEN} or self._finished is None:
+            return [found for found in self._read(places) if found[1].state in states]
+        known = self._finished.known()
+        found = self._read([place for place in places if place[0] not in known])
+        over = {oid for oid, record in found if record.state != OPEN}
+        if over:
+            self._finished.remember(over | (known & {oid for oid, _ in places}))
+        return [each for each in found if each[0] not in over]
+
+    def _read(self, places: Sequence[tuple[str, int]]) -> list[tuple[str, Record]]:
+        """Those of some blobs that hold the request of their number, with it."""
+        found = []
+        blobs = self._repository.blobs([oid for oid, _ in places])
+        for (oid, number), blob in zip(places, blobs, strict=True):
+            with suppress(ValueError):
+                found.append((oid, self._decoded(oid, blob, number)))
+        return found
 
     def _record(self, id: str) -> tuple[str, Record]:
         number = id.removeprefix("#")
@@ -294,20 +317,22 @@ class LocalForge:
             raise Undecided(f"{REQUESTS}{number} does not hold a change request: {error}") from error
 
     def _decode(self, oid: str, number: int) -> Record:
-        try:
-            record = decode(self._objects.blob(oid), number)
-        except Undecided as error:
-            raise ValueError(error.message) from error
+        return self._decoded(oid, self._blob(oid), number)
+
+    def _decoded(self, oid: str, blob: bytes | None, number: int) -> Record:
+        if blob is None:
+            raise ValueError(f"the file {oid} is missing from the repository")
+        record = decode(blob, number)
         if record.branch in {record.target, self._trunk}:
             raise ValueError(f"its branch {record.branch!r} cannot be a request's")
         return record
 
     def _statement(self, ref: str, oid: str) -> Statement:
-        try:
-            found = unseal(self._objects.blob(oid), ref)
-        except Undecided as error:
+        blob = self._blob(oid)
+        if blob is None:
             # Not to be passed over: it may be the one that revokes another.
-            raise Undecided(f"{ref} cannot be read: {error.message}", error.hint) from error
+            raise Undecided(f"{ref} cannot be read: {oid} is no file or missing", "git fetch may bring it")
+        found = unseal(blob, ref)
         key = found.signature.key
         if key is not None and ref.split("/")[4] != fingerprint(key):
             return replace(
@@ -315,16 +340,14 @@ class LocalForge:
             )
         return found
 
+    def _blob(self, oid: str) -> bytes | None:
+        return next(self._repository.blobs([oid]))
+
     def _show(self, record: Record) -> ChangeRequest:
         return record.request(_request_ref(record.number), self._head(record.branch))
 
     def _head(self, branch: str) -> str | None:
         return self._repository.hub_ref(_branch_ref(branch))
-
-    @cached_property
-    def _objects(self) -> Tree:
-        # The port reads blobs by id through a tree; which one makes no difference, and every repository has this.
-        return self._repository.tree(self._repository.write_tree("", {}))
 
 
 def _fingerprints(keys: Collection[str]) -> set[str]:

@@ -13,18 +13,22 @@ import re
 import subprocess
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, NamedTuple, TypeVar
 
 from gitreg.adapters.git.run import SETTINGS, environment, not_started, run
-from gitreg.core.ports import FOLDER, READ_LIMIT, SUBMODULE, Blob, Entry, Tree
+from gitreg.core.ports import EXECUTABLE, FILE, FOLDER, READ_LIMIT, SUBMODULE, SYMLINK, Blob, Entry, Tree
 from gitreg.errors import ConfigError, Undecided
 
 #: How many entries of folders are kept parsed, over all folders.
 KEPT_ENTRIES = 250_000
-#: How many paths of one tree git is asked for before folders are listed instead; to resolve a reference takes fewer.
+#: How often git is asked for what is below one folder by its path before the folders on the way are listed instead.
 _PATIENCE = 12
+#: How many objects are asked for at a time: git answers only as fast as it is read, so the questions must fit a pipe.
+_AT_A_TIME = 100
+#: The largest object, in bytes, that is asked for together with others: all of them are held.
+_SMALL = 1 << 14
 #: ``cat-file --batch-command -z`` came with 2.38.
 OLDEST_GIT = (2, 39)
 
@@ -86,10 +90,17 @@ class ObjectReader:
         Raises:
             Undecided: the object is there and cannot be read.
         """
-        question = _question(name)
-        if question is None:
-            return None
-        return self._ask(b"contents " + question, 1, _read_object)[0]
+        return self._each(b"contents ", [name], _read_object)[0]
+
+    def reads(self, names: Sequence[str]) -> Iterator[Object | None]:
+        """As ``read``, for many names, as they are asked for: small objects together, in few round trips."""
+        for at in range(0, len(names), _AT_A_TIME):
+            part = names[at : at + _AT_A_TIME]
+            headers = zip(part, self.infos(part), strict=True)
+            small = [name for name, header in headers if header is not None and header.size <= _SMALL]
+            found = dict(zip(small, self._each(b"contents ", small, _read_object), strict=True))
+            for name in part:
+                yield found[name] if name in found else self.read(name)
 
     def info(self, name: str) -> Header | None:
         """As ``read``, without the content."""
@@ -97,10 +108,7 @@ class ObjectReader:
 
     def infos(self, names: Sequence[str]) -> list[Header | None]:
         """As ``info``, for a few names in one round trip."""
-        questions = [_question(name) for name in names]
-        asked = [b"info " + question for question in questions if question is not None]
-        answers = iter(self._ask(b"\0".join(asked), len(asked), _read_header) if asked else ())
-        return [None if question is None else next(answers) for question in questions]
+        return self._each(b"info ", names, _read_header)
 
     def listing(self, tree: str) -> Mapping[str, Entry]:
         """The entries of the tree object ``tree``.
@@ -110,12 +118,37 @@ class ObjectReader:
         """
         kept = self._listings.get(tree)
         if kept is None:
-            found = self.read(tree)
-            if found is None or found.type != "tree":
+            found = self.folder(tree)
+            if found is None:
                 raise missing(f"the folder {tree}")
-            kept = parse_tree(found.data, found.oid)
-            self._keep(tree, kept)
+            kept = found[1]
         return kept
+
+    def folder(self, name: str) -> tuple[str, Mapping[str, Entry]] | None:
+        """The tree that ``name`` means as in ``read``, with its entries; None if there is none.
+
+        Raises:
+            Undecided: it is one that git itself would not make.
+        """
+        found = self.read(name)
+        if found is None or found.type != "tree":
+            return None
+        listing = self._listings.get(found.oid)
+        if listing is None:
+            listing = parse_tree(found.data, found.oid)
+            self._keep(found.oid, listing)
+        return found.oid, listing
+
+    def listings(self, trees: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
+        """As ``listing``, for many trees, as they are asked for; none is kept that is not yet."""
+        kept = {tree for tree in trees if tree in self._listings}
+        found = self.reads([tree for tree in trees if tree not in kept])
+        return (self.listing(tree) if tree in kept else self._parsed(tree, next(found)) for tree in trees)
+
+    def _parsed(self, tree: str, found: Object | None) -> Mapping[str, Entry]:
+        if found is None or found.type != "tree":
+            raise missing(f"the folder {tree}")
+        return parse_tree(found.data, found.oid)
 
     def kept_listing(self, tree: str) -> Mapping[str, Entry] | None:
         """What ``listing`` returns, if that costs nothing."""
@@ -130,6 +163,14 @@ class ObjectReader:
             while self._entries > KEPT_ENTRIES and len(self._listings) > 1:
                 oldest = next(iter(self._listings))
                 self._entries -= len(self._listings.pop(oldest))
+
+    def _each(
+        self, command: bytes, names: Sequence[str], answer: Callable[[IO[bytes]], _T | None]
+    ) -> list[_T | None]:
+        questions = [_question(name) for name in names]
+        asked = [command + question for question in questions if question is not None]
+        answers = iter(self._ask(b"\0".join(asked), len(asked), answer) if asked else ())
+        return [None if question is None else next(answers) for question in questions]
 
     def _ask(self, asked: bytes, count: int, answer: Callable[[IO[bytes]], _T]) -> list[_T]:
         with self._lock:
@@ -242,26 +283,22 @@ def parse_tree(data: bytes, oid: str) -> dict[str, Entry]:
     Raises:
         Undecided: it is malformed, or ambiguous: a name twice, or one that is empty, has a slash or leads elsewhere.
     """
-    entries: dict[str, Entry] = {}
-    at, count, width = 0, 0, len(oid) // 2
-    try:
-        while at < len(data):
-            space = data.index(b" ", at)
-            nul = data.index(b"\0", space)
-            end = nul + 1 + width
-            name = data[space + 1 : nul].decode("utf-8", "surrogateescape")
-            entries[name] = Entry(data[at:space].decode("ascii").zfill(6), data[nul + 1 : end].hex())
-            at = end
-            count += 1
-    except ValueError:
-        at = -1
-    if at != len(data) or count != len(entries) or any(map(_is_no_name, entries)):
+    rows = _ENTRIES[len(oid)].findall(data)
+    entries = {
+        name.decode("utf-8", "surrogateescape"): Entry(_MODES.get(mode) or mode.decode().zfill(6), raw.hex())
+        for mode, name, raw in rows
+    }
+    taken = sum(len(mode) + len(name) for mode, name, _ in rows) + len(rows) * (2 + len(oid) // 2)
+    if taken != len(data) or len(entries) != len(rows) or not {".", ".."}.isdisjoint(entries):
         raise Undecided(f"the folder {oid} is corrupt", "git fsck tells more")
     return entries
 
 
-def _is_no_name(name: str) -> bool:
-    return name in {"", ".", ".."} or "/" in name
+_MODES = {mode.lstrip("0").encode(): mode for mode in (FILE, EXECUTABLE, SYMLINK, SUBMODULE, FOLDER)}
+# By the length of ids in hex. No entry of another form is between two of these if all bytes are taken.
+_ENTRIES = {
+    length: re.compile(rb"([0-7]{1,6}) ([^/\0]+)\0(.{%d})" % (length // 2), re.DOTALL) for length in (40, 64)
+}
 
 
 # What git may take for something else than the path behind "<id>:": "x-g1234" is git-describe's name of object
@@ -272,102 +309,118 @@ _NOT_PLAIN = re.compile(r"[~^\n]|-g[0-9A-Fa-f]+\Z")
 class GitTree(Tree):
     """The files of the commit or tree ``oid``.
 
-    To read one path costs one round trip, whatever lies beside it. What a path was found to be is remembered, so
-    that git need not go through a large folder again to get there.
+    A folder is asked for by its path: that costs one round trip, whatever lies beside it or beside the folders above.
+    Its listing is kept, and its files are looked up in it: what is not there is known at once, and a registry's large
+    folders hold no files.
     """
 
     def __init__(self, reader: ObjectReader, oid: str) -> None:
         self._reader = reader
         self._oid = oid
-        self._files: dict[str, str | None] = {}
         self._folders: dict[str, str | None] = {}
-        self._asked = 0
+        self._asked: dict[str, int] = {}
 
     def read(self, path: str) -> Blob | None:
         """See :class:`gitreg.core.ports.Tree`. Raises Undecided for an entry whose object is missing or corrupt."""
-        if path in self._files:
-            known = self._files[path]
-            return None if known is None else Blob(known, self.blob(known))
-        found = self._find_file(path) if is_path(path) else None
-        _remember(self._files, path, None if found is None else found.oid)
-        return found
-
-    def list(self, path: str) -> Mapping[str, Entry]:
-        """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
-        folder = self._folder(path)
-        return self._reader.listing(folder) if folder is not None else {}
-
-    def blob(self, oid: str) -> bytes:
-        """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
-        found = self._reader.read(oid)
-        if found is None or found.type != "blob":
-            raise missing(f"the file {oid}")
-        return found.data
-
-    def _find_file(self, path: str) -> Blob | None:
-        question = self._question(path) if self._is_patient() else None
-        found = self._reader.read(question) if question is not None else None
+        if not is_path(path):
+            return None
+        found = self._near(path)
         if found is not None:
             return Blob(found.oid, found.data) if found.type == "blob" else None
-        # git does not tell "nothing is there" from "what is there is missing"; the folder does.
         entry = self._entry(path)
         if entry is None or entry.mode in {FOLDER, SUBMODULE}:
             return None
         return Blob(entry.oid, self.blob(entry.oid))
 
-    def _is_patient(self) -> bool:
-        """Whether git is still asked for paths. It reads every folder on the way anew, which costs a millisecond
-        where one has ten thousand entries; whoever asks often is better served by folders listed once and kept.
-        """
-        self._asked += 1
-        return self._asked <= _PATIENCE
-
-    def _question(self, path: str) -> str | None:
-        """What to ask git for ``path``, from the nearest folder known; None if git might misread it."""
-        if _NOT_PLAIN.search(path):
+    def _near(self, path: str) -> Object | None:
+        """What is at ``path``, where one question tells: its folder is not known, but the one around that is."""
+        parent = path.rpartition("/")[0]
+        if not parent or parent in self._folders or self._folders.get(parent.rpartition("/")[0]) is None:
             return None
-        above = path
-        while above:
-            above = above.rpartition("/")[0]
-            folder = self._folders.get(above)
-            if folder is not None:
-                return f"{folder}:{path[len(above) :].lstrip('/')}"
-        return f"{self._oid}:{path}"
+        question = self._question(path)
+        return self._reader.read(question) if question is not None else None
+
+    def list(self, path: str) -> Mapping[str, Entry]:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
+        if path not in self._folders:
+            return self._find(path)
+        folder = self._folders[path]
+        return self._reader.listing(folder) if folder is not None else {}
+
+    def blob(self, oid: str) -> bytes:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
+        return _content(oid, self._reader.read(oid))
+
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes]:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided if there is no such blob."""
+        return (_content(oid, found) for oid, found in zip(oids, self._reader.reads(oids), strict=True))
+
+    def lists(self, paths: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
+        """See :class:`gitreg.core.ports.Tree`. Raises Undecided for a folder whose object is missing or corrupt."""
+        folders = [self._folder_below(path) if path else self._root() for path in paths]
+        found = self._reader.listings([folder for folder in folders if folder is not None])
+        return ({} if folder is None else next(found) for folder in folders)
 
     def _entry(self, path: str) -> Entry | None:
         parent, _, name = path.rpartition("/")
         return self.list(parent).get(name)
 
-    def _folder(self, path: str) -> str | None:
-        """The id of the folder at ``path``."""
-        if path in self._folders:
-            return self._folders[path]
-        found = self._find_folder(path) if path else self._root()
-        _remember(self._folders, path, found)
-        return found
-
-    def _root(self) -> str:
-        found = self._reader.info(f"{self._oid}^{{tree}}")
-        if found is None:
-            raise missing(f"the commit {self._oid} or its tree")
-        return found.oid
-
-    def _find_folder(self, path: str) -> str | None:
-        if not is_path(path):
-            return None
-        listed = self._reader.kept_listing(self._folders.get(path.rpartition("/")[0]) or "")
-        question = self._question(path) if listed is None and self._is_patient() else None
-        found = self._reader.info(question) if question is not None else None
+    def _find(self, path: str) -> Mapping[str, Entry]:
+        """Finds out which folder is at ``path``; returns its entries."""
+        if path and not is_path(path):
+            return {}
+        question = self._question(path)
+        found = self._reader.folder(question) if question is not None else None
         if found is not None:
-            return found.oid if found.type == "tree" else None
-        entry = self._entry(path)
+            self._remember(path, found[0])
+            return found[1]
+        if not path:
+            raise missing(f"the commit {self._oid} or its tree")
+        # git does not tell "nothing is there" from "what is there is missing"; the folder above does.
+        folder = self._folder_below(path)
+        self._remember(path, folder)
+        return self._reader.listing(folder) if folder is not None else {}
+
+    def _folder_below(self, path: str) -> str | None:
+        """The id of the folder at ``path``, as the folder above has it."""
+        entry = self._entry(path) if is_path(path) else None
         return entry.oid if entry is not None and entry.mode == FOLDER else None
 
+    def _root(self) -> str | None:
+        self.list("")
+        return self._folders[""]
 
-def _remember(known: dict[str, str | None], path: str, oid: str | None) -> None:
-    if len(known) >= KEPT_ENTRIES:
-        known.clear()
-    known[path] = oid
+    def _question(self, path: str) -> str | None:
+        """What to ask git for the folder at ``path``; None where the folder above is to be looked into instead."""
+        if not path:
+            return f"{self._oid}^{{tree}}"
+        above = path.rpartition("/")[0]
+        if _NOT_PLAIN.search(path) or self._reader.kept_listing(self._folders.get(above) or ""):
+            return None
+        while above and self._folders.get(above) is None:
+            above = above.rpartition("/")[0]
+        if not self._is_patient(above):
+            return None
+        return f"{self._folders.get(above) or self._oid}:{path[len(above) :].lstrip('/')}"
+
+    def _is_patient(self, above: str) -> bool:
+        """Whether git is still asked for what is below a folder. It reads every folder on the way anew, which costs a
+        millisecond where one has ten thousand entries; whoever asks often is better served by folders listed once.
+        """
+        asked = self._asked[above] = self._asked.get(above, 0) + 1
+        return asked <= _PATIENCE
+
+    def _remember(self, path: str, folder: str | None) -> None:
+        if len(self._folders) >= KEPT_ENTRIES:
+            self._folders.clear()
+            self._asked.clear()
+        self._folders[path] = folder
+
+
+def _content(oid: str, found: Object | None) -> bytes:
+    if found is None or found.type != "blob":
+        raise missing(f"the file {oid}")
+    return found.data
 
 
 def is_path(path: str) -> bool:

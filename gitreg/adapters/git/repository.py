@@ -269,6 +269,11 @@ class GitRepository(Repository):
         """See :class:`gitreg.core.ports.Repository`. That it exists is found out by the first read."""
         return GitTree(self.reader, oid)
 
+    def blobs(self, oids: Sequence[str]) -> Iterator[bytes | None]:
+        """See :class:`gitreg.core.ports.Repository`."""
+        found = self.reader.reads(oids)
+        return (each.data if each is not None and each.type == "blob" else None for each in found)
+
     def merge_base(self, one: str, other: str) -> str | None:
         """See :class:`gitreg.core.ports.Repository`.
 

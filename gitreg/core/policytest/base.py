@@ -64,7 +64,7 @@ def _made_up(models: Mapping[str, CaseModel], current: Snapshot, made: datetime)
     return snapshot
 
 
-class _Without:
+class _Without(Tree):
     """A tree without one folder, which is not looked into: it may be of any size."""
 
     def __init__(self, tree: Tree, folder: str) -> None:

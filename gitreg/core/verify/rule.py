@@ -88,10 +88,15 @@ class Scope:
         return self.snapshot.layout.model(model, "").rstrip("/")
 
     def version_folders(self, model: str) -> list[str]:
-        """The version folders concerned that exist."""
-        present = self.snapshot.version_folders(model)
-        chosen = present if self.versions is None else self.versions.get(model, frozenset())
-        return sorted(name for name in chosen if name in present)
+        """The version folders concerned that exist. Those of a whole model are listed only for the whole registry."""
+        if self.versions is None:
+            return sorted(self.snapshot.version_folders(model))
+        chosen = self.versions.get(model, frozenset())
+        return sorted(name for name in chosen if self._is_there(f"{self.folder(model)}/versions/{name}"))
+
+    def _is_there(self, path: str) -> bool:
+        tree = self.snapshot.tree
+        return bool(tree.list(path)) or entry_at(tree, path) is not None
 
     def version_numbers(self, model: str) -> list[Version]:
         """Those of the version folders that are named like a version."""
@@ -118,13 +123,14 @@ class Scope:
             yield from self._at(folder)  # a file, where a model's folder belongs
         for name, entry in sorted(inside.items()):
             if name != "versions" or entry.mode != FOLDER:
-                yield from self._at(f"{folder}/{name}")
+                yield from self._at(f"{folder}/{name}", entry)
         for version in self.version_folders(model):
             yield from self._at(f"{folder}/versions/{version}")
 
-    def _at(self, path: str) -> Iterator[tuple[str, Entry]]:
-        """The file at a path, or every file below it."""
-        entry = entry_at(self.snapshot.tree, path)
+    def _at(self, path: str, entry: Entry | None = None) -> Iterator[tuple[str, Entry]]:
+        """The file at a path, or every file below it; ``entry`` is what stands there, if that is known."""
+        if entry is None and not self.snapshot.tree.list(path):
+            entry = entry_at(self.snapshot.tree, path)
         if entry is not None and entry.mode != FOLDER:
             yield path, entry
         else:

@@ -106,7 +106,7 @@ def verify(
       gitreg verify --base origin/main --head HEAD --format github
       gitreg verify --head HEAD --report summary=summary.md --report sarif=gitreg.sarif
     """
-    from gitreg.flows.change import verify_request
+    from gitreg.flows.asked import verify_request
     from gitreg.flows.verify import verify as run
 
     if (change is None) == (head is None):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.findings import Finding
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.names import Version
+from gitreg.core.names import Version, parse_version
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule(
@@ -19,14 +20,18 @@ RULE = Rule(
 
 def check(scope: Scope) -> Iterator[Finding]:
     """Looks into every version folder concerned."""
-    for model in scope.models:
-        for version in scope.version_numbers(model):
-            yield from _version(scope, model, version)
+    parts = (
+        place.path.removeprefix(f"{scope.snapshot.layout.models}/").split("/") for _, place in scope.files
+    )
+    in_versions = (part for part in parts if len(part) > 2 and part[1] == "versions")
+    for (model, _, folder), files in groupby(in_versions, key=lambda part: part[:3]):
+        version = parse_version(folder)
+        if version is not None:
+            yield from _version(scope, model, version, {part[3] for part in files if len(part) > 3})
 
 
-def _version(scope: Scope, model: str, version: Version) -> Iterator[Finding]:
+def _version(scope: Scope, model: str, version: Version, names: set[str]) -> Iterator[Finding]:
     layout = scope.snapshot.layout
-    names = set(scope.snapshot.tree.list(layout.version(model, version, "").rstrip("/")))
     folder = layout.version(model, version, "")
     if "tombstone.yaml" in names:
         for name in sorted(names - {"tombstone.yaml"}):

@@ -12,28 +12,32 @@ from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule("GR101", "manifest", "Every manifest is strict YAML and satisfies its JSON Schema")
 
+#: How many manifests are read together.
+_AT_A_TIME = 500
+
 
 def check(scope: Scope) -> Iterator[Finding]:
     """Parses every file concerned; the schema explains what the decoder refused."""
-    for kind, path in _manifests(scope):
-        try:
-            found = scope.snapshot.manifest(kind, path)
-        except InvalidManifest as error:
-            yield from _explained(scope, kind, path, error)
-        else:
-            if found is None:
-                yield RULE.finding(f"{path} does not exist", path, "gitreg init writes one")
-
-
-def _manifests(scope: Scope) -> Iterator[tuple[str, str]]:
     if scope.rules_files:
-        yield "Registry", scope.snapshot.layout.path(REGISTRY_FILE)
-        yield "Policy", scope.snapshot.layout.path(POLICY_FILE)
-    for entry, place in scope.files:
-        if (
-            place.kind and entry.mode != SUBMODULE
-        ):  # which the mode rule finds, and where there is nothing to read
-            yield place.kind, place.path
+        for kind, file in (("Registry", REGISTRY_FILE), ("Policy", POLICY_FILE)):
+            yield from _judged(scope, kind, scope.snapshot.layout.path(file))
+    for at in range(0, len(scope.files), _AT_A_TIME):
+        # In a submodule, which the mode rule finds, there is nothing to read.
+        files = ((e.oid, p) for e, p in scope.files[at : at + _AT_A_TIME] if e.mode != SUBMODULE)
+        part = [(place.kind, place.path, oid) for oid, place in files if place.kind]
+        scope.snapshot.preload(part)
+        for kind, path, _ in part:
+            yield from _judged(scope, kind, path)
+
+
+def _judged(scope: Scope, kind: str, path: str) -> Iterator[Finding]:
+    try:
+        found = scope.snapshot.manifest(kind, path)
+    except InvalidManifest as error:
+        yield from _explained(scope, kind, path, error)
+    else:
+        if found is None:
+            yield RULE.finding(f"{path} does not exist", path, "gitreg init writes one")
 
 
 def _explained(scope: Scope, kind: str, path: str, error: InvalidManifest) -> Iterator[Finding]:

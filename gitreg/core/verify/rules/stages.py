@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.findings import Finding
+from gitreg.core.layout import Place
 from gitreg.core.manifest import StageAssignment
 from gitreg.core.names import Version
 from gitreg.core.policy import StagePolicy
@@ -18,13 +19,17 @@ RULE = Rule(
 
 def check(scope: Scope) -> Iterator[Finding]:
     """Looks at the stage files of every model concerned."""
-    for model in scope.models:
-        yield from _model(scope, model)
+    by_model: dict[str, list[Place]] = {}
+    for _, place in scope.files:
+        if place.kind == "StageAssignment":
+            by_model.setdefault(place.model, []).append(place)
+    for model, places in by_model.items():
+        yield from _model(scope, model, places)
 
 
-def _model(scope: Scope, model: str) -> Iterator[Finding]:
+def _model(scope: Scope, model: str, places: list[Place]) -> Iterator[Finding]:
     held: dict[Version, str] = {}
-    for path, assignment in _assignments(scope, model):
+    for path, assignment in _assignments(scope, places):
         yield from _bounds(scope, path, assignment)
         for index, pin in enumerate(assignment.versions):
             other = held.setdefault(pin.version, assignment.stage)
@@ -35,15 +40,14 @@ def _model(scope: Scope, model: str) -> Iterator[Finding]:
                 )
 
 
-def _assignments(scope: Scope, model: str) -> Iterator[tuple[str, StageAssignment]]:
-    for _, place in scope.files:
-        if place.kind == "StageAssignment" and place.model == model:
-            try:
-                found = scope.snapshot.manifest(place.kind, place.path)
-            except InvalidManifest:
-                continue
-            if isinstance(found, StageAssignment):
-                yield place.path, found
+def _assignments(scope: Scope, places: list[Place]) -> Iterator[tuple[str, StageAssignment]]:
+    for place in places:
+        try:
+            found = scope.snapshot.manifest("StageAssignment", place.path)
+        except InvalidManifest:
+            continue
+        if isinstance(found, StageAssignment):
+            yield place.path, found
 
 
 def _bounds(scope: Scope, path: str, assignment: StageAssignment) -> Iterator[Finding]:
