@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Landing
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import Refused
-from gitreg.flows.landers import landed_request, opening_of, signer_of
+from gitreg.flows.landers import opening_of, signer_of
 from gitreg.flows.verify import Verdict, Way, candidate_of, judge
 from gitreg.flows.workspace import Workspace
 
@@ -54,10 +54,12 @@ def replay(
         pusher: who brings them, as far as the transport knows; else whoever signed a commit brings it.
         artifacts: whether the DVC remote is looked at; if not, its rule says nothing, and the caller has to.
     """
+    landed = _landed(ws) if received is None else {}
     for commit in commits:
         if not _holds_registry(ws, commit.oid) and not _holds_registry(ws, _base_of(commit)):
             continue
-        verdict = _verdict(ws, commit, received, pusher or signer_of(ws, commit), artifacts)
+        request = landed.get(commit.oid)
+        verdict = _verdict(ws, commit, request, received, pusher or signer_of(ws, commit), artifacts)
         yield verdict
         if exit_code(verdict.findings):
             return
@@ -73,8 +75,14 @@ def _holds_registry(ws: Workspace, commit: str) -> bool:
 
 
 def _verdict(
-    ws: Workspace, commit: Commit, received: datetime | None, pusher: Pusher | None, artifacts: bool
+    ws: Workspace,
+    commit: Commit,
+    landed: ChangeRequest | None,
+    received: datetime | None,
+    pusher: Pusher | None,
+    artifacts: bool,
 ) -> Verdict:
+    """``landed`` is the request that the commit landed, as it was when it was open."""
     base = _base_of(commit)
     branch = commit.parents[1] if len(commit.parents) > 1 else None
     tree = ws.repository.tree(commit.oid)
@@ -93,15 +101,15 @@ def _verdict(
     )
     moment = received or commit.time
     way = Way(branch, landing, pusher, moment)
-    judged, request = judge(ws, base, found, _landed(ws, commit, received), way, artifacts=artifacts)
+    request = replace(landed, author=opening_of(ws, landed)) if landed else None
+    judged, request = judge(ws, base, found, request, way, artifacts=artifacts)
     findings = (f for f in evaluate(judged) if artifacts or f.rule != ARTIFACTS.rule.id)
     return Verdict(base, commit.oid, judged, tuple(findings), found, request)
 
 
-def _landed(ws: Workspace, commit: Commit, received: datetime | None) -> ChangeRequest | None:
-    """The request that a commit landed, as it was when it was open; while a commit arrives, its request still is."""
-    request = landed_request(ws, commit) if received is None else None
-    return replace(request, author=opening_of(ws, request)) if request else None
+def _landed(ws: Workspace) -> Mapping[str, ChangeRequest]:
+    """The request that each commit landed, as far as the forge knows. While a commit arrives, its request is open."""
+    return {r.merged_as: r for r in ws.forge.requests(("merged",)) if r.merged_as is not None}
 
 
 def demand_line(ws: Workspace, old: str | None, new: str, most: int) -> Sequence[Commit]:

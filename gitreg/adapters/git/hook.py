@@ -56,6 +56,8 @@ def install(git_dir: Path, settings: HookSettings, most_bytes: int = MOST_BYTES)
         )
     _configure(git_dir, settings, most_bytes)
     _name_hub(git_dir)
+    # So that git finds the commit that brought a file (for gates with "by") at once in any history; git gc keeps it.
+    attempt(["commit-graph", "write", "--reachable", "--changed-paths"], git_dir)
     _write(hook)
     return hook
 
