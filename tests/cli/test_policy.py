@@ -89,7 +89,7 @@ class TestExplain:
             ("GR301", "pass"),
             ("GR108", "pass"),
         ]
-        assert {finding["rule"] for finding in data["findings"]} == {"GR307", "GR501"}
+        assert {finding["rule"] for finding in data["findings"]} == {"GR307", "GR312", "GR501"}
         assert data["title"] == "Promote credit-risk/2 to production"
 
     def test_nothing_is_written(self, registry_repo: Registry) -> None:
