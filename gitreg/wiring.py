@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitreg.adapters.git.discover import discover
+from gitreg.adapters.git.pusher import DEFAULT_VARIABLE
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
@@ -369,25 +370,58 @@ def folder_made(folder: str) -> Iterator[None]:
 
 
 def install_hook(
-    options: Options, branch: str | None, folders: tuple[str, ...], user_from: str, most_bytes: int
+    options: Options,
+    branch: str | None,
+    folders: tuple[str, ...],
+    user_from: str | None,
+    most_bytes: int | None,
 ) -> tuple[Path, HookSettings]:
     """Puts the hook into the bare repository that the options mean; returns where it lies, and what it guards.
+
+    What is not given stays as an earlier installation was told.
 
     Raises:
         ConfigError: that is no bare repository, or nothing says which branch is the registry's.
         Refused: another hook is there.
     """
-    from gitreg.adapters.git.hook import HookSettings, install
+    from gitreg.adapters.git.hook import HookSettings, install, settings_of
 
     repository = _bare(options)
+    with suppress(NotFound):
+        known = settings_of(repository.git_dir)
+        branch, folders = branch or known.branch, folders or known.folders
+        user_from = user_from or known.user_from
+        options = replace(options, remote=options.remote or known.remote)
     chosen = branch or _registry_branch(options) or repository.head_branch()
     if chosen is None:
         raise ConfigError("nothing says which branch is the registry's", "name it with --branch")
     remote = options.remote
     if remote and "://" not in remote and "/" in remote:
         remote = os.path.abspath(remote)  # the hook runs elsewhere
-    settings = HookSettings(chosen, folders, remote, user_from)
+    folders = tuple(_folder_inside(folder) for folder in folders)
+    _demand_registries(repository, chosen, folders)
+    settings = HookSettings(chosen, folders, remote, user_from or DEFAULT_VARIABLE)
     return install(repository.git_dir, settings, most_bytes), settings
+
+
+def _folder_inside(folder: str) -> str:
+    """A folder as paths in a repository have it: ``.`` is its root. Raises UsageError if it leads out."""
+    plain = os.path.normpath(folder)
+    if os.path.isabs(plain) or plain.split(os.sep)[0] == os.pardir:
+        raise UsageError(
+            f"--folder: {folder!r} is not inside the repository", "name it from the repository's root"
+        )
+    return "" if plain == os.curdir else plain
+
+
+def _demand_registries(repository: GitRepository, branch: str, folders: Sequence[str]) -> None:
+    """A folder that holds no registry would be guarded in vain. Raises ConfigError."""
+    tip = repository.hub_ref(f"refs/heads/{branch}")
+    for folder in folders if tip else ():
+        if tip and not _holds(repository, tip, folder):
+            raise ConfigError(
+                f"there is no registry in {folder!r} on {branch}", "check --folder and --branch"
+            )
 
 
 def _bare(options: Options) -> GitRepository:
@@ -409,14 +443,41 @@ def hook_status(options: Options) -> tuple[HookSettings, list[str]]:
     """What the hook in a bare repository guards, and what keeps it from doing so. Raises NotFound if there is none."""
     from gitreg.adapters.git.hook import settings_of, shortcomings
 
-    git_dir = _bare(options).git_dir
-    return settings_of(git_dir), shortcomings(git_dir)
+    repository = _bare(options)
+    settings = settings_of(repository.git_dir)
+    problems = shortcomings(repository.git_dir)
+    branches = repository.hub_refs("refs/heads/")
+    tip = branches.get(f"refs/heads/{settings.branch}")
+    if branches and tip is None:
+        problems.append(f"the branch {settings.branch} does not exist, though others do")
+    found = _registries_in(repository.tree(tip)) if tip else []
+    problems += (
+        [f"there is no registry on {settings.branch}"] if tip and not (found or settings.folders) else []
+    )
+    problems += [f"{f} holds no registry" for f in settings.folders if tip and not _holds(repository, tip, f)]
+    for root in settings.folders or found:
+        problems += _remote_problem(Opened(repository, root, settings.branch), tip, settings.remote)
+    return settings, problems
+
+
+def _holds(repository: GitRepository, tip: str, folder: str) -> bool:
+    return repository.tree(tip).read(Layout(folder).path(REGISTRY_FILE)) is not None
+
+
+def _remote_problem(opened: Opened, tip: str | None, remote: str | None) -> Iterator[str]:
+    """Why the hook will not find the artifacts of a registry, if it will not."""
+    if tip is None:
+        return
+    try:
+        open_store(opened, Snapshot(opened.repository.tree(tip), opened.root, tip), remote)
+    except GitregError as error:
+        yield f"{error.message}; gitreg hook install --remote URL says where"
 
 
 def pushed_refs(lines: bytes) -> list[RefUpdate]:
     """What git tells a pre-receive hook: ``old new ref`` a line, zeros for nothing. Raises UsageError."""
     found = []
-    for line in lines.decode("utf-8", "surrogateescape").splitlines():
+    for line in lines.decode("utf-8", "surrogateescape").split("\n")[:-1]:
         old, _, rest = line.partition(" ")
         new, _, ref = rest.partition(" ")
         if not (old and new and ref):
@@ -445,7 +506,14 @@ def guarded(git_dir: str, updates: Sequence[RefUpdate]) -> Iterator[tuple[Worksp
 
 
 def _roots(repository: GitRepository, ref: str, updates: Sequence[RefUpdate]) -> list[str]:
-    """The folders of all registries that a branch had or gets; the repository's root where there is none."""
-    tips = [tip for update in updates if update.ref == ref for tip in (update.old, update.new) if tip]
+    """The folders of all registries that a branch had or gets; the repository's root where there is none.
+
+    Of a push without that branch it is those of the other branches that may claim to be a registry's.
+    """
+    from gitreg.core.verify.rules.refs import MOST_REFS
+
+    trunk = [tip for update in updates if update.ref == ref for tip in (update.old, update.new) if tip]
+    others = [update.new for update in updates if update.ref.startswith("refs/heads/") and update.new]
+    tips = trunk or others[:MOST_REFS]
     found = {root for tip in tips for root in _registries_in(repository.tree(tip))}
     return sorted(found) or [""]

@@ -203,9 +203,7 @@ def _key(person: str | None, policy: Policy) -> str | None:
 def _opening(known: Evidence, policy: Policy, world: World) -> Statement | None:
     if world.author is None:
         return None
-    body = opening_statement(known.registry, known.target, known.change_id, world.now) | {
-        "request": known.request
-    }
+    body = opening_statement(known, world.now) | {"request": known.request}
     signature = Signature(
         _key(world.author, policy), not world.author_signature, world.author_signature or None
     )

@@ -107,8 +107,16 @@ def _sentences(found: Delta, policy: Policy) -> Iterator[tuple[str, str, str]]:
     for move in transitions(found, policy):
         yield _move(move)
     if any(isinstance(change, RulesChanged) for change in found.changes):
-        paths = ", ".join(sorted(change.path for change in found.of(RulesChanged)))
-        yield "rules", "", f"changed {paths}"
+        yield "rules", "", f"changed {_shortened(sorted(change.path for change in found.of(RulesChanged)))}"
+
+
+def _shortened(paths: list[str]) -> str:
+    """The rules themselves first; beyond three they are counted."""
+    first = sorted(
+        paths, key=lambda path: (not path.endswith("policy.yaml"), not path.endswith("gitreg.yaml"), path)
+    )
+    more = [f"and {len(paths) - 3} more files"] if len(paths) > 3 else []
+    return ", ".join([*first[:3], *more])
 
 
 def _move(move: Transition) -> tuple[str, str, str]:

@@ -124,6 +124,10 @@ class Repository(Protocol):
         """All refs of the hub below ``prefix`` (``refs/gitreg/``, ``refs/heads/``), by full name on the hub."""
         ...
 
+    def real_refs(self, refs: Sequence[str]) -> Mapping[str, str]:
+        """Where these very refs of this repository are now. Symbolic refs are none; they stand for others."""
+        ...
+
     def commit(self, oid: str) -> Commit:
         """Reads one commit."""
         ...

@@ -97,7 +97,7 @@ def _asked_for(ws: Workspace, branch: str) -> tuple[NewRequest, Judged, str | No
         target=ws.branch,
         head=head,
         change_id=id,
-        statement=opening_statement(judged.evidence.registry, judged.evidence.target, id, now),
+        statement=opening_statement(judged.evidence, now),
     )
     return new, judged, old_head
 

@@ -222,7 +222,7 @@ def propose(
         target=ws.branch,
         head=head,
         change_id=id,
-        statement=opening_statement(judged.evidence.registry, judged.evidence.target, id, now),
+        statement=opening_statement(judged.evidence, now),
     )
     request = ws.forge.open(new, ws.signer, old_head, now)
     ws.repository.follow(branch, old_head, head)  # somebody may be looking at it

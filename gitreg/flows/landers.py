@@ -61,6 +61,7 @@ def author_of_landed(ws: Workspace, commit: Commit) -> str | None:
     evidence = Evidence(
         target=f"refs/heads/{base.registry().branch}",
         registry=base.registry().id,
+        hub=ws.forge.hub_id(),
         change_id=change_id(raw_changes(base.tree, ws.repository.tree(commit.oid))),
         request=request.id if request else "",
         author=opening_of(ws, request),
@@ -70,8 +71,13 @@ def author_of_landed(ws: Workspace, commit: Commit) -> str | None:
 
 
 def landed_request(ws: Workspace, commit: Commit) -> ChangeRequest | None:
-    """The change request that a commit landed, as far as the forge knows."""
-    return next((r for r in ws.forge.requests(("merged",)) if r.merged_as == commit.oid), None)
+    """The change request that a commit landed on the registry's branch, as far as the forge knows."""
+    return next((r for r in landed_requests(ws) if r.merged_as == commit.oid), None)
+
+
+def landed_requests(ws: Workspace) -> list[ChangeRequest]:
+    """Those that were merged into the registry's branch; of several that claim a commit, the first counts."""
+    return [request for request in ws.forge.requests(("merged",)) if request.target == ws.branch]
 
 
 def opening_of(ws: Workspace, request: ChangeRequest | None) -> Statement | None:

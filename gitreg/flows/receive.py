@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.findings import Finding, exit_code, sort_findings
 from gitreg.core.ports import Commit, Guard, Pusher, RefUpdate
 from gitreg.core.verify.rule import PushedRef
 from gitreg.core.verify.rules import PUSH_RULES
 from gitreg.core.verify.rules.refs import MOST_REFS
+from gitreg.errors import ConfigError
 from gitreg.flows.replay import line_between, replay
 from gitreg.flows.verify import Verdict
 from gitreg.flows.workspace import Workspace
@@ -57,8 +59,11 @@ def receive(
     """
     landing = {update.ref: update.new for update in updates if update.ref.startswith("refs/heads/")}
     is_sane = len(updates) <= MOST_REFS  # else the rule says so, and nothing is looked at
+    real = ws.repository.real_refs([u.ref for u in updates if u.ref.isprintable()]) if is_sane else {}
     refs = tuple(
-        _pushed(ws, guard, update, landing) if is_sane else PushedRef(update.ref, update.old, update.new)
+        _pushed(ws, guard, update, landing, real)
+        if is_sane
+        else PushedRef(update.ref, update.old, update.new)
         for update in updates
     )
     findings = sort_findings(finding for rule in PUSH_RULES for finding in rule.check(refs))
@@ -68,7 +73,15 @@ def receive(
     return Receipt(tuple(findings), tuple(_landings(ws, trunk.old, trunk.new, pusher, say)))
 
 
-def _pushed(ws: Workspace, guard: Guard, update: RefUpdate, landing: Mapping[str, str | None]) -> PushedRef:
+def _pushed(
+    ws: Workspace,
+    guard: Guard,
+    update: RefUpdate,
+    landing: Mapping[str, str | None],
+    real: Mapping[str, str],
+) -> PushedRef:
+    if real.get(update.ref) != update.old:
+        return PushedRef(update.ref, update.old, update.new, is_elsewhere=True)
     if update.ref == ws.target:
         goes_on = (
             update.new is not None and line_between(ws, update.old, update.new, MOST_COMMITS) is not None
@@ -76,7 +89,18 @@ def _pushed(ws: Workspace, guard: Guard, update: RefUpdate, landing: Mapping[str
         return PushedRef(update.ref, update.old, update.new, is_trunk=True, goes_on=goes_on)
     is_own = update.ref.startswith("refs/gitreg/")
     objection = guard.objection(update, landing) if is_own else None
-    return PushedRef(update.ref, update.old, update.new, objection=objection)
+    names_itself = update.ref.startswith("refs/heads/") and _names_itself(ws, update)
+    return PushedRef(update.ref, update.old, update.new, objection=objection, names_itself=names_itself)
+
+
+def _names_itself(ws: Workspace, update: RefUpdate) -> bool:
+    """Whether the registry in a branch that is pushed says that this branch is its own."""
+    if update.new is None:
+        return False
+    try:
+        return update.ref == f"refs/heads/{ws.snapshot(update.new).registry().branch}"
+    except (ConfigError, InvalidManifest):  # no registry, or none that anybody could read
+        return False
 
 
 def _line(ws: Workspace, old: str | None, new: str) -> Sequence[Commit] | None:

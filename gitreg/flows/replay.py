@@ -14,7 +14,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Landing
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import Refused
-from gitreg.flows.landers import opening_of, signer_of
+from gitreg.flows.landers import landed_requests, opening_of, signer_of
 from gitreg.flows.verify import Verdict, Way, candidate_of, judge
 from gitreg.flows.workspace import Workspace
 
@@ -109,7 +109,7 @@ def _verdict(
 
 def _landed(ws: Workspace) -> Mapping[str, ChangeRequest]:
     """The request that each commit landed, as far as the forge knows. While a commit arrives, its request is open."""
-    return {r.merged_as: r for r in ws.forge.requests(("merged",)) if r.merged_as is not None}
+    return {r.merged_as: r for r in reversed(landed_requests(ws)) if r.merged_as is not None}
 
 
 def demand_line(ws: Workspace, old: str | None, new: str, most: int) -> Sequence[Commit]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from gitreg.core.delta import delta
@@ -55,6 +56,7 @@ T = TypeVar("T")
 
 #: Commits of one branch that are looked at one by one; a longer branch is undecided.
 MOST_INNER_COMMITS = 1000
+MOST_INNER_CHANGES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,10 @@ def judge_on(
 
 
 def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
-    """The newest open change request about exactly this change."""
-    return next(reversed(ws.forge.requests(change_id=id)), None)
+    """The newest open request about exactly this change; a signed one if there is any, as anybody may file others."""
+    found = list(reversed(ws.forge.requests(change_id=id)))
+    signed = (request for request in found if request.author is not None and request.author.signature.valid)
+    return next(signed, found[0] if found else None)
 
 
 def _gather(
@@ -184,7 +188,7 @@ def _gather(
         change_id=id,
         policy_blob=policy.oid if policy else "",
         request=request.id if request else "",
-        hub=ws.forge.hub_id() if required.approvals else "",
+        hub=ws.forge.hub_id(),
         author=request.author if request else None,
         statements=_statements(ws, id, rules.policy()) if required.approvals else (),
         presence=_presence(ws, rules, required.presence),
@@ -205,9 +209,11 @@ def _inner(ws: Workspace, base: Snapshot, base_commit: str, head: str) -> tuple[
         return Unknown(f"there are more than {MOST_INNER_COMMITS}")
     if len(found) == 1 and len(found[0].parents) == 1:
         return ()
-    return _or_unknown(
-        lambda: tuple(change for commit in found for change in _of_commit(ws, base.layout.models, commit))
-    )
+    changes = (change for commit in found for change in _of_commit(ws, base.layout.models, commit))
+    looked_at = _or_unknown(lambda: tuple(islice(changes, MOST_INNER_CHANGES + 1)))
+    if not isinstance(looked_at, Unknown) and len(looked_at) > MOST_INNER_CHANGES:
+        return Unknown(f"they change files more than {MOST_INNER_CHANGES} times")
+    return looked_at
 
 
 def _of_commit(ws: Workspace, folder: str, commit: Commit) -> Iterator[InnerChange]:

@@ -328,7 +328,7 @@ def object_missing(ground: Ground) -> None:
     registered(ground, of_file(GOOD))
 
 
-@attack(expect="GR501", then=says("1 objects are missing"))
+@attack(expect="GR501", then=says("1 object is missing"))
 def object_lost_before_it_goes_live(ground: Ground) -> None:
     """The bytes were there when the version was registered."""
     name = registration("credit-risk", 3).pointer.md5
@@ -564,7 +564,7 @@ def child_missing(ground: Ground) -> None:
     registered(ground, _folder(ground, listing_of(files), files, lacking="b/c"))
 
 
-@attack(expect="GR501", then=says("1 objects are missing"))
+@attack(expect="GR501", then=says("1 object is missing"))
 def child_lost_before_it_goes_live(ground: Ground) -> None:
     """All of it was there when the version was registered."""
     files = {"a": GOOD, "b/c": BAD}

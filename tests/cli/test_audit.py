@@ -56,6 +56,8 @@ def test_the_commit_that_broke_a_rule_is_named(registry: Path, capsys: pytest.Ca
     assert audit(registry) == 1
     text = capsys.readouterr().out
     assert f"GR202 commit {bad[:12]}: a record is edited" in text
+    assert f"gitreg audit --since {bad[:12]}" in text
+    assert f"4 changes up to {bad[:12]} (artifacts not looked at), and 1 newer commits not judged" in text
     assert audit(registry, "--until", "HEAD~2") == 0
 
 

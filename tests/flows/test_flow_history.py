@@ -46,7 +46,7 @@ def test_template(solo: Desk) -> None:
         "register credit-risk: registered version 2",
         "register credit-risk: created the model",
         "register credit-risk: registered version 1",
-        "rules : changed .dvc/config, gitreg.yaml, policy.yaml",
+        "rules : changed policy.yaml, gitreg.yaml, .dvc/config",
     ]
     assert told(solo)[-1].time == BEGIN
 

@@ -123,6 +123,8 @@ def test_status_says_what_is_missing(bare: Path, capsys: pytest.CaptureFixture[s
     for problem in ("not executable", "core.hooksPath", "fsckObjects", "maxInputSize"):
         assert problem in text
     (bare / "hooks" / "pre-receive").unlink()
+    assert "there is no hook" in status(bare, capsys)[1]
+    (bare / "hooks" / "pre-receive").write_text("#!/bin/sh\n")
     assert "is not gitreg's hook" in status(bare, capsys)[1]
 
 
@@ -182,3 +184,39 @@ def test_a_registry_for_a_guarded_repository(
     assert git(bare, "rev-parse", "main") == git(tmp_path / "models", "rev-parse", "main")
     assert run(["init", os.fspath(tmp_path / "both"), "--hook", "--solo"]) == 2
     assert "exclude each other" in said(capsys)
+
+
+def test_what_is_not_given_stays_as_it_was(bare: Path) -> None:
+    install(bare, "--remote", "s3://bucket/models", "--user-from", "GL_USER", "--max-size", "1MiB")
+    install(bare, "--branch", "live")
+    kept = [config(bare, key) for key in ("gitreg.remote", "gitreg.userFrom", "receive.maxInputSize")]
+    assert kept == ["s3://bucket/models", "GL_USER", str(1 << 20)]
+    assert git(bare, "symbolic-ref", "HEAD") == "refs/heads/live"
+
+
+def test_a_registry_on_a_branch_that_is_not_guarded(
+    bare: Path, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where ``git init`` made ``master`` and ``gitreg init`` made ``main``: nothing would guard it."""
+    from hook_kit import push
+
+    install(bare, "--branch", "master", "--remote", os.fspath(desk.artifacts))
+    first = git(desk.root / "dan", "rev-list", "--max-parents=0", "origin/main")
+    code, answer = push(desk.root / "dan", f"{first}:refs/heads/main", url=os.fspath(bare))
+    assert code
+    assert "says that this branch is the registry's" in answer
+    install(bare, "--branch", "main")
+    code, answer = push(desk.root / "dan", f"{first}:refs/heads/main", url=os.fspath(bare))
+    assert code == 0, answer
+    install(bare, "--branch", "master")
+    assert "the branch master does not exist, though others do" in status(bare, capsys)[1]
+
+
+def test_status_says_where_artifacts_will_not_be_found(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert status(desk.origin, capsys)[0] == 0
+    git(desk.origin, "config", "--unset", "gitreg.remote")
+    code, text = status(desk.origin, capsys)
+    assert code == 1
+    assert "gitreg hook install --remote URL says where" in text

@@ -41,6 +41,9 @@ APPROVALS = "refs/gitreg/approvals/"
 HUB = "refs/gitreg/hub"
 
 _STRANGER = "its key is nobody's in the base's policy"
+_PLACE = re.compile(r"[0-9a-f]{64}/[0-9a-f]{64}/[0-9a-f]{32}\Z")
+#: How far ahead of the last one a new request's number may be: else somebody could take the last number that there is.
+_AHEAD = 1000
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}\Z")
 #: How often somebody else may take the next number first.
 _ATTEMPTS = 12
@@ -199,26 +202,49 @@ class LocalForge:
         record = self._pushed_record(update.ref, update.new)
         if isinstance(record, str):
             return record
-        before = self._pushed_record(update.ref, update.old) if update.old else None
-        if isinstance(before, Record) and before.state != OPEN:
+        if update.old is None:
+            return self._objection_to_new(record)
+        before = self._pushed_record(update.ref, update.old)
+        return None if isinstance(before, str) else self._objection_to_edit(before, record, landing)
+
+    def _objection_to_new(self, record: Record) -> str | None:
+        if record.state != OPEN:
+            return "a change request begins open"
+        is_far = record.number > self._next_number() + _AHEAD
+        return "its number is far ahead of the last one" if is_far else None
+
+    def _objection_to_edit(
+        self, before: Record, record: Record, landing: Mapping[str, str | None]
+    ) -> str | None:
+        """A request ends as it was, or is renewed by whoever opened it; merged is what lands on the trunk."""
+        if before.state != OPEN:
             return f"the change request is {before.state}, and stays as it is"
-        if record.state == MERGED and landing.get(_branch_ref(record.target)) != record.merged_as:
+        if record.state == OPEN:
+            return None if _is_renewal(before, record) else "only who opened the request may renew it"
+        if replace(record, state=OPEN, merged_as=None, body=before.body) != before:
+            return "a request ends as it was"
+        lands = record.target == self._trunk and landing.get(_branch_ref(record.target)) == record.merged_as
+        if record.state == MERGED and not lands:
             return "a request is marked merged only by the push that lands it"
         return None
 
     def _objection_to_statement(self, update: RefUpdate) -> str | None:
         if update.old is not None or update.new is None:
             return "a statement is never changed or deleted; gitreg change approve --revoke takes an approval back"
-        parts = update.ref.removeprefix(APPROVALS).split("/")
-        if len(parts) != 3 or not all(parts):
-            return "a statement is kept under its change, its key and a name of its own"
+        place = update.ref.removeprefix(APPROVALS)
+        if not _PLACE.match(place):
+            return "a statement is kept under its change, its key and a name of its own (hex digits)"
         try:
             found = self._statement(update.ref, update.new)
         except Undecided as error:
             return error.message
         if not found.signature.valid:
             return f"this is no valid statement: {found.signature.problem}"
-        return None if found.body.get("change") == parts[0] else "the statement is about another change"
+        return (
+            None
+            if found.body.get("change") == place.split("/")[0]
+            else "the statement is about another change"
+        )
 
     def _pushed_record(self, ref: str, oid: str) -> Record | str:
         """The request that a ref would hold; or why it would hold none."""
@@ -348,6 +374,16 @@ class LocalForge:
 
     def _head(self, branch: str) -> str | None:
         return self._repository.hub_ref(_branch_ref(branch))
+
+
+def _is_renewal(before: Record, record: Record) -> bool:
+    """Whether the new opening is signed with the key of the old one, for the same branch and target."""
+    if (before.branch, before.target) != (record.branch, record.target):
+        return False
+    old, new = (each.opening(_request_ref(each.number)) for each in (before, record))
+    if old is None or not old.signature.valid:
+        return True
+    return new is not None and new.signature.valid and new.signature.key == old.signature.key
 
 
 def _fingerprints(keys: Collection[str]) -> set[str]:

@@ -67,7 +67,7 @@ def with_signature(data: bytes, armor: str) -> bytes:
 def _text(raw: bytes, encoding: str) -> str:
     try:
         return raw.decode(encoding, "replace")
-    except LookupError:
+    except (LookupError, UnicodeError):
         return raw.decode("utf-8", "replace")
 
 

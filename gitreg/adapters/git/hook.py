@@ -40,8 +40,10 @@ class HookSettings:
     user_from: str = DEFAULT_VARIABLE
 
 
-def install(git_dir: Path, settings: HookSettings, most_bytes: int = MOST_BYTES) -> Path:
+def install(git_dir: Path, settings: HookSettings, most_bytes: int | None = None) -> Path:
     """Puts the hook and its settings into a bare repository; may be run again. Returns where the hook lies.
+
+    ``most_bytes`` None leaves a bound that is set, and is else ``MOST_BYTES``.
 
     Raises:
         Refused: another pre-receive hook is there, or ``core.hooksPath`` leads elsewhere.
@@ -59,7 +61,14 @@ def install(git_dir: Path, settings: HookSettings, most_bytes: int = MOST_BYTES)
     # So that git finds the commit that brought a file (for gates with "by") at once in any history; git gc keeps it.
     attempt(["commit-graph", "write", "--reachable", "--changed-paths"], git_dir)
     _write(hook)
+    _point_head(git_dir, settings.branch)
     return hook
+
+
+def _point_head(git_dir: Path, branch: str) -> None:
+    """In a repository whose HEAD names no branch yet, it is the registry's: a clone checks out what HEAD names."""
+    if attempt(["rev-parse", "--verify", "--quiet", "HEAD"], git_dir).code:
+        run(["symbolic-ref", "HEAD", f"refs/heads/{branch}"], git_dir)
 
 
 def is_ours(hook: Path) -> bool:
@@ -70,14 +79,15 @@ def is_ours(hook: Path) -> bool:
         return False
 
 
-def _configure(git_dir: Path, settings: HookSettings, most_bytes: int) -> None:
+def _configure(git_dir: Path, settings: HookSettings, most_bytes: int | None) -> None:
+    kept = _config(git_dir, "receive.maxInputSize")
     wanted: dict[str, Sequence[str]] = {
         "gitreg.branch": [settings.branch],
         "gitreg.folder": settings.folders,
         "gitreg.remote": [settings.remote] if settings.remote else [],
         "gitreg.userFrom": [settings.user_from],
         "receive.fsckObjects": ["true"],
-        "receive.maxInputSize": [str(most_bytes)],
+        "receive.maxInputSize": [str(most_bytes)] if most_bytes else kept or [str(MOST_BYTES)],
         "core.logAllRefUpdates": ["true"],  # a bare repository keeps no reflog by itself
     }
     for key, values in wanted.items():
@@ -127,13 +137,17 @@ def settings_of(git_dir: Path) -> HookSettings:
 
 def shortcomings(git_dir: Path) -> list[str]:
     """What keeps the hook from guarding the repository; empty if nothing does. Raises as ``settings_of``."""
-    settings_of(git_dir)
+    settings = settings_of(git_dir)
     hook = git_dir / "hooks" / NAME
     found = []
-    if not is_ours(hook):
+    if not os.path.lexists(hook):
+        found.append("there is no hook; gitreg hook install puts it there")
+    elif not is_ours(hook):
         found.append(f"{os.fspath(hook)} is not gitreg's hook")
     elif not os.access(hook, os.X_OK):
         found.append(f"{os.fspath(hook)} is not executable")
+    if attempt(["symbolic-ref", "--quiet", f"refs/heads/{settings.branch}"], git_dir).code == 0:
+        found.append(f"{settings.branch} stands for another branch, and that one is not guarded")
     if _config(git_dir, "core.hooksPath"):
         found.append("core.hooksPath leads git to other hooks")
     if _config(git_dir, "receive.fsckObjects") != ["true"]:

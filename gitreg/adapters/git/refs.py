@@ -114,22 +114,32 @@ def _push_failure(done: Done, remote: str) -> GitregError:
         return _not_even_tried(done.stderr, remote)
     ref, summary = cause
     said = _remote_words(done.stderr)
-    if _MOVED.search(summary) and not _HOPELESS.search(said):
+    if _MOVED.search(summary) and not _HOPELESS.search("; ".join(said)):
         return LostRace(f"{ref} moved at {remote} meanwhile", _AGAIN)
-    return Refused(f"{remote} refused {ref}: {said or redact(summary)}", f"it says: {redact(summary)}")
+    return _refusal(ref, redact(summary), said, remote)
+
+
+def _refusal(ref: str, summary: str, said: list[str], remote: str) -> Refused:
+    """What a hook of the other side declined: the first thing that it says, and the first remedy, if it names one."""
+    words = [word for word in said if not word.startswith("fix:")]
+    fix = next((word.removeprefix("fix:").strip() for word in said if word.startswith("fix:")), None)
+    more = f" (and more: {words[-1]})" if len(words) > 1 else ""
+    return Refused(
+        f"{remote} refused {ref}: {words[0] if words else summary}{more}", fix or f"it says: {summary}"
+    )
 
 
 def _not_even_tried(stderr: str, remote: str) -> GitregError:
     if re.search(r"permission to .* denied|error: 403|not allowed to push|denied to", stderr, re.IGNORECASE):
-        return Refused(f"{remote} does not let you push: {_remote_words(stderr)}".rstrip(": "))
+        return Refused(f"{remote} does not let you push: {'; '.join(_remote_words(stderr))}".rstrip(": "))
     return failure(stderr, remote)
 
 
-def _remote_words(stderr: str) -> str:
-    """What the other side printed, in one line."""
+def _remote_words(stderr: str) -> list[str]:
+    """The lines that the other side printed."""
     lines = redact(stderr).splitlines()
     words = (line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:"))
-    return "; ".join(word for word in words if word)
+    return [word for word in words if word]
 
 
 #: How often others may fetch into the same repository first, and the longest pause before each further attempt.

@@ -252,10 +252,17 @@ class GitRepository(Repository):
             return found.oid
         return self._refs_below(ref).get(ref)
 
-    def _refs_below(self, pattern: str) -> dict[str, str]:
+    def real_refs(self, refs: Sequence[str]) -> Mapping[str, str]:
+        """See :class:`gitreg.core.ports.Repository`. What is pending is left aside."""
+        found = self._refs_below(*refs) if refs else {}
+        return {ref: found[ref] for ref in refs if ref in found}
+
+    def _refs_below(self, *patterns: str) -> dict[str, str]:
+        """Names may have any bytes but LF: whoever may push has chosen them."""
         fields = "--format=%(objectname) %(symref) %(refname)"
-        lines = run(["for-each-ref", fields, "--end-of-options", pattern], self._folder).decode().splitlines()
-        rows = (line.split(" ") for line in lines)
+        out = run(["for-each-ref", fields, "--end-of-options", *patterns], self._folder)
+        lines = out.decode("utf-8", "surrogateescape").split("\n")[:-1]
+        rows = (line.split(" ", 2) for line in lines)
         return {name: oid for oid, target, name in rows if not target}
 
     def commit(self, oid: str) -> Commit:

@@ -78,7 +78,7 @@ apiVersion: gitreg/v1
 kind: Policy
 
 # The people whose approvals count. keys are SSH public keys (cat ~/.ssh/id_ed25519.pub). Nobody approves their own
-# change: while you are alone, commit changes of this file with plain git, and let nothing need an approval yet.
+# change: add a second person before you publish this, and take that into the first commit (git commit -a --amend).
 people:
   - {_person(new)}
   # - {{id: ci, bot: true, keys: ["ssh-ed25519 AAAA…"]}}     # a program may propose; its approvals never count

@@ -83,9 +83,7 @@ def _opening(world: CaseWorld, known: Evidence, base: Snapshot) -> Statement | N
     if world.author is None:
         return None
     key = key_of(base.policy(), world.author, ("world", "author"))
-    body = opening_statement(known.registry, known.target, known.change_id, known.now) | {
-        "request": known.request
-    }
+    body = opening_statement(known, known.now) | {"request": known.request}
     return Statement(body, Signature(key, valid=True))
 
 

@@ -178,16 +178,17 @@ def approval_statement(
     }
 
 
-def opening_statement(registry: str, target: str, change: str, issued: datetime) -> dict[str, object]:
+def opening_statement(evidence: Evidence, issued: datetime) -> dict[str, object]:
     """What the author of a change request signs; the forge adds the number of the ``request``.
 
     With it, an opening that was withdrawn cannot open another request in its signer's name.
     """
     return {
         "type": OPEN,
-        "registry": registry,
-        "target": target,
-        "change": change,
+        "registry": evidence.registry,
+        "hub": evidence.hub,
+        "target": evidence.target,
+        "change": evidence.change_id,
         "issued": show_time(issued),
     }
 
@@ -210,6 +211,7 @@ def _opener(evidence: Evidence, policy: Policy) -> str | None:
     expected = {
         "type": OPEN,
         "registry": evidence.registry,
+        "hub": evidence.hub,
         "target": evidence.target,
         "change": evidence.change_id,
         "request": evidence.request,
@@ -341,13 +343,14 @@ def _time_objection(body: Mapping[str, object], evidence: Evidence, revoked: dat
     return None
 
 
-def unknown_change_of_rules(delta: Delta, evidence: Evidence) -> str | None:
-    """Why it is not known when the rules last changed that a change edits; None where it is, or does not matter.
+def unknown_change_of_rules(evidence: Evidence) -> str | None:
+    """Why it is not known when the policy last changed, and the rules that a change edits; None where it is.
 
-    Rules files have no serial, so a change of them can be the same as an earlier one that was approved once.
+    Neither has a serial: a policy may be as it was when an approval was given, after it was another one in between, and a
+    change of the rules can be the same as an earlier one that was approved once.
     """
     changed = evidence.rules_changed
-    return changed.why if isinstance(changed, Unknown) and delta.of(RulesChanged) else None
+    return changed.why if isinstance(changed, Unknown) else None
 
 
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:

@@ -226,7 +226,7 @@ def approval_points(judged: Judged) -> list[ApprovalPoint]:
     evidence, policy = judged.evidence, judged.policy
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
     author = author_of(evidence, policy)
-    is_open = author is None or unknown_change_of_rules(judged.delta, evidence) is not None
+    is_open = author is None or unknown_change_of_rules(evidence) is not None
     points = []
     for needed in approvals_needed(judged.base, judged.delta, policy):
         have = tuple(satisfying(needed.need, given, policy, evidence.now))

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Delta, RulesChanged, Transition, VersionRegistered, serves, transitions
+from gitreg.core.layout import POLICY_FILE
 from gitreg.core.names import NONE, Version
 from gitreg.core.policy import MetricGate, Policy, StagePolicy
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Pusher, Statement
@@ -136,10 +137,16 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
         contents=tuple(dict.fromkeys(_pointers(head, new))),
         presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
         soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
-        rules=tuple(change.path for change in delta.of(RulesChanged)) if needs_approval else (),
+        rules=_rules(base, delta) if needs_approval else (),
         zones=tuple(sorted({*_zones(moves, policy), *zones_of_new_rules(head, delta)})),
         landers=tuple(dict.fromkeys(_landers(head, moves, policy))),
     )
+
+
+def _rules(base: Snapshot, delta: Delta) -> tuple[str, ...]:
+    """The policy, and the rules files that change: an approval that is older than their last change is void."""
+    changed = (change.path for change in delta.of(RulesChanged))
+    return tuple(dict.fromkeys([base.layout.path(POLICY_FILE), *changed]))
 
 
 def _pointers(head: Snapshot, versions: list[tuple[str, Version]]) -> Iterator[DvcPointer]:

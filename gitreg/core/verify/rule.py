@@ -206,7 +206,9 @@ class PushedRef:
     """One ref of a push: where it was and where it shall be (None: nowhere).
 
     ``is_trunk``: it is the registry's branch; then ``goes_on`` says whether its old place is on the first-parent line
-    of its new one. ``objection`` is what the forge has against a ref of gitreg's own.
+    of its new one. ``objection`` is what the forge has against a ref of gitreg's own. ``names_itself``: a registry on
+    another branch says that this is its branch, so that readers might follow it. ``is_elsewhere``: the ref is not where
+    the push says that it is (or stands for another ref): ``old`` is only what the pusher claims.
     """
 
     ref: str
@@ -215,6 +217,8 @@ class PushedRef:
     is_trunk: bool = False
     goes_on: bool = False
     objection: str | None = None
+    names_itself: bool = False
+    is_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

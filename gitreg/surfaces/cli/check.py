@@ -159,23 +159,26 @@ def audit(
 
     \b
     Examples:
-      gitreg audit --since v2026.10
+      gitreg audit --since 4f0c2e9a1b7d
       gitreg audit --format github
       gitreg audit --report junit=audit.xml
     """
+    from gitreg.core.findings import exit_code
     from gitreg.flows.replay import MOST_AUDITED, demand_line, replay
 
     ws = session.workspace(remote=remote)
     tip = ws.repository.resolve(until) if until else ws.tip()
     old = ws.repository.resolve(since) if since else None
     commits = demand_line(ws, old, tip, MOST_AUDITED)
-    judged = 0
-    findings: list[Finding] = []
-    for verdict in replay(ws, commits, artifacts=artifacts):
-        judged += 1
-        findings += [_of_commit(verdict.head, finding) for finding in verdict.findings]
+    verdicts = list(replay(ws, commits, artifacts=artifacts))
+    findings = [_of_commit(v.head, finding) for v in verdicts for finding in v.findings]
+    judged = len(verdicts)
+    seen = [commit.oid for commit in commits]
+    left = len(seen) - seen.index(verdicts[-1].head) - 1 if exit_code(findings) else 0
     facts: dict[str, object] = {"base": old, "head": tip, "commits": judged, "artifacts": artifacts}
-    what = f"{judged} changes up to {tip[:12]}" + ("" if artifacts else " (artifacts not looked at)")
+    what = f"{judged} change{'' if judged == 1 else 's'} up to {(verdicts[-1].head if left else tip)[:12]}"
+    what += "" if artifacts else " (artifacts not looked at)"
+    what += f", and {left} newer commits not judged" if left else ""
     anchor = ws.snapshot(tip).layout.path("gitreg.yaml")
     return deliver(Check(findings, what, facts, _rules_of_changes(artifacts), anchor), format, reports)
 
@@ -192,4 +195,9 @@ def _rules_of_changes(artifacts: bool = True) -> list[str]:
 def _of_commit(commit: str, finding: Finding) -> Finding:
     from dataclasses import replace
 
-    return replace(finding, message=f"commit {commit[:12]}: {finding.message}")
+    return replace(
+        finding,
+        message=f"commit {commit[:12]}: {finding.message}",
+        # It has landed: nothing mends it but to undo it, or to know of it.
+        fix=f"undo it by another change; to go on behind it: gitreg audit --since {commit[:12]}",
+    )

@@ -311,8 +311,8 @@ class Story:
         self.run("bo", "change merge 8")
         self.run("bo", f"resolve {_MODEL}@champion", shows=f"{_MODEL}/3")
         self._say("Who moved what, and when: git is the audit log.")
-        self.run("alice", f"history {_MODEL}", shows="rollback")
-        self.run("alice", "validate")
+        self.run("bo", f"history {_MODEL}", shows="@champion: 4 → 3")
+        self.run("bo", "validate")
 
 
 def _adapt(seed: Path, keys: Mapping[str, str]) -> None:

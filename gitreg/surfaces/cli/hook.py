@@ -42,11 +42,9 @@ def hook() -> None:
 @click.option(
     "--user-from",
     metavar="VARIABLE",
-    default="REMOTE_USER",
-    show_default=True,
-    help="The environment variable in which the server says who pushes.",
+    help="The environment variable in which the server says who pushes (default: REMOTE_USER).",
 )
-@click.option("--max-size", default="64MiB", show_default=True, help="The largest push that is taken.")
+@click.option("--max-size", metavar="SIZE", help="The largest push that is taken (default: 64MiB).")
 @REMOTE
 @formatted("json")
 @click.pass_obj
@@ -54,12 +52,14 @@ def install(
     session: Session,
     branch: str | None,
     folders: tuple[str, ...],
-    user_from: str,
-    max_size: str,
+    user_from: str | None,
+    max_size: str | None,
     remote: str | None,
     format: str,
 ) -> None:
-    """Install the pre-receive hook in a bare repository, with the settings that it needs; may be run again.
+    """Install the pre-receive hook in a bare repository, with the settings that it needs.
+
+    It may be run again: what is not given stays as it was.
 
     It verifies each commit that a push brings to the registry's branch, and refuses what it cannot verify. A push to a
     repository without a branch must begin a registry with its rules alone.
@@ -70,9 +70,8 @@ def install(
     """
     from gitreg.wiring import install_hook
 
-    path, settings = install_hook(
-        session.options(remote=remote), branch, folders, user_from, size(max_size, "--max-size")
-    )
+    most = size(max_size, "--max-size") if max_size else None
+    path, settings = install_hook(session.options(remote=remote), branch, folders, user_from, most)
     data = {"hook": os.fspath(path), "branch": settings.branch, "remote": settings.remote}
     emit(format, data, f"Installed {path}; it guards the branch {settings.branch}.")
 

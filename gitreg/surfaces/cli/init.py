@@ -129,7 +129,10 @@ def _welcome(new: NewRegistry, ground: Ground, place: str, commit: str) -> str:
             "  note         no SSH key found: add yours to people in policy.yaml, to sign and to approve"
         )
     if not new.solo:
-        lines.append("  note         nobody approves their own change: add a second person to policy.yaml")
+        lines.append("  note         nobody approves their own change: add a second person to policy.yaml,")
+        lines.append("               and take that into the first commit: git commit -a --amend --no-edit")
+    if new.hook and "://" not in new.remote:
+        lines.append("  note         the hook looks for artifacts where gitreg hook install --remote says")
     if ground.repository.head_branch() != new.branch:
         lines.append(f"  note         another branch is checked out; git switch {new.branch} shows the files")
     if ground.has_origin:

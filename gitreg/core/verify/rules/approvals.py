@@ -42,7 +42,7 @@ def check(judged: Judged) -> Iterator[Finding]:
             "who proposes this change is not known, so their own approval cannot be told from another's",
             fix="open the change request with an SSH key that policy.yaml lists",
         )
-    unknown = unknown_change_of_rules(judged.delta, judged.evidence)
+    unknown = unknown_change_of_rules(judged.evidence)
     if unknown is not None:
         yield RULE.undecided(
             f"when these rules last changed is not known: {unknown}",

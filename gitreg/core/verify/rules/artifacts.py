@@ -71,7 +71,9 @@ def _presence(judged: Judged, model: str, record: ModelVersion, pointer: DvcPoin
     if isinstance(found, Unknown):
         yield RULE.undecided(f"whether the artifact of {model}/{record.version} is there: {found.why}", path)
     elif found.missing or found.corrupt:
-        what = f"{len(found.missing)} objects are missing" if found.missing else found.corrupt[0]
+        count = len(found.missing)
+        missing = "1 object is missing" if count == 1 else f"{count} objects are missing"
+        what = missing if found.missing else found.corrupt[0]
         yield RULE.finding(
             f"the artifact of {model}/{record.version} is not whole on the remote: {what}", path
         )

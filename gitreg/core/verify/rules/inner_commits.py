@@ -16,6 +16,9 @@ RULE = Rule("GR209", "inner-commits", "Commits inside a branch keep records, mod
 
 _FIX = "make one commit of the branch: git reset --soft $(git merge-base HEAD origin/BRANCH) && git commit"
 
+#: Findings that are told one by one.
+MOST_TOLD = 20
+
 
 def check(judged: Judged) -> Iterator[Finding]:
     """Looks at what each commit of the branch does; what a later one undoes is in history all the same."""
@@ -24,10 +27,11 @@ def check(judged: Judged) -> Iterator[Finding]:
         yield RULE.undecided(f"the commits inside the branch could not be looked at: {inner.why}", fix=_FIX)
         return
     own = Layout(judged.base.root, protected=())
-    for change in inner:
-        problem = _problem(judged, change, own.place(change.raw.path))
-        if problem:
-            yield RULE.finding(f"commit {change.commit[:12]} {problem}", change.raw.path, _FIX)
+    problems = [(c, why) for c in inner if (why := _problem(judged, c, own.place(c.raw.path)))]
+    for change, why in problems[:MOST_TOLD]:
+        yield RULE.finding(f"commit {change.commit[:12]} {why}", change.raw.path, _FIX)
+    if len(problems) > MOST_TOLD:
+        yield RULE.finding(f"{len(problems) - MOST_TOLD} more such changes are in the branch", fix=_FIX)
 
 
 def _problem(judged: Judged, change: InnerChange, place: Place) -> str | None:

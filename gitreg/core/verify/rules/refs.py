@@ -22,13 +22,24 @@ def check(refs: tuple[PushedRef, ...]) -> Iterator[Finding]:
             f"the push moves {len(refs)} refs, and at most {MOST_REFS} are looked at", fix="push fewer"
         )
         return
+    names = [ref.ref for ref in refs]
     for ref in refs:
+        if names.count(ref.ref) > 1:
+            yield RULE.finding(f"{ref.ref}: the push names it more than once", fix="push it once")
+            continue
         problem, fix = _problem(ref)
         if problem:
             yield RULE.finding(f"{ref.ref}: {problem}", fix=fix)
 
 
 def _problem(ref: PushedRef) -> tuple[str | None, str | None]:
+    if not ref.ref.isprintable():
+        return "its name has characters that nobody can read", "rename it"
+    if ref.is_elsewhere:
+        return (
+            "it is not where the push says that it is, or stands for another ref",
+            "git fetch, and try again",
+        )
     if ref.is_trunk:
         return _of_trunk(ref)
     if ref.ref.startswith("refs/gitreg/"):
