@@ -506,14 +506,11 @@ def guarded(git_dir: str, updates: Sequence[RefUpdate]) -> Iterator[tuple[Worksp
 
 
 def _roots(repository: GitRepository, ref: str, updates: Sequence[RefUpdate]) -> list[str]:
-    """The folders of all registries that a branch had or gets; the repository's root where there is none.
-
-    Of a push without that branch it is those of the other branches that may claim to be a registry's.
-    """
+    """The folders of all registries that a branch had, or that a push brings; the root where there is none."""
     from gitreg.core.verify.rules.refs import MOST_REFS
 
-    trunk = [tip for update in updates if update.ref == ref for tip in (update.old, update.new) if tip]
-    others = [update.new for update in updates if update.ref.startswith("refs/heads/") and update.new]
-    tips = trunk or others[:MOST_REFS]
+    before = [update.old for update in updates if update.ref == ref and update.old]
+    after = [update.new for update in updates if update.ref.startswith("refs/heads/") and update.new]
+    tips = [*before, *after[:MOST_REFS]]
     found = {root for tip in tips for root in _registries_in(repository.tree(tip))}
     return sorted(found) or [""]

@@ -83,9 +83,7 @@ def _pushed(
     if real.get(update.ref) != update.old:
         return PushedRef(update.ref, update.old, update.new, is_elsewhere=True)
     if update.ref == ws.target:
-        goes_on = (
-            update.new is not None and line_between(ws, update.old, update.new, MOST_COMMITS) is not None
-        )
+        goes_on = update.new is not None and _line(ws, update.old, update.new) is not None
         return PushedRef(update.ref, update.old, update.new, is_trunk=True, goes_on=goes_on)
     is_own = update.ref.startswith("refs/gitreg/")
     objection = guard.objection(update, landing) if is_own else None

@@ -175,7 +175,8 @@ def test_statements_and_requests_are_never_taken_away(desk: Desk) -> None:
     for refspec, says in (
         (f":{ref}", "never changed or deleted"),
         (f"+{other}:{ref}", "never changed or deleted"),
-        (f"{other}:{ref}x", "no valid statement"),
+        (f"{other}:{ref}x", "a name of its own (hex digits)"),
+        (f"{other}:{ref[:-32]}{'0' * 32}", "no valid statement"),
         (":refs/gitreg/requests/1", "never deleted"),
         (f"+{other}:refs/gitreg/requests/1", "no change request"),
     ):

@@ -47,7 +47,12 @@ def _problem(ref: PushedRef) -> tuple[str | None, str | None]:
     if not ref.ref.startswith("refs/heads/"):
         return (
             "only branches and gitreg's own refs are taken here",
-            "push branches one by one, without --tags",
+            "tags stay in your clone; push branches alone",
+        )
+    if ref.names_itself:
+        return (
+            "its gitreg.yaml says that this branch is the registry's, and it is not the one that is guarded here",
+            "let the repository's owner run gitreg hook install --branch, or correct the file",
         )
     return None, None
 
