@@ -62,3 +62,32 @@ def sign_with(desk: Desk, person: str) -> None:
         ("commit.gpgSign", "true"),
     ):
         git(folder, "config", name, value)
+
+
+def raw_push(desk: Desk, folder: Path, *moves: tuple[str | None, str, str]) -> str:
+    """What any client may send to ``git receive-pack``: (old, new, ref) as it likes; what the server answers.
+
+    https://git-scm.com/docs/gitprotocol-pack#_reference_update_request_and_packfile_transfer
+    """
+    command = ["git", "receive-pack", os.fspath(desk.origin)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        while size := int(server.stdout.read(4), 16):
+            server.stdout.read(size - 4)  # which refs there are
+        orders = b""
+        for number, (old, new, ref) in enumerate(moves):
+            line = f"{old or '0' * 40} {new} {ref}".encode() + (b"" if number else b"\0report-status")
+            orders += b"%04x" % (len(line) + 4) + line
+        wanted = "".join(f"{new}\n" for _, new, _ in moves).encode()
+        pack = subprocess.run(
+            ["git", "pack-objects", "--revs", "--stdout", "-q"],
+            cwd=folder,
+            input=wanted,
+            capture_output=True,
+            check=True,
+        )
+        out, err = server.communicate(orders + b"0000" + pack.stdout)
+    return (out + err).decode(errors="replace")

@@ -346,8 +346,8 @@ def _time_objection(body: Mapping[str, object], evidence: Evidence, revoked: dat
 def unknown_change_of_rules(evidence: Evidence) -> str | None:
     """Why it is not known when the policy last changed, and the rules that a change edits; None where it is.
 
-    Neither has a serial: a policy may be as it was when an approval was given, with another one in between; and a change
-    of the rules can be the same as an earlier one that was approved once.
+    Neither has a serial: a policy may be as it was when an approval was given, with another one in between; a change of
+    the rules can be the same as an earlier one that was approved once.
     """
     changed = evidence.rules_changed
     return changed.why if isinstance(changed, Unknown) else None
