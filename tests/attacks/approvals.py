@@ -281,6 +281,7 @@ def two_keys_of_one_person(ground: Ground) -> list[str]:
     """Two approvals are needed, and Alice gives both."""
     policy = _with_second_key(ground).replace("count: 1, expire", "count: 2, expire")
     ground.land({POLICY: policy.replace("risk-owners: [alice]", "risk-owners: [alice, dan]")})
+    ground.desk.later(minutes=1)
     request = asked(ground)
     stated(ground, request, "alice")
     stated(ground, request, "mallory")
