@@ -14,7 +14,8 @@ from forge_contract import CHANGE, NOW, OTHER_CHANGE, TRUNK, Desk, ForgeContract
 
 from gitreg.adapters.forge import record as records
 from gitreg.adapters.forge.finished import Finished
-from gitreg.adapters.forge.local import APPROVALS, REQUESTS, LocalForge
+from gitreg.adapters.forge.local import REQUESTS, LocalForge
+from gitreg.adapters.forge.signed import APPROVALS
 from gitreg.adapters.forge.ssh import SshSigner, fingerprint
 from gitreg.adapters.forge.statements import canonical, seal
 from gitreg.adapters.git.repository import GitRepository
