@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from http_kit import GitHandler
 
 from forge.push_hook import HOOK
-from forge.records import Answer, ApiRequest
+from forge.records import Answer, ApiRequest, Fault
 
 if TYPE_CHECKING:
     from forge.git_host import GitHost

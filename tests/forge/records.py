@@ -23,13 +23,17 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A secret, for whom it acts and what it may be used for. ``kind`` and ``scopes`` are the vendor's words."""
+    """A secret, for whom it acts and what it may be used for. ``kind`` and ``scopes`` are the vendor's words.
+
+    ``repositories`` are the full names that it is for, in lower case; empty is all.
+    """
 
     value: str
     login: str
     kind: str = "classic"
     scopes: tuple[str, ...] = ()
     expires: datetime | None = None
+    repositories: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
