@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from weakref import ref
+from weakref import ref as weak
 
 from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
@@ -106,7 +106,7 @@ def _credentials(opened: Opened | None) -> Credentials:
 
     The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
     """
-    kept = ref(opened.repository) if opened else None
+    kept = weak(opened.repository) if opened else None
     root, branch = (opened.root, opened.branch) if opened else ("", "")
 
     def look_up(scheme: str, host: str) -> Credential | None:
