@@ -556,3 +556,21 @@ class Guard(Protocol):
     def ends_request(self, update: RefUpdate) -> bool:
         """Whether the update marks an open request as merged or closed: until then it counts as open."""
         ...
+
+
+# Git over HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user and a secret for one web server: it is shown to this scheme and host (with its port) and to no other."""
+
+    scheme: str
+    host: str
+    user: str
+    secret: str = field(repr=False)
+
+
+#: What is asked for a credential when a server, by scheme and host, wants one. None: it is no server that tokens are
+#: for. Raises Undecided if it is one, and there is no token for it.
+Credentials = Callable[[str, str], Credential | None]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from gitreg.adapters.forge.address import Address, find_address, is_loopback, provider_of
+from gitreg.core.manifest import ForgeSettings
 from gitreg.errors import ConfigError
 
 
-@dataclass(frozen=True)
-class Forge:
-    provider: str = "github"
-    host: str | None = None
-    repository: str | None = None
+def settings(
+    provider: str = "github", host: str | None = None, repository: str | None = None
+) -> ForgeSettings:
+    return ForgeSettings(provider, host, repository)
 
 
 HUB = Address("github", "https", "github.com", "acme/models", "https://api.github.com")
@@ -46,7 +44,7 @@ HUB = Address("github", "https", "github.com", "acme/models", "https://api.githu
     ],
 )
 def test_every_form_that_git_takes(origin: str) -> None:
-    found = find_address(Forge(), origin, {})
+    found = find_address(settings(), origin, {})
     assert found == HUB
     assert (found.web, found.page) == ("https://github.com", "https://github.com/acme/models")
 
@@ -62,7 +60,7 @@ def test_every_form_that_git_takes(origin: str) -> None:
     ],
 )
 def test_gitlab_has_groups_in_groups(origin: str, host: str, repository: str) -> None:
-    found = find_address(Forge("gitlab"), origin, {})
+    found = find_address(settings("gitlab"), origin, {})
     assert (found.host, found.repository) == (host, repository)
     assert found.api == f"https://{host}/api/v4"
 
@@ -77,12 +75,12 @@ def test_gitlab_has_groups_in_groups(origin: str, host: str, repository: str) ->
     ],
 )
 def test_where_other_servers_have_their_api(host: str, api: str) -> None:
-    assert find_address(Forge(), f"https://{host}/acme/models", {}).api == api
+    assert find_address(settings(), f"https://{host}/acme/models", {}).api == api
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "forge.localhost"])
 def test_http_to_this_machine_alone(host: str) -> None:
-    found = find_address(Forge(), f"http://{host}/acme/models", {})
+    found = find_address(settings(), f"http://{host}/acme/models", {})
     assert found == Address("github", "http", host, "acme/models", f"http://{host}/api/v3")
     assert found.web == f"http://{host}"
 
@@ -92,15 +90,15 @@ def test_http_to_this_machine_alone(host: str) -> None:
 )
 def test_no_http_to_other_machines(host: str) -> None:
     with pytest.raises(ConfigError, match="unencrypted") as caught:
-        find_address(Forge(), f"http://dan:s3cret@{host}/acme/models", {})
+        find_address(settings(), f"http://dan:s3cret@{host}/acme/models", {})
     assert "s3cret" not in f"{caught.value} {caught.value.hint}"
     assert not is_loopback(host)
 
 
 def test_settings_go_before_the_origin() -> None:
     """``origin`` may be a fork, and may call the server by a name of one's own."""
-    settings = Forge(host="GitHub.Example.com", repository="acme/models")
-    found = find_address(settings, "git@work:dan/models.git", {})
+    chosen = settings(host="GitHub.Example.com", repository="acme/models")
+    found = find_address(chosen, "git@work:dan/models.git", {})
     assert found == Address(
         "github", "https", "github.example.com", "acme/models", "https://github.example.com/api/v3"
     )
@@ -108,7 +106,7 @@ def test_settings_go_before_the_origin() -> None:
 
 def test_settings_of_another_server_do_not_make_it_http() -> None:
     with pytest.raises(ConfigError, match="unencrypted"):
-        find_address(Forge(host="github.example.com"), "http://127.0.0.1:8080/acme/models", {})
+        find_address(settings(host="github.example.com"), "http://127.0.0.1:8080/acme/models", {})
 
 
 @pytest.mark.parametrize(
@@ -135,7 +133,7 @@ def test_settings_of_another_server_do_not_make_it_http() -> None:
 )
 def test_what_is_no_address(origin: str | None, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        find_address(Forge(), origin, {})
+        find_address(settings(), origin, {})
     assert message in caught.value.message
     assert caught.value.hint
 
@@ -145,7 +143,7 @@ def test_what_is_no_address(origin: str | None, message: str) -> None:
 )
 def test_a_host_that_is_none(host: str) -> None:
     with pytest.raises(ConfigError, match=r"forge\.host"):
-        find_address(Forge(host=host), "https://github.com/acme/models", {})
+        find_address(settings(host=host), "https://github.com/acme/models", {})
 
 
 @pytest.mark.parametrize(
@@ -157,19 +155,21 @@ def test_a_host_that_is_none(host: str) -> None:
 )
 def test_ci_says_where_its_own_api_is(provider: str, server: str, api: str, path: str) -> None:
     told = {server: "https://forge.example.com", api: f"https://forge.example.com{path}/"}
-    own = find_address(Forge(provider), "https://forge.example.com/acme/models", told)
+    own = find_address(settings(provider), "https://forge.example.com/acme/models", told)
     assert own.api == f"https://forge.example.com{path}"
-    other = find_address(Forge(provider), "https://other.example.com/acme/models", told)
+    other = find_address(settings(provider), "https://other.example.com/acme/models", told)
     assert other.api.startswith("https://other.example.com/api/")
     with pytest.raises(ConfigError, match=api):
         find_address(
-            Forge(provider), "https://forge.example.com/acme/models", told | {api: "http://forge.example.com"}
+            settings(provider),
+            "https://forge.example.com/acme/models",
+            told | {api: "http://forge.example.com"},
         )
 
 
 def test_an_api_without_its_server_says_nothing() -> None:
     told = {"GITHUB_API_URL": "https://evil.example/api"}
-    assert find_address(Forge(), "https://github.com/acme/models", told) == HUB
+    assert find_address(settings(), "https://github.com/acme/models", told) == HUB
 
 
 def test_which_forge_a_server_is() -> None:

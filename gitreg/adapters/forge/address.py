@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+from gitreg.core.manifest import ForgeSettings
 from gitreg.errors import ConfigError
 
 GITHUB = "github"
@@ -39,25 +39,6 @@ _URL = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#]*)/*(?P<path>.*)\Z", re.DOTALL | re.IGNORECASE
 )
 _SAY = "say forge.host and forge.repository in gitreg.yaml"
-
-
-class Settings(Protocol):
-    """What ``forge`` in ``gitreg.yaml`` says."""
-
-    @property
-    def provider(self) -> str:
-        """``github`` or ``gitlab``."""
-        ...
-
-    @property
-    def host(self) -> str | None:
-        """The server, perhaps with a port; None: that of ``origin``."""
-        ...
-
-    @property
-    def repository(self) -> str | None:
-        """The repository's full name there; None: that of ``origin``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +75,14 @@ class _Remote:
     path: str
 
 
-def find_address(settings: Settings, origin: str | None, environment: Mapping[str, str]) -> Address:
+def find_address(settings: ForgeSettings, origin: str | None, environment: Mapping[str, str]) -> Address:
     """The repository in which change requests live.
 
     What the settings say goes before what ``origin``'s URL says: a person's ``origin`` may be a fork, or call the
     server by another name of their ``ssh`` configuration. What the settings leave open is read off the URL.
 
     Args:
-        settings: ``forge`` in ``gitreg.yaml``.
+        settings: ``forge`` in ``gitreg.yaml``, of a hosted forge.
         origin: the URL of the remote ``origin`` as git uses it; None if there is no such remote.
         environment: may say where the API is (``GITHUB_API_URL``, ``CI_API_V4_URL``), for the server that it names
             (``GITHUB_SERVER_URL``, ``CI_SERVER_URL``) and for no other. See
