@@ -207,7 +207,7 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
         repository=opened.repository,
         root=opened.root,
         branch=opened.branch,
-        make_forge=lambda: make_forge(opened.repository, opened.branch),
+        make_forge=lambda: make_forge(opened, options.warn),
         open_store=lambda snapshot: open_store(opened, snapshot, options.remote),
         load_schemas=load_schemas,
         find_signer=lambda: find_signer(opened.repository, options.key),
@@ -218,12 +218,26 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     )
 
 
-def make_forge(repository: GitRepository, trunk: str) -> Forge:
+def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) -> Forge:
+    """Where the registry's change requests live: its branch says, so that no change chooses who judges it.
+
+    Raises:
+        ConfigError: it is a hosted forge, and nothing says which, or there is no token for it.
+    """
+    from gitreg.wiring.forge import hosted_forge, settings
+
+    provider = settings(opened).provider
+    return local_forge(opened) if provider == "local" else hosted_forge(opened, provider, warn)
+
+
+def local_forge(opened: Opened) -> Forge:
     """The embedded forge, on the repository's hub."""
     from gitreg.adapters.forge.finished import Finished
     from gitreg.adapters.forge.local import LocalForge
 
-    return LocalForge(repository, trunk, Finished(repository.common_dir / "gitreg" / "finished-requests"))
+    repository = opened.repository
+    finished = Finished(repository.common_dir / "gitreg" / "finished-requests")
+    return LocalForge(repository, opened.branch, finished)
 
 
 def open_worktree(repository: GitRepository) -> Tree:
