@@ -65,13 +65,17 @@ class Ran:
 
 @dataclass
 class Act:
-    """A machine that runs workflows for one repository of a forge at ``server``."""
+    """A machine that runs workflows for one repository of a forge at ``server``.
+
+    ``whole``: the action's commit has gitreg, too, as on GitHub; else its action alone.
+    """
 
     home: Path
     server: str
     repository: str
     token: str = "a-secret-token"
     api: str | None = None
+    whole: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -148,7 +152,10 @@ class Act:
         own = self.home / "own"
         if not own.exists():
             shutil.copytree(ACTION, own / ".github" / "actions" / "gitreg")
-            shutil.copy(ROOT / "pyproject.toml", own)
+            for file in ("pyproject.toml", "README.md", "LICENSE"):
+                shutil.copy(ROOT / file, own)
+            for folder in ("gitreg", "schemas", "example-registry") if self.whole else ():
+                shutil.copytree(ROOT / folder, own / folder, ignore=shutil.ignore_patterns("__pycache__"))
         return own
 
 

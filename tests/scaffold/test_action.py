@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -22,6 +23,7 @@ branch: main
 """,
     "policy.yaml": "apiVersion: gitreg/v1\nkind: Policy\nrules: {owners: []}\nstages: []\n",
 }
+SHOW = 'for file in *.json *.sarif; do echo; echo "== $file"; cat "$file"; done 2>/dev/null || true'
 
 
 def git(folder: Path, *args: str) -> str:
@@ -43,8 +45,10 @@ class Ground:
         git(self.work, "config", "user.email", "dan@example.com")
         self.files = {f"reg/{path}": text for path, text in GOOD.items()}
 
-    def run(self, inputs: dict[str, str], event: str = "push", ref: str = "refs/heads/main") -> Ran:
-        """Runs a workflow with a step of the action, and one behind it that shows what there is."""
+    def run(
+        self, inputs: dict[str, str], event: str = "push", ref: str = "refs/heads/main", then: str = SHOW
+    ) -> Ran:
+        """Runs a workflow with a step of the action, and one behind it: by default that shows the reports."""
         steps = [
             {"uses": "actions/checkout@" + "1" * 40, "with": {"persist-credentials": False}},
             {"run": 'echo "said before" >>"$GITHUB_STEP_SUMMARY"'},
@@ -53,10 +57,7 @@ class Ground:
                 "uses": f"acme/gitreg/.github/actions/gitreg@{COMMIT}",
                 "with": {"version": "installed", "directory": "reg"} | inputs,
             },
-            {
-                "if": "always()",
-                "run": 'for file in *.json *.sarif; do echo; echo "== $file"; cat "$file"; done 2>/dev/null || true',
-            },
+            {"if": "always()", "run": then},
         ]
         job = {"runs-on": "ubuntu-latest", "steps": steps}
         text = yaml.safe_dump({"on": event, "jobs": {"gitreg": job}}, width=10_000)
@@ -128,3 +129,28 @@ def test_the_token_is_in_no_log(ground: Ground) -> None:
     ran = ground.run({"command": "validate"})
     assert ran.ok
     assert "verysecret" not in ran.log
+
+
+def test_by_default_gitreg_is_installed_from_the_actions_own_commit(ground: Ground) -> None:
+    """No index is asked: what pip would fetch is there already. The rest is as on GitHub."""
+    ground.act.whole = True
+    ground.act.environment |= {
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # so pip spells: no isolation
+        "PYTHONPATH": "",
+    }
+    # A module of the workspace must not be what Python takes for its own.
+    ground.files |= {
+        f"{name}.py": "raise SystemExit('hijacked')\n" for name in ("pip", "venv", "gitreg", "yaml")
+    }
+    then = """\
+    echo "found $(command -v gitreg)"
+    git config --global user.name Dan; git config --global user.email dan@example.com
+    gitreg init "$RUNNER_TEMP/new" --forge github --account dan-gh --action acme/gitreg@%s
+    """
+    ran = ground.run({"command": "validate", "version": ""}, then=then % COMMIT)
+    assert ran.ok, ran.log
+    assert "hijacked" not in ran.log
+    assert re.search(r"found .*/tmp/gitreg-venv/bin/gitreg$", ran.printed, re.MULTILINE), ran.printed
+    assert "Began the registry new" in ran.printed  # so the templates are in the package
