@@ -112,6 +112,14 @@ class Repository(Protocol):
         """Brings over the hub's branches and ``refs/gitreg/*``. Nothing to do where the hub is this repository."""
         ...
 
+    def fetch_commit(self, ref: str, oid: str) -> None:
+        """Brings over the commit ``oid`` that the hub's ``ref`` names (``refs/pull/1/head``), under no name here.
+
+        Raises:
+            Undecided: ``ref`` does not name it any more, or the hub does not answer.
+        """
+        ...
+
     def resolve(self, rev: str) -> str:
         """The commit that ``rev`` names. Raises NotFound; ConfigError if the branch is unborn."""
         ...

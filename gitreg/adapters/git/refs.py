@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from gitreg.adapters.git.run import Done, attempt, failure, redact, run
 from gitreg.core.ports import RefUpdate
-from gitreg.errors import Bug, GitregError, LostRace, Refused
+from gitreg.errors import Bug, GitregError, LostRace, Refused, Undecided
 
 _OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
@@ -145,6 +145,8 @@ def _remote_words(stderr: str) -> list[str]:
 #: How often others may fetch into the same repository first, and the longest pause before each further attempt.
 _FETCHES = 20
 _PAUSE = 0.2
+# An empty --refmap: what the person's own configuration fetches is not touched.
+_QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=")
 
 
 def fetch(folder: str, refspecs: Sequence[str], remote: Callable[[], str]) -> None:
@@ -157,17 +159,8 @@ def fetch(folder: str, refspecs: Sequence[str], remote: Callable[[], str]) -> No
         LostRace: others were first time and again.
         Undecided: the other side could not be reached.
     """
-    # An empty --refmap: what the person's own configuration fetches is not touched.
-    options = [
-        "--quiet",
-        "--prune",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-recurse-submodules",
-        "--refmap=",
-    ]
     for attempted in range(1, _FETCHES + 1):
-        done = attempt(["fetch", *options, "--end-of-options", "origin", *refspecs], folder)
+        done = attempt(["fetch", "--prune", *_QUIETLY, "--end-of-options", "origin", *refspecs], folder)
         if done.code == 0:
             return
         if not _LOCKED.search(done.stderr) or _HOPELESS.search(done.stderr):
@@ -176,6 +169,19 @@ def fetch(folder: str, refspecs: Sequence[str], remote: Callable[[], str]) -> No
             _pause()
     told = next(line for line in redact(done.stderr).splitlines() if _LOCKED.search(line))
     raise LostRace(f"others fetch from {remote()} here all the time: {told}", "try again")
+
+
+def bring(folder: str, ref: str, remote: Callable[[], str]) -> None:
+    """Brings over what one ref of ``origin`` names; no ref here moves.
+
+    Raises:
+        Undecided: the other side has no such ref, or could not be reached.
+    """
+    done = attempt(["fetch", *_QUIETLY, "--end-of-options", "origin", ref], folder)
+    if "couldn't find remote ref" in done.stderr:
+        raise Undecided(f"{remote()} has no {ref}", "try again")
+    if done.code:
+        raise failure(done.stderr, remote())
 
 
 def _pause() -> None:

@@ -155,6 +155,15 @@ class GitRepository(Repository):
             return
         refs.fetch(self._folder, _FETCHED, self._remote_name)
 
+    def fetch_commit(self, ref: str, oid: str) -> None:
+        """See :class:`gitreg.core.ports.Repository`. Nothing is asked for what is here: a commit never changes."""
+        if not (refs.is_ref(ref) and refs.is_oid(oid)):
+            raise Bug(f"{ref!r} and {oid!r} name no commit to fetch")
+        if self._commit_named(oid) is None and self.has_origin:
+            refs.bring(self._folder, ref, self._remote_name)
+        if self._commit_named(oid) is None:
+            raise Undecided(f"{ref} is not at {oid} any more", "try again")
+
     def resolve(self, rev: str) -> str:
         """The commit that ``rev`` names: as git reads it, else as a branch of ``origin``.
 
