@@ -6,6 +6,7 @@ and merges come from git: a push makes a new version and, where the project says
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -46,15 +47,21 @@ class FakeGitLab(GitHost):
         """Somebody new, with ``LOGIN@example.com`` where no address is given."""
         return self.add_account(login, *(emails or (f"{login}@example.com",)), kind=kind)
 
-    def add_project(self, full_name: str, *, private: bool = True, **access: str) -> Hosted:
-        """A project (subgroups are fine) with its members and their roles; its main branch is protected."""
-        bare = Bare.create(self.root / f"{full_name}.git")
+    def add_project(
+        self, full_name: str, *, private: bool = True, template: Path | None = None, **access: str
+    ) -> Hosted:
+        """A project (subgroups are fine) with its members and their roles; its main branch is protected.
+
+        Pushes are held to that only where the project is guarded. ``template`` is a bare repository to begin with.
+        """
+        path = self.root / f"{full_name}.git"
+        if template is not None:
+            shutil.copytree(template, path)
+        bare = Bare(path) if template is not None else Bare.create(path)
         bare.text("config", "receive.hideRefs", "refs/merge-requests")
         repository = Hosted(full_name, self.next_id(), bare, private, access=dict(access))
         self._settings[full_name.lower()] = Settings(protections={"main": Protection()})
-        self.adopt(repository)
-        self.guard(repository)
-        return repository
+        return self.adopt(repository)
 
     def settings(self, repository: Hosted) -> Settings:
         """What the project sets, and what happened there."""

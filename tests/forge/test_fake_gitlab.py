@@ -32,6 +32,7 @@ def host(tmp_path: Path) -> Iterator[FakeGitLab]:
 def project(host: FakeGitLab) -> Hosted:
     made = host.add_project(NAME, alice="maintainer", bob="developer", rita="reporter")
     change(host, made, "main", None, "README", "a registry\n")
+    host.guard(made)
     return made
 
 
