@@ -18,7 +18,7 @@ from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import ArtifactStore, Forge, Progress, Signer, Tree
+from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
@@ -94,10 +94,21 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     from gitreg.adapters.git.clone import open_url
 
     cache = os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
-    clone = open_url(url, os.path.join(cache, "clones"))
+    clone = open_url(url, os.path.join(cache, "clones"), _credentials(None))
     if clone.warning:
         options.warn(clone.warning)
     return _opened(clone.repository, folder or None)
+
+
+def _credentials(opened: Opened | None) -> Credentials:
+    """What git shows a web server; it is looked up when a server asks."""
+
+    def look_up(scheme: str, host: str) -> Credential | None:
+        from gitreg.wiring.forge import credential
+
+        return credential(opened, scheme, host)
+
+    return look_up
 
 
 def _opened(repository: GitRepository, root: str | None, inside: str = "") -> Opened:
@@ -184,6 +195,7 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     """Everything that a flow works with."""
     from gitreg.flows.workspace import NoProgress, Workspace
 
+    opened.repository.credentials = _credentials(opened)
     return Workspace(
         repository=opened.repository,
         root=opened.root,
