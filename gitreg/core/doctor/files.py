@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from gitreg.core.doctor.point import Point, unread
 from gitreg.core.ports import Tree, Unread
+from gitreg.core.scaffold.files import GITLAB_JOBS, GITLAB_MAIN, TEMPLATES, includes_jobs
 
-#: The definition of the gate, and the file that makes the forge read it.
-GATES = {
-    "github": (".github/workflows/gitreg-verify.yml",),
-    "gitlab": (".gitlab-ci.yml", ".gitlab/gitreg.yml"),
-}
+#: The files without which the forge runs no gate.
+GATES = {"github": (TEMPLATES["github"]["github/gitreg-verify.yml"],), "gitlab": (GITLAB_MAIN, GITLAB_JOBS)}
 _SCAFFOLD = "gitreg forge scaffold writes it; commit it by a change request"
 
 
@@ -33,6 +31,11 @@ def _gate(provider: str, tree: Tree, elsewhere: bool) -> Point:
     missing = [path for path in GATES[provider] if tree.read(path) is None]
     if missing:
         return Point("gate", False, f"{missing[0]} is not on the branch", _SCAFFOLD, needed=not elsewhere)
+    if provider == "gitlab" and not includes_jobs(tree):
+        fix = f"add to it  include: [{{local: {GITLAB_JOBS}}}]"
+        return Point(
+            "gate", False, f"{GITLAB_MAIN} does not include {GITLAB_JOBS}", fix, needed=not elsewhere
+        )
     return Point("gate", True, f"{GATES[provider][-1]} is on the branch", needed=not elsewhere)
 
 

@@ -16,12 +16,8 @@ from functools import reduce
 
 from gitreg.core.doctor.point import Point, unread
 from gitreg.core.ports import BranchRules, GithubSettings, RequiredCheck, Unread
-
-#: The name of the check that must be green.
-CHECK = "gitreg"
-#: GitHub Actions as an App on GitHub's own servers: ``GET /apps/github-actions``. A server of one's own numbers its
-#: Apps itself (https://docs.github.com/rest/apps/apps#get-an-app).
-ACTIONS_APP = 15368
+from gitreg.core.scaffold.files import RULESET
+from gitreg.core.scaffold.ruleset import ACTIONS_APP, CHECK
 
 _RULESET = (
     "gitreg forge scaffold writes .github/gitreg-ruleset.json; import it under Settings, Rules, Rulesets"
@@ -41,7 +37,7 @@ class _Demand:
     is_met: Callable[[BranchRules], bool]
     yes: str
     no: str
-    fix: str = _RULESET
+    fix: str = _IMPORT
     hidden: Unread | None = None
 
 
@@ -153,7 +149,7 @@ def _demands(facts: GithubSettings) -> list[_Demand]:
 
 
 def _check(facts: GithubSettings) -> _Demand:
-    own = _numbers_apps_itself(facts.host)
+    own = _numbers_apps_itself(facts.host)  # then which App is GitHub Actions is not known
     bound = "an App; which one is not known on this server" if own else "GitHub Actions"
     return _Demand(
         "required check",
@@ -164,6 +160,7 @@ def _check(facts: GithubSettings) -> _Demand:
 
 
 def _numbers_apps_itself(host: str) -> bool:
+    """``ACTIONS_APP`` is the number on GitHub's own servers (https://docs.github.com/rest/apps/apps#get-an-app)."""
     return host != "github.com" and not host.endswith(".ghe.com")
 
 
