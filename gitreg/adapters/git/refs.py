@@ -185,9 +185,7 @@ def fetch(
     raise LostRace(f"others fetch from {remote()} here all the time: {told}", "try again")
 
 
-def bring(
-    folder: str, ref: str, remote: Callable[[], str], credentials: Credentials | None = None
-) -> None:
+def bring(folder: str, ref: str, remote: Callable[[], str], credentials: Credentials | None = None) -> None:
     """Brings over what one ref of ``origin`` names; no ref here moves.
 
     Raises:

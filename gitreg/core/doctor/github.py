@@ -19,9 +19,7 @@ from gitreg.core.ports import BranchRules, GithubSettings, RequiredCheck, Unread
 from gitreg.core.scaffold.files import RULESET
 from gitreg.core.scaffold.ruleset import ACTIONS_APP, CHECK
 
-_RULESET = (
-    "gitreg forge scaffold writes .github/gitreg-ruleset.json; import it under Settings, Rules, Rulesets"
-)
+_IMPORT = f"gitreg forge scaffold writes {RULESET}; import that under Settings, Rules, Rulesets"
 _ADMIN = "let an administrator of the repository run gitreg doctor --forge"
 _ACTIONS = "Settings, Actions, General, Workflow permissions"
 

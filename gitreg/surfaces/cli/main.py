@@ -44,6 +44,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "check:validate",
         "audit": "check:audit",
         "hook": "hook:hook",
+        "doctor": "doctor:doctor",
         "forge": "forge:forge",
         "policy": "policy:policy",
     },
