@@ -426,7 +426,8 @@ class Conversation:
     asked to be merged when this was read. ``author`` opened it; ``hands`` are all who had a part in it, the author too.
     ``reviews`` are all decisions, oldest first. Those from before ``since`` (UTC) are void: the branch was forced, or
     another base chosen. ``writers`` are those of the reviewers who may write to the repository. ``run`` is the one that
-    opened it for somebody. ``problems`` say what could not be found out; then no review decides anything.
+    opened it for somebody. ``void`` says why no review counts here at all, if none does (signed statements still do);
+    ``problems`` say what could not be found out, so that no approval decides anything.
     """
 
     provider: str
@@ -437,6 +438,7 @@ class Conversation:
     since: datetime | None = None
     writers: frozenset[str] = frozenset()
     run: DispatchedRun | None = None
+    void: str | None = None
     problems: tuple[str, ...] = ()
 
 

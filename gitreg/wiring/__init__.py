@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref as weak
 
 from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
@@ -101,12 +102,18 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
 
 
 def _credentials(opened: Opened | None) -> Credentials:
-    """What git shows a web server; it is looked up when a server asks."""
+    """What git shows a web server; it is looked up when a server asks.
+
+    The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
+    """
+    kept = weak(opened.repository) if opened else None
+    root, branch = (opened.root, opened.branch) if opened else ("", "")
 
     def look_up(scheme: str, host: str) -> Credential | None:
         from gitreg.wiring.forge import credential
 
-        return credential(opened, scheme, host)
+        repository = kept() if kept else None
+        return credential(Opened(repository, root, branch) if repository else None, scheme, host)
 
     return look_up
 
@@ -200,7 +207,7 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
         repository=opened.repository,
         root=opened.root,
         branch=opened.branch,
-        make_forge=lambda: make_forge(opened.repository, opened.branch),
+        make_forge=lambda: make_forge(opened, options.warn),
         open_store=lambda snapshot: open_store(opened, snapshot, options.remote),
         load_schemas=load_schemas,
         find_signer=lambda: find_signer(opened.repository, options.key),
@@ -211,12 +218,26 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     )
 
 
-def make_forge(repository: GitRepository, trunk: str) -> Forge:
+def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) -> Forge:
+    """Where the registry's change requests live: its branch says, so that no change chooses who judges it.
+
+    Raises:
+        ConfigError: it is a hosted forge, and nothing says which, or there is no token for it.
+    """
+    from gitreg.wiring.forge import hosted_forge, settings
+
+    provider = settings(opened).provider
+    return local_forge(opened) if provider == "local" else hosted_forge(opened, provider, warn)
+
+
+def local_forge(opened: Opened) -> Forge:
     """The embedded forge, on the repository's hub."""
     from gitreg.adapters.forge.finished import Finished
     from gitreg.adapters.forge.local import LocalForge
 
-    return LocalForge(repository, trunk, Finished(repository.common_dir / "gitreg" / "finished-requests"))
+    repository = opened.repository
+    finished = Finished(repository.common_dir / "gitreg" / "finished-requests")
+    return LocalForge(repository, opened.branch, finished)
 
 
 def open_worktree(repository: GitRepository) -> Tree:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scaffold_kit import ACTION, COMMIT, ROOT
+from scaffold_kit import ACTION, ROOT
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 #: By the repository of each action that is replaced: its stand-in.
@@ -164,6 +164,5 @@ def _options(option: str, values: Mapping[str, str]) -> list[str]:
 
 
 def with_this_gitreg(text: str) -> str:
-    """A workflow whose steps use the gitreg on the PATH: an installation of its own takes seconds."""
-    pin = re.compile(rf"^( +)uses: acme/gitreg/\.github/actions/gitreg@{COMMIT}\n +with:\n", re.MULTILINE)
-    return pin.sub(lambda found: f"{found[0]}{found[1]}  version: installed\n", text)
+    """A workflow that uses the gitreg on the PATH: an installation of its own takes seconds."""
+    return text.replace('version: ""', "version: installed")

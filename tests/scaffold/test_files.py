@@ -221,6 +221,16 @@ def test_the_teams_own_steps_survive_an_update() -> None:
     assert made(present={path: updated}, source=newer)[path] == updated
 
 
+def test_the_teams_own_runner_and_image_survive_an_update() -> None:
+    path = ".github/workflows/gitreg-verify.yml"
+    edited = made()[path].replace("runs-on: ubuntu-latest", "runs-on: [self-hosted, ml]")
+    edited = edited.replace('version: ""', "version: installed")
+    kept = made(present={path: edited}, source=parse_source("acme/gitreg@" + "e" * 40))
+    jobs = workflow(kept, "verify")["jobs"].values()
+    assert [job["runs-on"] for job in jobs] == [["self-hosted", "ml"]] * 2
+    assert [job["steps"][-1]["with"]["version"] for job in jobs] == ["installed"] * 2
+
+
 def test_what_is_changed_outside_of_the_teams_parts_is_put_right() -> None:
     path = ".github/workflows/gitreg-verify.yml"
     weaker = made()[path].replace("    name: gitreg\n", "    name: gitreg\n    if: false\n")

@@ -15,7 +15,7 @@ from datetime import datetime
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.github_api import GithubApi, Json, Unknown
 from gitreg.adapters.forge.github_extras import ask_reviewers, put_labels, rerun_failed
-from gitreg.adapters.forge.github_merge import land
+from gitreg.adapters.forge.github_merge import demand_mergeable, land
 from gitreg.adapters.forge.github_pulls import (
     MOST_TITLE,
     bounded,
@@ -261,19 +261,20 @@ class GithubForge(SignedForge):
     # --- ending
 
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> str:
-        """Lets GitHub merge, if it makes a merge of the same tree; see :func:`gitreg.adapters.forge.github_merge.land`.
+        """Lets GitHub merge, if it makes a merge of the same tree.
 
         Raises:
             LostRace: the target, the branch or the request is not what it was when ``request`` was read.
             Refused: the request is not open, or GitHub's rules for the branch say no, or it would merge otherwise.
             Undecided: GitHub has not tried the merge in time.
         """
-        pull = self._unchanged(request)
-        marks = run_marks(str(pull.get("body") or ""), {}, self.api.address)
-        told = bounded(body, marks)
-        if not same_text(str(pull.get("body") or ""), told):
+        pull, judged = self._unchanged(request), self._repository.commit(commit)
+        demand_mergeable(self.api, self._repository, request, judged, base)
+        old = str(pull.get("body") or "")
+        told = bounded(body, run_marks(old, {}, self.api.address))
+        if not same_text(old, told):
             self._edited(pull, body=told)
-        landed = land(self.api, self._repository, request, self._repository.commit(commit), base)
+        landed = land(self.api, self._repository, request, judged, base)
         self._delete_branch(request, pull)
         return landed
 

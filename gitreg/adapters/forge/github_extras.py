@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitreg.adapters.forge.github_api import GithubApi, Json
+from gitreg.adapters.forge.github_api import GithubApi, Json, Unknown
 from gitreg.errors import GitregError, Refused
 
 #: Of labels that gitreg makes: https://docs.github.com/en/rest/issues/labels
@@ -82,7 +82,10 @@ def rerun_failed(api: GithubApi, head: str) -> str | None:
     """
     query = {"event": "pull_request", "head_sha": head, "per_page": "1"}
     path = f"{api.root}/actions/workflows/{WORKFLOW}/runs"
-    runs = api.get("look for the run of the gate", path, **query)["workflow_runs"]
+    try:
+        runs = api.get("look for the run of the gate", path, **query)["workflow_runs"]
+    except Unknown:  # no such workflow, or it never ran
+        return None
     if not runs or runs[0].get("conclusion") not in _FAILED:
         return None
     api.send("run the gate again", "POST", f"{api.root}/actions/runs/{runs[0]['id']}/rerun-failed-jobs")

@@ -17,30 +17,43 @@ ATTEMPTS = 8
 PAUSE = 0.4
 
 
-def land(api: GithubApi, repository: Repository, request: ChangeRequest, judged: Commit, base: str) -> str:
-    """Merges ``request`` into its target, which is at ``base``, as GitHub does; returns the commit that landed.
-
-    ``judged`` is the merge as gitreg made it; GitHub's has its tree and its message.
+def demand_mergeable(
+    api: GithubApi, repository: Repository, request: ChangeRequest, judged: Commit, base: str
+) -> None:
+    """Makes sure that GitHub's own merge of ``request`` into ``base`` has the tree of ``judged``, gitreg's merge.
 
     Raises:
         LostRace: the target or the branch has moved. Undecided: GitHub has not tried the merge in time.
-        Refused: GitHub does not merge, or would make another tree; or it has made one all the same.
+        Refused: it conflicts, or GitHub would make another tree.
     """
     repository.fetch()
-    _demand_base(repository, request, base)
-    _demand_same(_tried(api, repository, request, base), judged, request)
-    landed = repository.commit(_fetched(repository, request, _merged(api, request, judged)))
-    if landed.tree != judged.tree or landed.parents[:1] != (base,):
-        raise Refused(
-            f"#{request.id} has landed as {landed.oid}, which is not what was judged: the base moved meanwhile",
-            "look at it with gitreg audit, and let GitHub require branches to be up to date (docs/github.md)",
-        )
-    return landed.oid
-
-
-def _demand_base(repository: Repository, request: ChangeRequest, base: str) -> None:
     if repository.hub_ref(f"refs/heads/{request.target}") != base:
         raise LostRace(f"{request.target} has moved meanwhile", "try again")
+    tried = _tried(api, repository, request, base)
+    if tried.tree != judged.tree:
+        raise Refused(
+            f"GitHub would merge #{request.id} to another tree ({tried.tree}) than was judged ({judged.tree})",
+            "rebase the branch on its target, so that there is nothing to merge",
+        )
+
+
+def land(api: GithubApi, repository: Repository, request: ChangeRequest, judged: Commit, base: str) -> str:
+    """Lets GitHub merge ``request`` into its target, with the message of ``judged``; returns the commit that landed.
+
+    Raises:
+        LostRace: the target or the branch has moved.
+        Refused: GitHub does not merge; it says why. Or what has landed is not what was judged.
+    """
+    oid = _merged(api, request, judged)
+    repository.fetch()
+    repository.fetch_commit(f"refs/heads/{request.target}", oid)
+    landed = repository.commit(oid)
+    if landed.tree != judged.tree or landed.parents != (base, request.head):
+        raise Refused(
+            f"#{request.id} has landed as {oid}, which is not what was judged: the base moved meanwhile",
+            "look at it with gitreg audit, and let GitHub require branches to be up to date (docs/github.md)",
+        )
+    return oid
 
 
 def _tried(api: GithubApi, repository: Repository, request: ChangeRequest, base: str) -> Commit:
@@ -77,14 +90,6 @@ def _try_of(repository: Repository, request: ChangeRequest, pull: Json) -> Commi
         return None
 
 
-def _demand_same(tried: Commit, judged: Commit, request: ChangeRequest) -> None:
-    if tried.tree != judged.tree:
-        raise Refused(
-            f"GitHub would merge #{request.id} to another tree ({tried.tree}) than was judged ({judged.tree})",
-            "rebase the branch on its target, so that there is nothing to merge",
-        )
-
-
 def _merged(api: GithubApi, request: ChangeRequest, judged: Commit) -> str:
     """Asks GitHub to merge; returns the commit. If the answer is lost, what has become of the request tells."""
     title, _, message = judged.message.partition("\n")
@@ -110,9 +115,3 @@ def _landed_all_the_same(api: GithubApi, request: ChangeRequest, error: GitregEr
     if not pull.get("merged") or pull["head"]["sha"] != request.head:
         raise error
     return str(pull["merge_commit_sha"])
-
-
-def _fetched(repository: Repository, request: ChangeRequest, oid: str) -> str:
-    repository.fetch()
-    repository.fetch_commit(f"refs/heads/{request.target}", oid)
-    return oid

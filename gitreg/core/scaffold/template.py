@@ -12,6 +12,10 @@ _TOKEN = re.compile(r"__([A-Z]+)__")
 _PART = re.compile(
     r"^(?P<open>[ ]*# yours \((?P<name>[a-z]+)\).*\n)(?P<body>(?:.*\n)*?)(?P<close>[ ]*# end\n)", re.MULTILINE
 )
+#: A value that belongs to them: ``runs-on: ubuntu-latest # yours (runner)``.
+_LINE = re.compile(
+    r"^(?P<key> *[\w-]+: )(?P<value>\S.*?)(?P<mark> # yours \((?P<name>[a-z]+)\).*)$", re.MULTILINE
+)
 
 
 class Script(str):
@@ -45,6 +49,8 @@ def _shown(value: str | Sequence[str]) -> str:
 
 
 def keep_parts(new: str, old: str | None) -> str:
-    """``new`` with the parts that belong to the team as they are in ``old``, where it has them."""
-    kept = {found["name"]: found["body"] for found in _PART.finditer(old or "")}
-    return _PART.sub(lambda f: f["open"] + kept.get(f["name"], f["body"]) + f["close"], new)
+    """``new`` with the parts and values that belong to the team as they are in ``old``, where it has them."""
+    parts = {found["name"]: found["body"] for found in _PART.finditer(old or "")}
+    values = {found["name"]: found["value"] for found in reversed([*_LINE.finditer(old or "")])}
+    text = _LINE.sub(lambda f: f["key"] + values.get(f["name"], f["value"]) + f["mark"], new)
+    return _PART.sub(lambda f: f["open"] + parts.get(f["name"], f["body"]) + f["close"], text)
