@@ -113,7 +113,8 @@ class FakeGitHub(Acts, GitHost):
         if self.account(made.owner) is None:
             self.add_account(made.owner, kind="User" if made.parent else "Organization")
         # GitHub keeps refs/pull/ to itself: "deny updating a hidden ref".
-        bare.text("config", "receive.hideRefs", "refs/pull")
+        with (bare.path / "config").open("a") as config:
+            config.write("[receive]\n\thideRefs = refs/pull\n")
         self.adopt(made)
         return made
 

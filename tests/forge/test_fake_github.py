@@ -239,7 +239,6 @@ def test_a_squash_has_one_parent(acme: Team) -> None:
 
 def test_a_conflict_cannot_be_merged(acme: Team) -> None:
     number = acme.propose()
-    acme.git("checkout", "-q", "main")
     acme.commit("main", {"stage.yaml": "version: 7\n"}, "bo")
     acme.push("bo", "main")
     shown = acme.api("dan", "GET", f"~/pulls/{number}").body

@@ -15,8 +15,8 @@ from forge.github_kit import NAME, Team, ruleset, team
 # Tokens
 
 
-def test_git_takes_tokens(tmp_path: Path) -> None:
-    with team(tmp_path, private=True) as acme:
+def test_git_takes_tokens(template: Path, tmp_path: Path) -> None:
+    with team(template, tmp_path, private=True) as acme:
         github = acme.github
         assert "Repository not found." in acme.git(
             "ls-remote", github.remote(NAME, acme.tokens["mallory"]), check=False
@@ -30,8 +30,8 @@ def test_git_takes_tokens(tmp_path: Path) -> None:
         assert [push.login for push in github.pushes if push.ref == "refs/heads/x"] == ["github-actions[bot]"]
 
 
-def test_the_api_takes_tokens(tmp_path: Path) -> None:
-    with team(tmp_path, private=True) as acme:
+def test_the_api_takes_tokens(template: Path, tmp_path: Path) -> None:
+    with team(template, tmp_path, private=True) as acme:
         github = acme.github
         old = github.personal_token("dan", expires=github.now + timedelta(hours=1))
         assert acme.api(old, "GET", "~").headers["GitHub-Authentication-Token-Expiration"].endswith("UTC")
@@ -123,7 +123,6 @@ def test_a_merge_waits_for_review_check_and_base(acme: Team) -> None:
     assert "is expected." in refusal()
     acme.github.set_check(head, "gitreg", "success")
     acme.repo.rulesets.clear()
-    acme.git("checkout", "-q", "main")
     acme.commit("main", {"other": ""}, "bo")
     acme.push("bo", "main")
     acme.github.add_ruleset("bo", ruleset(strict_required_status_checks_policy=True))
@@ -243,8 +242,8 @@ def test_a_connection_is_lost_before_or_after_the_effect(acme: Team) -> None:
 # The vendor's description
 
 
-def test_what_github_does_not_describe_fails(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError) as caught, team(tmp_path) as acme:  # noqa: PT012
+def test_what_github_does_not_describe_fails(template: Path, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as caught, team(template, tmp_path) as acme:  # noqa: PT012
         number = acme.propose()
         assert acme.api("dan", "GET", "~/nonsense").status == 500
         assert acme.api("dan", "GET", "~/pulls?colour=red").status == 500
@@ -259,9 +258,14 @@ def test_what_github_does_not_describe_fails(tmp_path: Path) -> None:
         assert reason in str(caught.value)
 
 
-def test_an_answer_unlike_githubs_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_unlike_githubs_fails(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("forge.fake_github_repos.repository", lambda *args: {"id": "7"})
-    with pytest.raises(AssertionError, match="'archive_url' is a required property"), team(tmp_path) as acme:
+    with (
+        pytest.raises(AssertionError, match="'archive_url' is a required property"),
+        team(template, tmp_path) as acme,
+    ):
         assert acme.api("bo", "GET", "~").status == 500
 
 
