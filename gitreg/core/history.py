@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +67,20 @@ class Event:
             "what": self.what,
             "request": self.request,
         }
+
+
+#: What GitHub, gitreg and GitLab write into a merge's message, and GitHub into that of a squashed one.
+_NUMBERS = re.compile(
+    r"\AMerge (?:pull request|change) #([0-9]{1,15})\b|\A[^\n]* \(#([0-9]{1,15})\)(?:\n|\Z)"
+    r"|^See merge request [^\s!]*!([0-9]{1,15})$",
+    re.MULTILINE,
+)
+
+
+def request_named(message: str) -> str | None:
+    """The number of the request that a commit's message says it landed: a hint where to look, and no proof of it."""
+    found = _NUMBERS.search(message)
+    return next(filter(None, found.groups()), None) if found else None
 
 
 def _person(identity: Identity) -> dict[str, str]:

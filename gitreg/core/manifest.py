@@ -44,6 +44,8 @@ MAX_PINS = 10_000
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|[./](?=[A-Za-z0-9_-]))*\Z")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|[.-](?=[A-Za-z0-9]))*(?::[0-9]{1,5})?\Z")
+_REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_](?:[A-Za-z0-9_.-]|/(?=[A-Za-z0-9_.-]))*\Z")
 _FORMAT = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _FILE_STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
@@ -83,6 +85,15 @@ def _identity(value: object, where: Where) -> Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgeSettings:
+    """Where change requests live. ``host`` and ``repository`` (``owner/name``) default to what ``origin`` says."""
+
+    provider: str = "local"
+    host: str | None = None
+    repository: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """``gitreg.yaml``. ``enforcement`` says what keeps unverified changes off the branch: change ``requests`` (people
     merge only what verify passed), the pre-receive ``hook``, or nothing because one person works here (``solo``).
@@ -91,17 +102,21 @@ class Registry:
     id: str
     name: str
     branch: str
-    forge: str = "local"
+    forge: ForgeSettings = ForgeSettings()
     enforcement: str = "requests"
     scheme: str = INTEGER_SCHEME
     protected: tuple[str, ...] = ()
 
 
-def _forge(value: object, where: Where) -> str:
+def _forge(value: object, where: Where) -> ForgeSettings:
     fields = Fields(value, where)
-    provider = fields.take("provider", one_of("local"))
+    settings = ForgeSettings(
+        provider=fields.take("provider", one_of("local", "github", "gitlab")),
+        host=fields.maybe("host", matching(_HOST, "a host name", 255), None),
+        repository=fields.maybe("repository", matching(_REPOSITORY, "owner/name", 255), None),
+    )
     fields.done()
-    return provider
+    return settings
 
 
 def decode_registry(value: object) -> Registry:
@@ -112,7 +127,7 @@ def decode_registry(value: object) -> Registry:
         id=fields.take("id", matching(_UUID, "a UUID in lower case", 36)),
         name=fields.take("name", _short),
         branch=fields.take("branch", matching(_BRANCH, "a branch name", 100)),
-        forge=fields.maybe("forge", _forge, "local"),
+        forge=fields.maybe("forge", _forge, ForgeSettings()),
         enforcement=fields.maybe("enforcement", one_of("requests", "hook", "solo"), "requests"),
         scheme=fields.maybe("versions", _scheme, INTEGER_SCHEME),
         protected=fields.maybe("protected", array(text(500, 1), most=1000), ()),

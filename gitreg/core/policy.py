@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -67,14 +67,27 @@ class Person:
     keys: tuple[str, ...] = ()
     bot: bool = False
 
+    def account(self, provider: str) -> str | None:
+        """The person's name on a hosted forge."""
+        return {"github": self.github, "gitlab": self.gitlab}.get(provider)
+
+    def is_called(self, provider: str, account: str) -> bool:
+        """Whether an account on a hosted forge is this person's."""
+        own = self.account(provider)
+        return own is not None and own.casefold() == account.casefold()
+
 
 @dataclass(frozen=True, slots=True)
 class ApprovalNeed:
-    """``count`` persons of ``group`` must approve; an approval older than ``expire`` does not count."""
+    """``count`` persons of ``group`` must approve; an approval older than ``expire`` does not count.
+
+    ``signed``: only statements with an SSH signature count, and no reviews on a hosted forge.
+    """
 
     group: str
     count: int = 1
     expire: timedelta | None = None
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +279,15 @@ class Policy:
         """Whose SSH public key this is (type and base64, without comment)."""
         return next((p for p in self.people if any(_bare(k) == key for k in p.keys)), None)
 
+    def person_called(self, provider: str, account: str | None) -> Person | None:
+        """Whose account on a hosted forge this is. GitHub and GitLab do not tell upper from lower case in names."""
+        return next((p for p in self.people if account and p.is_called(provider, account)), None)
+
+    def accounts(self, provider: str, persons: Collection[str]) -> tuple[str, ...]:
+        """The accounts of some persons (ids) on a hosted forge, as the policy has them."""
+        found = (person.account(provider) for person in self.people if person.id in persons)
+        return tuple(account for account in found if account)
+
     @property
     def keys(self) -> frozenset[str]:
         """Everybody's SSH public keys (type and base64, without comment)."""
@@ -350,6 +372,7 @@ def _approval(value: object, where: Where) -> ApprovalNeed:
         group=fields.take("group", _identifier),
         count=fields.maybe("count", integer(1, 100), 1),
         expire=fields.maybe("expire", nullable(duration), None),
+        signed=fields.maybe("signed", boolean, False),
     )
     fields.done()
     return need

@@ -112,6 +112,14 @@ class Repository(Protocol):
         """Brings over the hub's branches and ``refs/gitreg/*``. Nothing to do where the hub is this repository."""
         ...
 
+    def fetch_commit(self, ref: str, oid: str) -> None:
+        """Brings over the commit ``oid`` that the hub's ``ref`` names (``refs/pull/1/head``), under no name here.
+
+        Raises:
+            Undecided: ``ref`` does not name it any more, or the hub does not answer.
+        """
+        ...
+
     def resolve(self, rev: str) -> str:
         """The commit that ``rev`` names. Raises NotFound; ConfigError if the branch is unborn."""
         ...
@@ -343,9 +351,10 @@ class ChangeRequest:
     """A branch that asks to be merged, with its discussion.
 
     ``state`` is ``open``, ``merged`` or ``closed``; ``branch`` and ``target`` are short branch names; ``head`` is the
-    branch's commit (None if the branch is gone, or the request over); ``change_id`` is what its author signed;
-    ``author`` is that signed opening (None if unsigned, or the request over); ``merged_as`` is the commit on the
-    target that landed it; ``opened_at`` is in UTC.
+    branch's commit (None if the branch is gone, or the request over); ``change_id`` is what its author signed ("" on a
+    hosted forge, where nothing is signed); ``author`` is that signed opening (None if unsigned, or the request over);
+    ``account`` is who opened it on a hosted forge; ``merged_as`` is the commit on the target that landed it;
+    ``opened_at`` is in UTC.
     """
 
     id: str
@@ -360,11 +369,86 @@ class ChangeRequest:
     opened_at: datetime
     merged_as: str | None = None
     url: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One decision about a change request by an account of a hosted forge.
+
+    ``decision`` is ``approved``, ``changes_requested`` or ``dismissed`` (taken back, or declared void); ``commit`` is
+    the head that it was about (None: the forge does not say, so it counts for none); ``at`` is in UTC.
+    """
+
+    account: str
+    decision: str
+    commit: str | None
+    at: datetime
+    is_bot: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Somebody who had a part in a change, and so may not approve it: by their account, or by their e-mail address.
+
+    ``role`` says for people which: ``author``, ``requester``, ``pusher``, ``commit author``, ``committer``,
+    ``co-author``. No account: the forge does not know whose the address is.
+    """
+
+    role: str
+    account: str | None = None
+    email: str | None = None
+    is_bot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchedRun:
+    """A run of the forge's CI that opened a request on somebody's behalf, as the forge tells it (never the request).
+
+    ``workflow`` is the path of its definition, ``branch`` the branch from which that was taken, ``event`` what started
+    it, ``title`` what it was about; ``started`` is in UTC. ``actor`` is who started it.
+    """
+
+    actor: Hand
+    workflow: str
+    event: str
+    branch: str
+    title: str
+    started: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What a hosted forge knows of who made a change request and who approved it.
+
+    ``provider`` is ``github`` or ``gitlab``, so that accounts are people's names there; ``head`` is the commit that was
+    asked to be merged when this was read. ``author`` opened it; ``hands`` are all who had a part in it, the author too.
+    ``reviews`` are all decisions, oldest first. Those from before ``since`` (UTC) are void: the branch was forced, or
+    another base chosen. ``writers`` are those of the reviewers who may write to the repository. ``run`` is the one that
+    opened it for somebody. ``void`` says why no review counts here at all, if none does (signed statements still do);
+    ``problems`` say what could not be found out, so that no approval decides anything.
+    """
+
+    provider: str
+    head: str
+    author: Hand
+    hands: tuple[Hand, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    since: datetime | None = None
+    writers: frozenset[str] = frozenset()
+    run: DispatchedRun | None = None
+    void: str | None = None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NewRequest:
-    """What it takes to open a change request (or to renew one that was refreshed)."""
+    """What it takes to open a change request (or to renew one that was refreshed).
+
+    ``reviewers`` are the accounts that are asked to look at it on a hosted forge, ``labels`` the words it is filed
+    under.
+    """
 
     title: str
     body: str
@@ -373,10 +457,17 @@ class NewRequest:
     head: str
     change_id: str
     statement: Mapping[str, object] = field(default_factory=dict)
+    reviewers: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 class Forge(Protocol):
     """Where change requests live."""
+
+    @property
+    def provider(self) -> str:
+        """``local``, ``github`` or ``gitlab``."""
+        ...
 
     def open(
         self, new: NewRequest, signer: Signer | None, old_head: str | None, now: datetime
@@ -394,8 +485,35 @@ class Forge(Protocol):
         """One request. Raises NotFound."""
         ...
 
+    def about(self, change_id: str, head: str | None) -> ChangeRequest | None:
+        """The open request that asks for a change: by what its author signed, or on a hosted forge by its ``head``."""
+        ...
+
+    def landed(self, commits: Sequence[str]) -> Mapping[str, ChangeRequest]:
+        """By commit of the registry's branch the merged request that it landed, where the forge knows one."""
+        ...
+
     def opening(self, id: str) -> Statement | None:
         """The signed opening of a request, also of one that is over; None if it was not signed. Raises NotFound."""
+        ...
+
+    def conversation(self, request: ChangeRequest, accounts: Collection[str]) -> Conversation | None:
+        """Who made a request and who approved it, open or over; None where nothing counts but signed statements.
+
+        ``accounts``: those whose reviews may count; whether others may write is not asked.
+        """
+        ...
+
+    def review(self, request: ChangeRequest, text: str, *, withdraw: bool = False) -> str:
+        """Approves a request's head in the name of the account whose token is used, or takes that back; returns a URL.
+
+        Raises:
+            Refused: it is their own request, or the forge keeps no reviews. LostRace: the head is another by now.
+        """
+        ...
+
+    def comment(self, request: ChangeRequest, text: str) -> str | None:
+        """Sets the one comment that gitreg keeps on a request; returns its URL; None where there are no comments."""
         ...
 
     def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
@@ -417,10 +535,11 @@ class Forge(Protocol):
         """Whose key signed a commit, checked; None if it is not signed, or not with an SSH key."""
         ...
 
-    def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> None:
-        """Moves the target from ``base`` to ``commit`` and ends the request, with gitreg's branch: all or none.
+    def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> str:
+        """Lands ``commit``, a merge of the request's head into ``base``, and ends the request, with gitreg's branch.
 
-        ``body`` says for later readers what was merged, and on whose approval.
+        A forge that makes the merge itself makes one of the same tree and message, or none. ``body`` says for later
+        readers what was merged, and on whose approval. Returns the commit that has landed.
         """
         ...
 
@@ -439,3 +558,21 @@ class Guard(Protocol):
     def ends_request(self, update: RefUpdate) -> bool:
         """Whether the update marks an open request as merged or closed: until then it counts as open."""
         ...
+
+
+# Git over HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user and a secret for one web server: it is shown to this scheme and host (with its port) and to no other."""
+
+    scheme: str
+    host: str
+    user: str
+    secret: str = field(repr=False)
+
+
+#: What is asked for a credential when a server, by scheme and host, wants one. None: it is no server that tokens are
+#: for. Raises Undecided if it is one, and there is no token for it.
+Credentials = Callable[[str, str], Credential | None]

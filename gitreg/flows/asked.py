@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from gitreg.core.ports import ChangeRequest
-from gitreg.errors import NotFound, Refused
+from gitreg.errors import NotFound, Refused, Undecided
 from gitreg.flows.verify import Verdict, verify
 from gitreg.flows.workspace import Workspace
 
+#: How often a request is judged anew since it, or the branch, moved meanwhile.
+ATTEMPTS = 3
+
 
 def verify_request(ws: Workspace, id: str) -> Verdict:
-    """Judges an open change request against the registry's branch as it is now."""
+    """Judges an open change request against the registry's branch as it is now.
+
+    A hosted forge is read in many steps, so both are looked at again afterwards. Raises Undecided if they keep moving.
+    """
+    for _ in range(ATTEMPTS):
+        ws.repository.fetch()
+        request = open_request(ws, id)
+        base, head = ws.tip(), head_of(request)
+        verdict = verify(ws, base, head, request)
+        if ws.forge.provider == "local" or _still(ws, id, base, head):
+            return verdict
+    raise Undecided(f"change #{id.lstrip('#!')} moved each time that it was judged", "try again in a moment")
+
+
+def _still(ws: Workspace, id: str, base: str, head: str) -> bool:
     ws.repository.fetch()
-    request = open_request(ws, id)
-    return verify(ws, ws.tip(), head_of(request), request)
+    request = ws.forge.request(id)
+    return (request.state, request.target, request.head, ws.tip()) == ("open", ws.branch, head, base)
 
 
 def open_request(ws: Workspace, id: str) -> ChangeRequest:

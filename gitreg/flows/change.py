@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 from gitreg.core.findings import Finding, Outcome
@@ -12,22 +12,31 @@ from gitreg.core.plan.replan import replan
 from gitreg.core.ports import ChangeRequest, NewRequest, Signer
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
-from gitreg.core.tree import change_id
 from gitreg.core.verify.approvals import (
     APPROVE,
     REVOKE,
     approval_statement,
     approvals_given,
+    approvals_needed,
     author_of,
     evidence_digests,
-    opening_statement,
 )
 from gitreg.core.verify.engine import evaluate
+from gitreg.core.verify.reviews import part_of
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError, Refused
 from gitreg.flows.asked import head_of, open_request, verify_request
-from gitreg.flows.land import Preview, Proposed, landing_time, propose, rejected, retried
-from gitreg.flows.verify import candidate_of, judge, planned, verify, write_candidate
+from gitreg.flows.land import (
+    Preview,
+    Proposed,
+    as_opened,
+    landing_time,
+    new_request,
+    propose,
+    rejected,
+    retried,
+)
+from gitreg.flows.verify import Way, candidate_of, judge, planned, verify, write_candidate
 from gitreg.flows.workspace import Workspace
 
 #: How long an approval holds where nothing shorter is asked for.
@@ -55,8 +64,7 @@ def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Findin
     """
     new, judged, old_head = _asked_for(ws, branch)
     request = ws.forge.open(new, ws.signer, old_head, ws.clock())
-    known = replace(judged.evidence, author=request.author, request=request.id)
-    return request, tuple(evaluate(replace(judged, evidence=known)))
+    return request, tuple(evaluate(as_opened(ws, judged, request)))
 
 
 def preview_branch(ws: Workspace, branch: str) -> Preview:
@@ -83,23 +91,50 @@ def _asked_for(ws: Workspace, branch: str) -> tuple[NewRequest, Judged, str | No
             f"the branch {branch!r} lacks commits that somebody pushed to it", "git pull brings them"
         )
     found = candidate_of(ws, base, head)
-    id = change_id((*found.changes, *found.conflicts))
     if not found.changes and not found.conflicts:
         raise Refused(
             f"the branch {branch!r} changes nothing that {ws.branch} does not have", "commit something to it"
         )
     judged, _ = judge(ws, base, found)
-    now = ws.clock()
-    new = NewRequest(
-        title=ws.repository.commit(head).message.split("\n")[0] or branch,
-        body=change_request_body(judged),
-        branch=branch,
-        target=ws.branch,
-        head=head,
-        change_id=id,
-        statement=opening_statement(judged.evidence, now),
-    )
-    return new, judged, old_head
+    title = ws.repository.commit(head).message.split("\n")[0] or branch
+    return new_request(ws, judged, title, branch, head, ws.clock()), judged, old_head
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An approval, or its revocation, as it was given: ``place`` is its ref or URL."""
+
+    place: str
+    signed: bool
+
+
+def speak(
+    ws: Workspace,
+    id: str,
+    *,
+    signed: bool = False,
+    valid_for: timedelta = DEFAULT_VALIDITY,
+    revoke: bool = False,
+) -> Said:
+    """Approves a change request in the way that counts there, or takes that back: signed, or as a review.
+
+    Reviews are what a hosted forge has; ``signed`` asks for a statement there, too, and so may policy.
+    """
+    if ws.forge.provider == "local" or signed:
+        return Said(approve(ws, id, valid_for=valid_for, revoke=revoke), True)
+    ws.repository.fetch()
+    request = open_request(ws, id)
+    found = candidate_of(ws, ws.tip(), head_of(request))
+    judged, _ = judge(ws, ws.tip(), found, request, Way(request.head), artifacts=False)
+    needed = approvals_needed(judged.base, judged.delta, judged.policy)
+    if any(each.need.signed for each in needed):
+        return Said(approve(ws, id, valid_for=valid_for, revoke=revoke), True)
+    return Said(ws.forge.review(request, _approval_text(judged), withdraw=revoke), False)
+
+
+def _approval_text(judged: Judged) -> str:
+    """What a review says that gitreg gives for somebody: just what it approves."""
+    return f"Approves the change `{judged.evidence.change_id[:12]}`."
 
 
 def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, revoke: bool = False) -> str:
@@ -124,7 +159,7 @@ def statement(
     ws.repository.fetch()
     request = open_request(ws, id)
     found = candidate_of(ws, ws.tip(), head_of(request))
-    judged, _ = judge(ws, ws.tip(), found, request, artifacts=False)
+    judged, _ = judge(ws, ws.tip(), found, request, Way(request.head), artifacts=False)
     _demand_heard(judged, request, signer, revoke)
     digests = evidence_digests(judged.head, judged.delta, judged.policy)
     now = ws.clock()
@@ -144,7 +179,8 @@ def _demand_heard(judged: Judged, request: ChangeRequest, signer: Signer, revoke
             f"your SSH key is that of the bot {person.id}, so your approval would not count",
             "approve with a key of your own: choose another with --key",
         )
-    if person.id == author_of(judged.evidence, judged.policy) and not revoke:
+    is_own = person.id == author_of(judged.evidence, judged.policy) or part_of(person, judged.evidence)
+    if is_own and not revoke:
         raise Refused(
             f"change #{request.id} is your own change, so your approval would not count",
             "ask somebody else to approve it",
@@ -193,7 +229,7 @@ def _merge(ws: Workspace, id: str) -> Merged:
     sign = ws.signer.sign_commit if ws.signer else None
     now = landing_time(ws, base)
     commit = ws.repository.write_commit(tree, [base, head], message, ws.identity, now, sign)
-    ws.forge.merge(request, commit, base, change_request_body(verdict.judged, verdict.findings))
+    commit = ws.forge.merge(request, commit, base, change_request_body(verdict.judged, verdict.findings))
     return Merged(request, commit, ws.repository.follow(ws.branch, base, commit))
 
 

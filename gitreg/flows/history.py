@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from gitreg.core.history import Event, events
+from gitreg.core.history import Event, events, request_named
+from gitreg.core.ports import Commit
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.flows.workspace import Workspace
@@ -14,7 +15,7 @@ from gitreg.flows.workspace import Workspace
 def history(ws: Workspace, tip: str, model: str | None = None) -> Iterator[Event]:
     """What happened, newest first; of one model (and under its former names) if it is named. Raises NotFound."""
     names = None if model is None else _names(ws.snapshot(tip), model)
-    requests = {request.merged_as: request.id for request in ws.forge.requests(("merged",))}
+    number_of = _numbering(ws)
     line = ws.repository.first_parents(tip)
     commit = next(line)
     head = ws.snapshot(commit.oid)
@@ -27,11 +28,22 @@ def history(ws: Workspace, tip: str, model: str | None = None) -> Iterator[Event
         )
         merged = ws.repository.commit(commit.parents[1]) if len(commit.parents) > 1 else None
         for event in events(commit, base, head, names):
-            landed = replace(event, request=requests.get(commit.oid))
+            landed = replace(event, request=number_of(commit))
             yield replace(landed, author=merged.author, merged_by=commit.author) if merged else landed
         if parent is None:
             return
         commit, head = parent, base
+
+
+def _numbering(ws: Workspace) -> Callable[[Commit], str | None]:
+    """From a commit to the request that it landed: as the local forge knows, or as a hosted one wrote into its message.
+
+    A hosted forge is not asked: to read history takes no network.
+    """
+    if ws.registry().forge.provider != "local":
+        return lambda commit: request_named(commit.message)
+    requests = {request.merged_as: request.id for request in ws.forge.requests(("merged",))}
+    return lambda commit: requests.get(commit.oid)
 
 
 def _names(snapshot: Snapshot, model: str) -> list[str]:

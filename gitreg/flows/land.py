@@ -15,13 +15,24 @@ from typing import TypeVar
 from gitreg.core.codec.load import InvalidManifest, load_value
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.plan import Plan
-from gitreg.core.ports import FILE, Blob, ChangeRequest, Entry, NewRequest, Pusher, RefUpdate
+from gitreg.core.ports import (
+    FILE,
+    Blob,
+    ChangeRequest,
+    Conversation,
+    Entry,
+    Hand,
+    NewRequest,
+    Pusher,
+    RefUpdate,
+)
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import Candidate, change_id
-from gitreg.core.verify.approvals import opening_statement
+from gitreg.core.verify.approvals import approvals_needed, opening_statement, owners_needed
 from gitreg.core.verify.engine import evaluate
+from gitreg.core.verify.reviews import reviewers
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import LostRace, Refused, Undecided
@@ -209,25 +220,46 @@ def propose(
     if open_already is not None and old_head is not None:
         found = candidate_of(ws, base_commit, old_head)
         if _asks_the_same(ws.snapshot(base_commit), plan, found, open_already):
-            judged, _ = judge(ws, base_commit, found, artifacts=False)
+            judged, _ = judge(ws, base_commit, found, open_already, Way(old_head), artifacts=False)
             return Proposed(plan, open_already, "adopted", _needs(judged))
     _demand_own_branch(ws, base_commit, old_head, branch)
     head, found = _committed(ws, base_commit, plan)
     judged, _ = judge(ws, base_commit, found, artifacts=False)
-    id, now = judged.evidence.change_id, ws.clock()
-    new = NewRequest(
-        title=plan.title,
+    now = ws.clock()
+    new = new_request(ws, judged, plan.title, branch, head, now)
+    request = ws.forge.open(new, ws.signer, old_head, now)
+    ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
+    proposed = as_opened(ws, judged, request)
+    return Proposed(plan, request, "renewed" if open_already else "opened", _needs(proposed))
+
+
+def new_request(
+    ws: Workspace, judged: Judged, title: str, branch: str, head: str, now: datetime
+) -> NewRequest:
+    """What opens the request for a change: its text, and on a hosted forge whom it asks and where it is filed."""
+    needed = approvals_needed(judged.base, judged.delta, judged.policy)
+    groups = [*(each.need.group for each in needed), *owners_needed(judged.delta, judged.policy)]
+    return NewRequest(
+        title=title,
         body=change_request_body(judged),
         branch=branch,
         target=ws.branch,
         head=head,
-        change_id=id,
+        change_id=judged.evidence.change_id,
         statement=opening_statement(judged.evidence, now),
+        reviewers=reviewers(judged.policy, ws.forge.provider, groups),
+        labels=("gitreg", *judged.kinds),
     )
-    request = ws.forge.open(new, ws.signer, old_head, now)
-    ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
-    proposed = replace(judged, evidence=replace(judged.evidence, author=request.author, request=request.id))
-    return Proposed(plan, request, "renewed" if open_already else "opened", _needs(proposed))
+
+
+def as_opened(ws: Workspace, judged: Judged, request: ChangeRequest) -> Judged:
+    """A change as it is judged just after its request was opened: its author is known, and nobody has approved it."""
+    evidence = replace(judged.evidence, author=request.author, request=request.id)
+    if ws.forge.provider != "local" and request.head is not None:
+        author = Hand("author", request.account)
+        found = Conversation(ws.forge.provider, request.head, author)
+        evidence = replace(evidence, conversation=found, evidence_changed=None)
+    return replace(judged, evidence=evidence)
 
 
 def _needs(judged: Judged) -> tuple[Finding, ...]:
@@ -245,7 +277,8 @@ _WHEN_AND_WHO = frozenset({"created_at", "created_by", "deleted_at", "renamed_at
 
 def _asks_the_same(base: Snapshot, plan: Plan, found: Candidate, request: ChangeRequest) -> bool:
     """Whether a request's branch, laid over the current base, is what its author signed and what the plan does."""
-    if found.conflicts or change_id(found.changes) != request.change_id:
+    signed = request.change_id  # "" where nothing is signed
+    if found.conflicts or (signed and change_id(found.changes) != signed):
         return False
     there = {change.path: change.new for change in found.changes}
     return there.keys() == plan.edits.keys() and all(

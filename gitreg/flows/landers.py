@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from gitreg.core.delta import delta
 from gitreg.core.ports import ChangeRequest, Commit, Pusher, Statement
 from gitreg.core.tree import change_id, raw_changes
 from gitreg.core.verify.approvals import author_of
 from gitreg.core.verify.evidence import Evidence
+from gitreg.core.verify.reviews import titles_of
 from gitreg.errors import Undecided
 from gitreg.flows.workspace import Workspace
 
@@ -56,28 +58,21 @@ def author_of_landed(ws: Workspace, commit: Commit) -> str | None:
     """
     if not commit.parents:
         return None
-    base = ws.snapshot(commit.parents[0])
-    request = landed_request(ws, commit)
+    base, policy = ws.snapshot(commit.parents[0]), ws.snapshot(commit.parents[0]).policy()
+    request = ws.forge.landed([commit.oid]).get(commit.oid)
+    raw = tuple(raw_changes(base.tree, ws.repository.tree(commit.oid)))
     evidence = Evidence(
         target=f"refs/heads/{base.registry().branch}",
         registry=base.registry().id,
         hub=ws.forge.hub_id(),
-        change_id=change_id(raw_changes(base.tree, ws.repository.tree(commit.oid))),
+        change_id=change_id(raw),
         request=request.id if request else "",
         author=opening_of(ws, request),
         pusher=signer_of(ws, commit),
+        conversation=ws.forge.conversation(request, ()) if request else None,
+        titles=titles_of(delta(base, ws.snapshot(commit.oid), raw), policy),
     )
-    return author_of(evidence, base.policy())
-
-
-def landed_request(ws: Workspace, commit: Commit) -> ChangeRequest | None:
-    """The change request that a commit landed on the registry's branch, as far as the forge knows."""
-    return next((r for r in landed_requests(ws) if r.merged_as == commit.oid), None)
-
-
-def landed_requests(ws: Workspace) -> list[ChangeRequest]:
-    """Those that were merged into the registry's branch; of several that claim a commit, the first counts."""
-    return [request for request in ws.forge.requests(("merged",)) if request.target == ws.branch]
+    return author_of(evidence, policy)
 
 
 def opening_of(ws: Workspace, request: ChangeRequest | None) -> Statement | None:

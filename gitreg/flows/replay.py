@@ -14,7 +14,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Landing
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import Refused
-from gitreg.flows.landers import landed_requests, opening_of, signer_of
+from gitreg.flows.landers import opening_of, signer_of
 from gitreg.flows.verify import Verdict, Way, candidate_of, judge
 from gitreg.flows.workspace import Workspace
 
@@ -44,6 +44,7 @@ def replay(
     received: datetime | None = None,
     pusher: Pusher | None = None,
     artifacts: bool = True,
+    requests: Mapping[str, ChangeRequest] | None = None,
 ) -> Iterator[Verdict]:
     """The verdict on each commit, in their order, up to the first that may not stand: the next would build on it.
 
@@ -53,8 +54,10 @@ def replay(
         received: the clock of the server that is asked to take them now; None for commits that have landed.
         pusher: who brings them, as far as the transport knows; else whoever signed a commit brings it.
         artifacts: whether the DVC remote is looked at; if not, its rule says nothing, and the caller has to.
+        requests: by commit the request that it lands, where that is known; else the forge is asked.
     """
-    landed = _landed(ws) if received is None else {}
+    asks = received is None and requests is None
+    landed = ws.forge.landed([commit.oid for commit in commits]) if asks else requests or {}
     for commit in commits:
         if not _holds_registry(ws, commit.oid) and not _holds_registry(ws, _base_of(commit)):
             continue
@@ -105,11 +108,6 @@ def _verdict(
     judged, request = judge(ws, base, found, request, way, artifacts=artifacts)
     findings = (f for f in evaluate(judged) if artifacts or f.rule != ARTIFACTS.rule.id)
     return Verdict(base, commit.oid, judged, tuple(findings), found, request)
-
-
-def _landed(ws: Workspace) -> Mapping[str, ChangeRequest]:
-    """The request that each commit landed, as far as the forge knows. While a commit arrives, its request is open."""
-    return {r.merged_as: r for r in reversed(landed_requests(ws)) if r.merged_as is not None}
 
 
 def demand_line(ws: Workspace, old: str | None, new: str, most: int) -> Sequence[Commit]:

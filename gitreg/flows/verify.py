@@ -18,6 +18,7 @@ from gitreg.core.ports import (
     Blob,
     ChangeRequest,
     Commit,
+    Conversation,
     DvcPointer,
     Entry,
     Presence,
@@ -47,6 +48,7 @@ from gitreg.core.verify.evidence import (
     Unknown,
     required_evidence,
 )
+from gitreg.core.verify.reviews import titles_of
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import GitregError, Refused
 from gitreg.flows.landers import who_landed
@@ -145,9 +147,10 @@ def judge_on(
         base.registry()
     meaning = delta(base, head, (*found.changes, *found.conflicts))
     id = change_id((*found.changes, *found.conflicts))
-    request = request or _request_of(ws, id)
+    request = request or ws.forge.about(id, way.head)
     rules = head if bootstrap else base
-    required = required_evidence(base, head, meaning, rules.policy())
+    policy = rules.policy()
+    required = required_evidence(base, head, meaning, policy)
     if not artifacts:
         required = replace(required, contents=(), presence=())
     evidence = replace(
@@ -156,17 +159,33 @@ def judge_on(
         landing=way.landing,
         pusher=way.pusher,
     )
+    if request is not None and (required.approvals or policy.roles):
+        found_out, reviewed = _conversation(ws, base_commit, policy, request, id, way.head)
+        evidence = replace(
+            evidence, conversation=found_out, reviewed=reviewed, titles=titles_of(meaning, policy)
+        )
     if required.rules and not bootstrap:
-        given, _ = approvals_given(evidence, evidence_digests(head, meaning, rules.policy()), rules.policy())
-        evidence = replace(evidence, rules_changed=_rules_changed(ws, base_commit, required.rules, given))
+        given, _ = approvals_given(evidence, evidence_digests(head, meaning, policy), policy)
+        evidence = replace(
+            evidence,
+            rules_changed=_last_changed(ws, base_commit, required.rules, given),
+            evidence_changed=_last_changed(ws, base_commit, required.evidence, given),
+        )
     return Judged(base, head, meaning, found.conflicts, evidence, ws.schemas, bootstrap), request
 
 
-def _request_of(ws: Workspace, id: str) -> ChangeRequest | None:
-    """The newest open request about exactly this change; a signed one if there is any, as anybody may file others."""
-    found = list(reversed(ws.forge.requests(change_id=id)))
-    signed = (request for request in found if request.author is not None and request.author.signature.valid)
-    return next(signed, found[0] if found else None)
+def _conversation(
+    ws: Workspace, base: str, policy: Policy, request: ChangeRequest, id: str, head: str | None
+) -> tuple[Conversation | Unknown | None, str]:
+    """What a hosted forge knows of a request, and the change id of what its reviewers saw."""
+    accounts = policy.accounts(ws.forge.provider, [person.id for person in policy.people])
+    found = _or_unknown(lambda: ws.forge.conversation(request, accounts))
+    if found is None or isinstance(found, Unknown) or found.head == head:
+        return found, id
+    seen = _or_unknown(lambda: candidate_of(ws, base, found.head))
+    if isinstance(seen, Unknown):
+        return replace(found, problems=(*found.problems, seen.why)), ""
+    return found, change_id((*seen.changes, *seen.conflicts))
 
 
 def _gather(
@@ -293,11 +312,11 @@ def _unchanged_since(
     return since
 
 
-def _rules_changed(
+def _last_changed(
     ws: Workspace, commit: str, paths: Sequence[str], given: Sequence[Approval]
 ) -> datetime | Unknown | None:
-    """When the branch last changed rules files, as far back as approvals go that would count."""
-    if not given:
+    """When the branch last changed one of some paths, as far back as approvals go that would count."""
+    if not given or not paths:
         return None
     oldest = min(approval.issued for approval in given)
     return _or_unknown(lambda: _last_change(ws, commit, paths, oldest))

@@ -134,7 +134,7 @@ def _run(call: Call, one: Run) -> dict[str, Any]:
         "name": one.name,
         "node_id": f"WFR_{one.id}",
         "path": one.path,
-        "display_title": one.name,
+        "display_title": one.title or one.name,
         "run_number": one.number,
         "run_attempt": one.attempt,
         "event": one.event,

@@ -1,8 +1,7 @@
 """The embedded forge: change requests, approvals and merges as refs of the hub, with nothing but git.
 
 - ``refs/gitreg/requests/<number>``: a request's record (record.py), created once, then edited by compare-and-swap.
-- ``refs/gitreg/approvals/<change-id>/<key>/<nonce>``: a signed statement (statements.py), only ever created;
-  ``<key>`` is the sha256 of the public key that signed.
+- ``refs/gitreg/approvals/…``: the signed statements that every forge has (signed.py).
 - ``refs/gitreg/hub``: the name of this repository, which no copy of it bears; the server's own (``gitreg hook``).
 
 All of it is as of the repository's last fetch, like every other ref of the hub. Whoever may push may write these
@@ -20,27 +19,24 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gitreg.adapters.forge.finished import Finished
-from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, demand_change_id, encode
-from gitreg.adapters.forge.ssh import GIT_NAMESPACE, check_signature, fingerprint
-from gitreg.adapters.forge.statements import canonical, seal, unseal
+from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, encode
+from gitreg.adapters.forge.signed import APPROVALS, SignedForge
+from gitreg.adapters.forge.statements import canonical
 from gitreg.core.ports import (
     BRANCH_PREFIX,
     ChangeRequest,
-    Commit,
+    Conversation,
     NewRequest,
     RefUpdate,
     Repository,
-    Signature,
     Signer,
     Statement,
 )
 from gitreg.errors import LostRace, NotFound, Refused, Undecided, UsageError
 
 REQUESTS = "refs/gitreg/requests/"
-APPROVALS = "refs/gitreg/approvals/"
 HUB = "refs/gitreg/hub"
 
-_STRANGER = "its key is nobody's in the base's policy"
 _PLACE = re.compile(r"[0-9a-f]{64}/[0-9a-f]{64}/[0-9a-f]{32}\Z")
 #: How far ahead of the last one a new request's number may be: else somebody could take the last number that there is.
 _AHEAD = 1000
@@ -51,7 +47,7 @@ _ATTEMPTS = 12
 _PAUSE = 0.1
 
 
-class LocalForge:
+class LocalForge(SignedForge):
     """A ``Forge`` on a repository's hub.
 
     Args:
@@ -61,9 +57,14 @@ class LocalForge:
     """
 
     def __init__(self, repository: Repository, trunk: str, finished: Finished | None = None) -> None:
-        self._repository = repository
+        super().__init__(repository)
         self._trunk = trunk
         self._finished = finished
+
+    @property
+    def provider(self) -> str:
+        """See :class:`gitreg.core.ports.Forge`."""
+        return "local"
 
     def open(
         self, new: NewRequest, signer: Signer | None, old_head: str | None, now: datetime
@@ -109,38 +110,34 @@ class LocalForge:
         """
         return self._show(self._record(id)[1])
 
+    def about(self, change_id: str, head: str | None) -> ChangeRequest | None:
+        """See :class:`gitreg.core.ports.Forge`. The newest; a signed one if any is, as anybody may file others."""
+        found = list(reversed(self.requests(change_id=change_id)))
+        signed = (each for each in found if each.author is not None and each.author.signature.valid)
+        return next(signed, found[0] if found else None)
+
+    def landed(self, commits: Sequence[str]) -> Mapping[str, ChangeRequest]:
+        """See :class:`gitreg.core.ports.Forge`. Of several requests that claim a commit, the first counts."""
+        sought = set(commits)
+        merged = (r for r in reversed(self.requests((MERGED,))) if r.target == self._trunk)
+        return {r.merged_as: r for r in merged if r.merged_as in sought and r.merged_as is not None}
+
+    def conversation(self, request: ChangeRequest, accounts: Collection[str]) -> Conversation | None:
+        """None: nothing counts here but what is signed."""
+        return None
+
+    def review(self, request: ChangeRequest, text: str, *, withdraw: bool = False) -> str:
+        """Raises Refused: nothing counts here but what is signed."""
+        raise Refused("this forge keeps no reviews", "gitreg change approve signs with your SSH key")
+
+    def comment(self, request: ChangeRequest, text: str) -> str | None:
+        """None: there are no comments here."""
+        return None
+
     def opening(self, id: str) -> Statement | None:
         """See :class:`gitreg.core.ports.Forge`."""
         _, record = self._record(id)
         return record.opening(_request_ref(record.number))
-
-    def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
-        """Everything filed as a statement on this change, sorted by ref.
-
-        A statement is returned with its body as it was signed: that it is filed under this change does not mean
-        that it speaks of it. To check one costs a process, and anybody may file thousands with keys of their own: with
-        ``known`` keys, others are not looked at.
-
-        Raises:
-            Undecided: one of the refs names no blob, or a missing one.
-        """
-        demand_change_id(change_id)
-        refs = self._repository.hub_refs(f"{APPROVALS}{change_id}/")
-        prints = None if known is None else _fingerprints(known)
-        return [
-            self._statement(ref, oid)
-            if prints is None or ref.split("/")[4] in prints
-            else Statement({}, Signature(None, False, _STRANGER), ref)
-            for ref, oid in sorted(refs.items())
-        ]
-
-    def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:
-        """Signs ``body`` as it is and files it under a ref of its own; returns the ref."""
-        demand_change_id(change_id)
-        blob = self._repository.write_blob(seal(body, signer))
-        ref = f"{APPROVALS}{change_id}/{fingerprint(signer.public_key)}/{secrets.token_hex(16)}"
-        self._repository.update([RefUpdate(ref, None, blob)])
-        return ref
 
     def hub_id(self) -> str:
         """What ``refs/gitreg/hub`` holds; "" without it. Raises Undecided if it cannot be read."""
@@ -150,13 +147,7 @@ class LocalForge:
             raise Undecided(f"{HUB} cannot be read: {oid} is no file or missing", "git fetch may bring it")
         return blob[:200].decode("ascii", "replace").strip()
 
-    def who_signed(self, commit: Commit) -> Signature | None:
-        """See :class:`gitreg.core.ports.Forge`."""
-        if commit.sealed is None or "SSH SIGNATURE" not in commit.sealed.armor[:40]:
-            return None
-        return check_signature(commit.sealed.payload, commit.sealed.armor, GIT_NAMESPACE)
-
-    def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> None:
+    def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> str:
         """Moves the target from ``base`` to ``commit``, marks the request merged, deletes gitreg's branch: all or none.
 
         Raises:
@@ -168,6 +159,7 @@ class LocalForge:
         self._end(
             request, landing, self._filing(replace(record, state=MERGED, merged_as=commit, body=body), old)
         )
+        return commit
 
     def close(self, request: ChangeRequest) -> None:
         """Ends a request without merging and deletes its branch if gitreg made it. Raises as ``merge`` does."""
@@ -353,22 +345,6 @@ class LocalForge:
             raise ValueError(f"its branch {record.branch!r} cannot be a request's")
         return record
 
-    def _statement(self, ref: str, oid: str) -> Statement:
-        blob = self._blob(oid)
-        if blob is None:
-            # Not to be passed over: it may be the one that revokes another.
-            raise Undecided(f"{ref} cannot be read: {oid} is no file or missing", "git fetch may bring it")
-        found = unseal(blob, ref)
-        key = found.signature.key
-        if key is not None and ref.split("/")[4] != fingerprint(key):
-            return replace(
-                found, signature=Signature(None, False, "it is filed under another key than its signer's")
-            )
-        return found
-
-    def _blob(self, oid: str) -> bytes | None:
-        return next(self._repository.blobs([oid]))
-
     def _show(self, record: Record) -> ChangeRequest:
         return record.request(_request_ref(record.number), self._head(record.branch))
 
@@ -384,15 +360,6 @@ def _is_renewal(before: Record, record: Record) -> bool:
     if old is None or not old.signature.valid:
         return True
     return new is not None and new.signature.valid and new.signature.key == old.signature.key
-
-
-def _fingerprints(keys: Collection[str]) -> set[str]:
-    """Those of the keys that are some: a policy may list a text that only looks like one."""
-    found = set()
-    for key in keys:
-        with suppress(ValueError):
-            found.add(fingerprint(key))
-    return found
 
 
 def _numbers(refs: Iterable[str]) -> list[int]:

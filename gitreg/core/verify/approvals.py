@@ -21,9 +21,10 @@ from gitreg.core.delta import (
 )
 from gitreg.core.names import NONE
 from gitreg.core.policy import ApprovalNeed, Person, Policy, show_period
-from gitreg.core.ports import Statement
+from gitreg.core.ports import Conversation, Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown
+from gitreg.core.verify.reviews import decisions, hands_problem, part_of, proposer, review_objection
 
 APPROVE, REVOKE, OPEN = "approve", "revoke", "open"
 
@@ -196,12 +197,35 @@ def opening_statement(evidence: Evidence, issued: datetime) -> dict[str, object]
 def author_of(evidence: Evidence, policy: Policy) -> str | None:
     """The person who signed the opening of this very change, or who pushes it where there is no request.
 
-    None if nobody known did. Who pushes a request's change has not made it, so their word does not replace the opening.
+    On a hosted forge it is whoever opened the request, or had CI open it. None if nobody known did. Who pushes a
+    request's change has not made it, so their word does not replace the opening.
     """
+    if evidence.conversation is not None:
+        found = proposer(evidence, policy)
+        provider = evidence.conversation.provider if isinstance(evidence.conversation, Conversation) else ""
+        person = policy.person_called(provider, found.account) if found else None
+        return person.id if person else None
     if not evidence.request and evidence.author is None and evidence.pusher is not None:
         person = policy.person_who(evidence.pusher)
         return person.id if person else None
     return _opener(evidence, policy)
+
+
+def stranger_of(evidence: Evidence, policy: Policy) -> str | None:
+    """The account of a hosted forge that proposes a change, where the policy does not know it; else None."""
+    found = proposer(evidence, policy) if evidence.conversation is not None else None
+    is_known = author_of(evidence, policy) is not None or hands_problem(evidence, policy) is not None
+    return None if found is None or is_known else found.account
+
+
+def author_problem(evidence: Evidence, policy: Policy) -> str | None:
+    """Why one's own approval cannot be told from another's; None if it can.
+
+    An account of a hosted forge is somebody, also where the policy does not know them.
+    """
+    if evidence.conversation is not None:
+        return hands_problem(evidence, policy)
+    return None if author_of(evidence, policy) is not None else "who proposes this change is not known"
 
 
 def _opener(evidence: Evidence, policy: Policy) -> str | None:
@@ -224,11 +248,19 @@ def _opener(evidence: Evidence, policy: Policy) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """One person's approval, when it was given (UTC), and all keys with which they gave one."""
+    """One person's approval: when it was given (UTC), and by which means.
+
+    ``keys`` are those with which they signed one, and ``signed`` is when (None: they did not, and reviewed).
+    """
 
     person: str
     issued: datetime
     keys: frozenset[str] = frozenset()
+    signed: datetime | None = None
+
+    def given(self, need: ApprovalNeed) -> datetime | None:
+        """When it was given as far as a need is concerned."""
+        return self.signed if need.signed else self.issued
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +275,30 @@ class Rejected:
 def approvals_given(
     evidence: Evidence, digests: list[str], policy: Policy
 ) -> tuple[list[Approval], list[Rejected]]:
-    """Each person's approval, as of their newest statement that is good; of all others every statement, and why not."""
-    if isinstance(evidence.statements, Unknown):
-        return [], []
-    author = author_of(evidence, policy)
+    """Each person's approval, as of the newest that is good; of all others everything that was said, and why not."""
+    said = [*_signed(evidence, digests, policy), *_reviewed(evidence, policy)]
     counted: dict[str, Approval] = {}
-    rejected: list[Rejected] = []
+    for one in said:
+        if isinstance(one, Approval):
+            before = counted.get(one.person)
+            counted[one.person] = _together(before, one) if before else one
+    return list(counted.values()), [
+        one for one in said if isinstance(one, Rejected) and one.who not in counted
+    ]
+
+
+def _together(one: Approval, other: Approval) -> Approval:
+    """Persons are counted, not statements, keys or reviews."""
+    signed = [when for when in (one.signed, other.signed) if when is not None]
+    return Approval(
+        one.person, max(one.issued, other.issued), one.keys | other.keys, max(signed, default=None)
+    )
+
+
+def _signed(evidence: Evidence, digests: list[str], policy: Policy) -> Iterator[Approval | Rejected]:
+    if isinstance(evidence.statements, Unknown):
+        return
+    author = author_of(evidence, policy)
     revoked = _revocations(evidence, policy)
     for statement in evidence.statements:
         if statement.body.get("type") == REVOKE:
@@ -258,16 +308,22 @@ def approvals_given(
         why = _objection(statement, evidence, digests, signer, author, revoked)
         if why or signer is None or issued is None:
             who = signer.id if signer else "somebody unknown"
-            rejected.append(Rejected(who, why or "it is not dated", statement.ref))
+            yield Rejected(who, why or "it is not dated", statement.ref)
         else:
-            counted[signer.id] = _newer(counted.get(signer.id), signer.id, issued, statement.signature.key)
-    return list(counted.values()), [each for each in rejected if each.who not in counted]
+            yield Approval(signer.id, issued, frozenset({statement.signature.key or ""}), issued)
 
 
-def _newer(before: Approval | None, person: str, issued: datetime, key: str | None) -> Approval:
-    """A person's approval with one statement more: persons are counted, not statements and not keys."""
-    keys = (before.keys if before else frozenset()) | ({key} if key else set())
-    return Approval(person, max(issued, before.issued) if before else issued, keys)
+def _reviewed(evidence: Evidence, policy: Policy) -> Iterator[Approval | Rejected]:
+    found = evidence.conversation
+    if not isinstance(found, Conversation):
+        return
+    for review in decisions(found):
+        person = policy.person_called(found.provider, review.account)
+        why = review_objection(review, person, evidence, found)
+        if why or person is None:
+            yield Rejected(person.id if person else review.account, why or "", review.url)
+        else:
+            yield Approval(person.id, review.at)
 
 
 def _signer(statement: Statement, policy: Policy) -> Person | None:
@@ -324,6 +380,9 @@ def _objection(
             return why
     if person.id == author:
         return "it is the author's own"
+    part = part_of(person, evidence)
+    if part is not None:
+        return f"it is the {part}'s own"
     return _time_objection(body, evidence, revoked.get(person.id))
 
 
@@ -347,21 +406,26 @@ def unknown_change_of_rules(evidence: Evidence) -> str | None:
     """Why it is not known when the policy last changed, and the rules that a change edits; None where it is.
 
     Neither has a serial: a policy may be as it was when an approval was given, with another one in between; a change of
-    the rules can be the same as an earlier one that was approved once.
+    the rules can be the same as an earlier one that was approved once. Of reviews the same goes for the evidence.
     """
-    changed = evidence.rules_changed
-    return changed.why if isinstance(changed, Unknown) else None
+    asked = (evidence.rules_changed, evidence.evidence_changed if evidence.conversation else None)
+    return next((changed.why for changed in asked if isinstance(changed, Unknown)), None)
 
 
 def satisfying(need: ApprovalNeed, given: Iterable[Approval], policy: Policy, now: datetime) -> list[str]:
     """The persons whose approvals count towards one need."""
     approvers = policy.approvers(need.group)
-    return sorted(a.person for a in given if a.person in approvers and not too_old(need, a, now))
+    return sorted(a.person for a in given if a.person in approvers and not shortcoming(need, a, now))
 
 
-def too_old(need: ApprovalNeed, approval: Approval, now: datetime) -> bool:
-    """Whether an approval was given longer ago than a need lets it count."""
-    return need.expire is not None and now - approval.issued >= need.expire
+def shortcoming(need: ApprovalNeed, approval: Approval, now: datetime) -> str | None:
+    """Why a good approval does not count towards one need; None if it does."""
+    when = approval.given(need)
+    if when is None:
+        return "it is a review, and a signed one is asked for"
+    if need.expire is not None and now - when >= need.expire:
+        return f"it is of {show_time(when)}, and counts for {show_period(need.expire)}"
+    return None
 
 
 def remarks(
@@ -384,9 +448,6 @@ def remarks(
         if not asked and not owners_with_a_part(owners, None, [one], policy):
             yield f"the approval of {one.person} does not count: {one.person} is in no group that is asked ({groups})"
         for each in asked:
-            if each.need.expire is not None and too_old(each.need, one, now):
-                limit = show_period(each.need.expire)
-                yield (
-                    f"the approval of {one.person} does not count for {each.reason}: it is of {show_time(one.issued)},"
-                    f" and counts for {limit}"
-                )
+            why = shortcoming(each.need, one, now)
+            if why is not None:
+                yield f"the approval of {one.person} does not count for {each.reason}: {why}"

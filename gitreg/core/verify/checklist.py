@@ -28,6 +28,7 @@ from gitreg.core.verify.approvals import (
     approvals_given,
     approvals_needed,
     author_of,
+    author_problem,
     evidence_digests,
     owners_asked,
     owners_needed,
@@ -226,7 +227,7 @@ def approval_points(judged: Judged) -> list[ApprovalPoint]:
     evidence, policy = judged.evidence, judged.policy
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
     author = author_of(evidence, policy)
-    is_open = author is None or unknown_change_of_rules(evidence) is not None
+    is_open = author_problem(evidence, policy) is not None or unknown_change_of_rules(evidence) is not None
     points = []
     for needed in approvals_needed(judged.base, judged.delta, policy):
         have = tuple(satisfying(needed.need, given, policy, evidence.now))
@@ -241,7 +242,8 @@ def approval_points(judged: Judged) -> list[ApprovalPoint]:
 
 def _approval(judged: Judged, point: ApprovalPoint) -> str:
     need, statements = point.needed.need, judged.evidence.statements
-    text = f"{point.needed.reason} needs {need.count} approval{'s' if need.count > 1 else ''} of {need.group}"
+    signed = "signed " if need.signed else ""
+    text = f"{point.needed.reason} needs {need.count} {signed}approval{'s' if need.count > 1 else ''} of {need.group}"
     if need.expire is not None:
         text += f" that {'are' if need.count > 1 else 'is'} at most {show_period(need.expire)} old"
     if isinstance(statements, Unknown):

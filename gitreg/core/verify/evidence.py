@@ -12,7 +12,7 @@ from gitreg.core.delta import Delta, RulesChanged, Transition, VersionRegistered
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.names import NONE, Version
 from gitreg.core.policy import MetricGate, Policy, StagePolicy
-from gitreg.core.ports import DvcPointer, ListedFile, Presence, Pusher, Statement
+from gitreg.core.ports import Conversation, DvcPointer, ListedFile, Presence, Pusher, Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import RawChange
 from gitreg.errors import ConfigError
@@ -64,7 +64,7 @@ class Required:
     ``contents``: artifacts of which every byte must be read (new versions); ``presence``: artifacts that must be
     there (versions that enter a stage). ``approvals``: whether any approval is needed. ``zones``: time zones of which
     it must be known what their clocks show. ``landers``: files of which it counts who landed them. ``rules``: rules
-    files of which it counts when the registry's branch last changed any.
+    files of which it counts when the registry's branch last changed any; ``evidence`` the same of folders of evidence.
     """
 
     approvals: bool
@@ -72,6 +72,7 @@ class Required:
     presence: tuple[DvcPointer, ...] = ()
     soaks: tuple[SoakQuestion, ...] = ()
     rules: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     landers: tuple[str, ...] = ()
 
@@ -101,6 +102,11 @@ class Evidence:
     ``soaks`` are the answers; ``unchanged_since`` says of those that are a no since when (UTC) the stage is as it is
     now, where it is at all: what is left, for people. ``rules_changed`` is when the branch last changed one of the
     rules files that the change touches (None: not since the oldest approval that counts was given; commits' time, UTC).
+
+    On a hosted forge, ``conversation`` is what it knows of who made the request and who reviewed it (None: nothing but
+    signed statements counts), ``reviewed`` the change id of what the reviewers saw, ``titles`` what somebody who has CI
+    open this very request would call it. ``evidence_changed`` is as ``rules_changed``, of the evidence beside the
+    versions that move: a review does not name it.
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -122,6 +128,10 @@ class Evidence:
     landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
     inner: tuple[InnerChange, ...] | Unknown = ()
     landing: Landing | None = None
+    conversation: Conversation | Unknown | None = None
+    reviewed: str = ""
+    titles: tuple[str, ...] = ()
+    evidence_changed: datetime | Unknown | None = Unknown("nobody looked")
 
 
 def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Policy) -> Required:
@@ -138,6 +148,7 @@ def required_evidence(base: Snapshot, head: Snapshot, delta: Delta, policy: Poli
         presence=tuple(dict.fromkeys(_pointers(head, [v for v in entering if v not in new]))),
         soaks=tuple(dict.fromkeys(_soaks(delta, policy))),
         rules=_rules(base, delta) if needs_approval else (),
+        evidence=tuple(dict.fromkeys(_evidence_folders(base, moves))) if needs_approval else (),
         zones=tuple(sorted({*_zones(moves, policy), *zones_of_new_rules(head, delta)})),
         landers=tuple(dict.fromkeys(_landers(head, moves, policy))),
     )
@@ -147,6 +158,12 @@ def _rules(base: Snapshot, delta: Delta) -> tuple[str, ...]:
     """The policy, and the rules files that change: an approval that is older than their last change is void."""
     changed = (change.path for change in delta.of(RulesChanged))
     return tuple(dict.fromkeys([base.layout.path(POLICY_FILE), *changed]))
+
+
+def _evidence_folders(base: Snapshot, moves: Iterable[Transition]) -> Iterator[str]:
+    for move in moves:
+        if move.target != NONE:
+            yield base.layout.version(move.model, move.pin.version, "evidence")
 
 
 def _pointers(head: Snapshot, versions: list[tuple[str, Version]]) -> Iterator[DvcPointer]:

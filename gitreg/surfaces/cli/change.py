@@ -86,6 +86,9 @@ def list_changes(session: Session, every: bool, format: str) -> None:
 def _authors(ws: Workspace, requests: Sequence[ChangeRequest]) -> dict[str, str]:
     """By request the person whose key signed its opening, where the policy knows the key."""
     policy = ws.current()[1].policy()
+    if ws.forge.provider != "local":
+        known = {r.id: policy.person_called(ws.forge.provider, r.account) for r in requests}
+        return {r.id: person.id if (person := known[r.id]) else r.account or "" for r in requests}
     signed = {r.id: r.author.signature for r in requests if r.author is not None and r.author.signature.valid}
     people = {id: policy.person_with_key(signature.key or "") for id, signature in signed.items()}
     return {id: person.id for id, person in people.items() if person is not None}
@@ -156,25 +159,36 @@ def show(session: Session, number: str, remote: str | None, format: str) -> None
     type=TEXT,
 )
 @click.option("--revoke", is_flag=True, help="Take your approval back.")
+@click.option(
+    "--signed", is_flag=True, help="On GitHub or GitLab, sign a statement instead of reviewing there."
+)
 @DRY_RUN
 @formatted("json")
 @click.pass_obj
 def approve(
-    session: Session, number: str, key: str | None, period: str, revoke: bool, dry_run: bool, format: str
+    session: Session,
+    number: str,
+    key: str | None,
+    period: str,
+    revoke: bool,
+    signed: bool,
+    dry_run: bool,
+    format: str,
 ) -> None:
-    """Approve exactly what a change request does now, with your SSH key.
+    """Approve exactly what a change request does now.
 
-    The signed statement names the registry, the branch, the change, the policy and the evidence; if one of them
-    changes, it counts no more.
+    On the local forge you sign that with your SSH key. The statement names the registry, the branch, the change, the
+    policy and the evidence; if one of them changes, it counts no more. On GitHub and GitLab it is a review of the
+    request's last commit in your name, unless policy asks for signed approvals.
 
     \b
-    Example:
+    Examples:
       gitreg change approve 4 --key ~/.ssh/id_ed25519
+      gitreg change approve 4 --signed
     """
     from gitreg.core.decode import DecodeError
     from gitreg.core.policy import duration
-    from gitreg.flows.change import approve as run
-    from gitreg.flows.change import statement
+    from gitreg.flows.change import speak, statement
 
     try:
         valid_for = duration(period, ())
@@ -182,18 +196,18 @@ def approve(
         raise click.UsageError(f"--for: {error.message}") from None
     ws = session.workspace(key=key)
     if dry_run:
-        _, said = statement(ws, number, valid_for=valid_for, revoke=revoke)
+        _, body = statement(ws, number, valid_for=valid_for, revoke=revoke)
         emit(
             format,
-            said,
-            "\n".join(["You would sign:", *(f"  {name}: {value}" for name, value in said.items())]),
+            body,
+            "\n".join(["You would sign:", *(f"  {name}: {value}" for name, value in body.items())]),
         )
         return
-    ref = run(ws, number, valid_for=valid_for, revoke=revoke)
+    said = speak(ws, number, signed=signed, valid_for=valid_for, revoke=revoke)
     verb = "revoked your approval of" if revoke else "approved"
     emit(
         format,
-        {"change": number, "ref": ref, "revoked": revoke},
+        {"change": number, "ref" if said.signed else "url": said.place, "revoked": revoke},
         f"You {verb} change #{number.lstrip('#')}.",
     )
 

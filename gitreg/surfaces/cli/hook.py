@@ -68,7 +68,7 @@ def install(
     Example:
       cd /srv/git/models.git && gitreg hook install --remote s3://bucket/models
     """
-    from gitreg.wiring import install_hook
+    from gitreg.wiring.hook import install_hook
 
     most = size(max_size, "--max-size") if max_size else None
     path, settings = install_hook(session.options(remote=remote), branch, folders, user_from, most)
@@ -86,7 +86,7 @@ def status(session: Session, format: str) -> int:
     Example:
       cd /srv/git/models.git && gitreg hook status --format json
     """
-    from gitreg.wiring import hook_status
+    from gitreg.wiring.hook import hook_status
 
     settings, problems = hook_status(session.options())
     data = {
@@ -109,7 +109,7 @@ def pre_receive() -> int:
     """
     from gitreg.core.findings import exit_code
     from gitreg.flows.receive import receive
-    from gitreg.wiring import guarded, pushed_refs
+    from gitreg.wiring.hook import guarded, pushed_refs
 
     updates = pushed_refs(sys.stdin.buffer.read())
     for ws, guard, pusher in guarded(os.curdir, updates):

@@ -44,6 +44,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "validate": "check:validate",
         "audit": "check:audit",
         "hook": "hook:hook",
+        "forge": "forge:forge",
         "policy": "policy:policy",
     },
 }

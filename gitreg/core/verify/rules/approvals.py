@@ -11,6 +11,7 @@ from gitreg.core.verify.approvals import (
     approvals_given,
     approvals_needed,
     author_of,
+    author_problem,
     evidence_digests,
     owners_asked,
     owners_needed,
@@ -37,10 +38,13 @@ def check(judged: Judged) -> Iterator[Finding]:
     if isinstance(statements, Unknown):
         yield RULE.undecided(f"approvals could not be read: {statements.why}")
         return
-    if author_of(judged.evidence, judged.policy) is None:
+    problem = author_problem(judged.evidence, judged.policy)
+    if problem is not None:
         yield RULE.undecided(
-            "who proposes this change is not known, so their own approval cannot be told from another's",
-            fix="open the change request with an SSH key that policy.yaml lists",
+            f"{problem}, so their own approval cannot be told from another's",
+            fix=None
+            if judged.evidence.conversation
+            else "open the change request with an SSH key that policy.yaml lists",
         )
     unknown = unknown_change_of_rules(judged.evidence)
     if unknown is not None:
@@ -53,7 +57,7 @@ def check(judged: Judged) -> Iterator[Finding]:
     yield from _lacking(judged, needed, given)
     yield from _owners(judged, given)
     for one in rejected[:MOST_TOLD]:
-        yield RULE.warning(f"a statement of {one.who} does not count: {one.why}")
+        yield RULE.warning(f"{_said(judged)} of {one.who} does not count: {one.why}")
     if len(rejected) > MOST_TOLD:
         yield RULE.warning(f"{len(rejected) - MOST_TOLD} more statements do not count")
     owners = owners_needed(judged.delta, judged.policy)
@@ -67,10 +71,15 @@ def _lacking(judged: Judged, needed: list[NeededApproval], given: list[Approval]
         if len(have) < each.need.count:
             persons = f" ({', '.join(have)})" if have else ""
             yield RULE.finding(
-                f"{each.reason} needs {each.need.count} approval{'s' if each.need.count > 1 else ''} of"
+                f"{each.reason} needs {each.need.count} {'signed ' if each.need.signed else ''}"
+                f"approval{'s' if each.need.count > 1 else ''} of"
                 f" {each.need.group}, and has {len(have)}{persons}",
                 fix=_how_to_approve(judged),
             )
+
+
+def _said(judged: Judged) -> str:
+    return "a statement" if judged.evidence.conversation is None else "what was said"
 
 
 def _how_to_approve(judged: Judged) -> str:

@@ -65,6 +65,19 @@ def _people(policy: Policy) -> Iterator[tuple[Place, str]]:
     for index, key in keys:
         if counts[key] > 1:
             yield ("people", index, "keys"), "this key stands here twice; a key belongs to one person"
+    for provider in ("github", "gitlab"):
+        yield from _accounts(policy, provider)
+
+
+def _accounts(policy: Policy, provider: str) -> Iterator[tuple[Place, str]]:
+    """Persons are counted, so that one account may not be two."""
+    accounts = [(person.account(provider) or "").casefold() for person in policy.people]
+    for index, account in enumerate(accounts):
+        if account and accounts.count(account) > 1:
+            yield (
+                ("people", index, provider),
+                "this account stands here twice; an account belongs to one person",
+            )
 
 
 def _groups(policy: Policy) -> Iterator[tuple[Place, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitreg.core.findings import Finding
-from gitreg.core.verify.approvals import author_of
+from gitreg.core.verify.approvals import author_of, stranger_of
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule("GR308", "roles", "The author has a role that may propose such a change")
@@ -16,6 +16,13 @@ def check(judged: Judged) -> Iterator[Finding]:
     if judged.bootstrap or not judged.policy.roles or not judged.kinds:
         return
     author = author_of(judged.evidence, judged.policy)
+    stranger = stranger_of(judged.evidence, judged.policy)
+    if stranger is not None:
+        yield RULE.finding(
+            f"{stranger} is nobody in the policy, so has no role, and may not propose a change",
+            fix="the rules owners may add that account to people, and the person to a group",
+        )
+        return
     if author is None:
         yield RULE.undecided(
             "who proposes this change is not known, so neither is whether they may",

@@ -7,33 +7,23 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref as weak
 
 from gitreg.adapters.git.discover import discover
-from gitreg.adapters.git.pusher import DEFAULT_VARIABLE
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import (
-    ArtifactStore,
-    Forge,
-    Guard,
-    Progress,
-    Pusher,
-    RefUpdate,
-    Signer,
-    Tree,
-)
+from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
 if TYPE_CHECKING:
-    from gitreg.adapters.git.hook import HookSettings
     from gitreg.core.codec.schema import Schemas
     from gitreg.flows.workspace import Workspace
 
@@ -69,7 +59,7 @@ def open_registry(options: Options) -> Opened:
         ConfigError: no repository, or no registry in it. Undecided: a URL that does not answer, never seen before.
     """
     if options.registry is None:
-        repository, inside = _discovered(options.directory)
+        repository, inside = discovered(options.directory)
         return _opened(repository, None, inside)
     place, folder = options.registry, ""
     if not os.path.isdir(os.path.join(options.directory, place)):
@@ -79,7 +69,7 @@ def open_registry(options: Options) -> Opened:
         return _cloned(place, folder, options)
     if not options.registry or not os.path.isdir(base):
         raise ConfigError(f"there is no folder {place!r}", "-R takes a folder, a bare repository or a URL")
-    repository, inside = _discovered(base, named=True)
+    repository, inside = discovered(base, named=True)
     return _opened(repository, folder or None, inside)
 
 
@@ -88,7 +78,7 @@ def _is_address(place: str) -> bool:
     return ":" in place.partition("/")[0]
 
 
-def _discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str]:
+def discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str]:
     """The repository around a folder, and the folder in it. A bare one is its own hub, even if it was cloned."""
     if not os.path.isdir(start):
         raise ConfigError(f"there is no folder {start!r}", "check -C")
@@ -105,10 +95,27 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     from gitreg.adapters.git.clone import open_url
 
     cache = os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
-    clone = open_url(url, os.path.join(cache, "clones"))
+    clone = open_url(url, os.path.join(cache, "clones"), _credentials(None))
     if clone.warning:
         options.warn(clone.warning)
     return _opened(clone.repository, folder or None)
+
+
+def _credentials(opened: Opened | None) -> Credentials:
+    """What git shows a web server; it is looked up when a server asks.
+
+    The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
+    """
+    kept = weak(opened.repository) if opened else None
+    root, branch = (opened.root, opened.branch) if opened else ("", "")
+
+    def look_up(scheme: str, host: str) -> Credential | None:
+        from gitreg.wiring.forge import credential
+
+        repository = kept() if kept else None
+        return credential(Opened(repository, root, branch) if repository else None, scheme, host)
+
+    return look_up
 
 
 def _opened(repository: GitRepository, root: str | None, inside: str = "") -> Opened:
@@ -153,7 +160,7 @@ def _find_root(tree: Tree, inside: str) -> str | None:
         around = "/".join(parts[:depth])
         if tree.read(Layout(around).path(REGISTRY_FILE)) is not None:
             return around
-    folders = _registries_in(tree)
+    folders = registries_in(tree)
     if len(folders) > 1:
         raise UsageError(
             f"the repository holds several registries: {', '.join(folders)}",
@@ -162,7 +169,7 @@ def _find_root(tree: Tree, inside: str) -> str | None:
     return folders[0] if folders else None
 
 
-def _registries_in(tree: Tree) -> list[str]:
+def registries_in(tree: Tree) -> list[str]:
     """Those of the root and of the top folders that are registries."""
     folders = ["", *sorted(tree.list(""))]
     return [folder for folder in folders if tree.read(Layout(folder).path(REGISTRY_FILE)) is not None]
@@ -195,11 +202,12 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     """Everything that a flow works with."""
     from gitreg.flows.workspace import NoProgress, Workspace
 
+    opened.repository.credentials = _credentials(opened)
     return Workspace(
         repository=opened.repository,
         root=opened.root,
         branch=opened.branch,
-        make_forge=lambda: make_forge(opened.repository, opened.branch),
+        make_forge=lambda: make_forge(opened, options.warn),
         open_store=lambda snapshot: open_store(opened, snapshot, options.remote),
         load_schemas=load_schemas,
         find_signer=lambda: find_signer(opened.repository, options.key),
@@ -210,12 +218,26 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     )
 
 
-def make_forge(repository: GitRepository, trunk: str) -> Forge:
+def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) -> Forge:
+    """Where the registry's change requests live: its branch says, so that no change chooses who judges it.
+
+    Raises:
+        ConfigError: it is a hosted forge, and nothing says which, or there is no token for it.
+    """
+    from gitreg.wiring.forge import hosted_forge, settings
+
+    provider = settings(opened).provider
+    return local_forge(opened) if provider == "local" else hosted_forge(opened, provider, warn)
+
+
+def local_forge(opened: Opened) -> Forge:
     """The embedded forge, on the repository's hub."""
     from gitreg.adapters.forge.finished import Finished
     from gitreg.adapters.forge.local import LocalForge
 
-    return LocalForge(repository, trunk, Finished(repository.common_dir / "gitreg" / "finished-requests"))
+    repository = opened.repository
+    finished = Finished(repository.common_dir / "gitreg" / "finished-requests")
+    return LocalForge(repository, opened.branch, finished)
 
 
 def open_worktree(repository: GitRepository) -> Tree:
@@ -281,7 +303,7 @@ def load_schemas() -> Schemas:
 
 def data_folder(name: str) -> Path:
     """A folder of data that is shipped with gitreg. Raises ConfigError if the installation lacks it."""
-    package = Path(__file__).parent
+    package = Path(__file__).parent.parent
     for folder in (package / name, package.parent / name):
         if folder.is_dir():
             return folder
@@ -364,153 +386,3 @@ def folder_made(folder: str) -> Iterator[None]:
             for made in missing:
                 os.rmdir(made)
         raise
-
-
-# The pre-receive hook
-
-
-def install_hook(
-    options: Options,
-    branch: str | None,
-    folders: tuple[str, ...],
-    user_from: str | None,
-    most_bytes: int | None,
-) -> tuple[Path, HookSettings]:
-    """Puts the hook into the bare repository that the options mean; returns where it lies, and what it guards.
-
-    What is not given stays as an earlier installation was told.
-
-    Raises:
-        ConfigError: that is no bare repository, or nothing says which branch is the registry's.
-        Refused: another hook is there.
-    """
-    from gitreg.adapters.git.hook import HookSettings, install, settings_of
-
-    repository = _bare(options)
-    with suppress(NotFound):
-        known = settings_of(repository.git_dir)
-        branch, folders = branch or known.branch, folders or known.folders
-        user_from = user_from or known.user_from
-        options = replace(options, remote=options.remote or known.remote)
-    chosen = branch or _registry_branch(options) or repository.head_branch()
-    if chosen is None:
-        raise ConfigError("nothing says which branch is the registry's", "name it with --branch")
-    remote = options.remote
-    if remote and "://" not in remote and "/" in remote:
-        remote = os.path.abspath(remote)  # the hook runs elsewhere
-    folders = tuple(_folder_inside(folder) for folder in folders)
-    _demand_registries(repository, chosen, folders)
-    settings = HookSettings(chosen, folders, remote, user_from or DEFAULT_VARIABLE)
-    return install(repository.git_dir, settings, most_bytes), settings
-
-
-def _folder_inside(folder: str) -> str:
-    """A folder as paths in a repository have it: ``.`` is its root. Raises UsageError if it leads out."""
-    plain = os.path.normpath(folder)
-    if os.path.isabs(plain) or plain.split(os.sep)[0] == os.pardir:
-        raise UsageError(
-            f"--folder: {folder!r} is not inside the repository", "name it from the repository's root"
-        )
-    return "" if plain == os.curdir else plain
-
-
-def _demand_registries(repository: GitRepository, branch: str, folders: Sequence[str]) -> None:
-    """A folder that holds no registry would be guarded in vain. Raises ConfigError."""
-    tip = repository.hub_ref(f"refs/heads/{branch}")
-    for folder in folders if tip else ():
-        if tip and not _holds(repository, tip, folder):
-            raise ConfigError(
-                f"there is no registry in {folder!r} on {branch}", "check --folder and --branch"
-            )
-
-
-def _bare(options: Options) -> GitRepository:
-    from gitreg.adapters.git.hook import demand_bare
-
-    repository, _ = _discovered(options.registry or options.directory, named=True)
-    demand_bare(None if repository.top else repository.git_dir)
-    return repository
-
-
-def _registry_branch(options: Options) -> str | None:
-    try:
-        return open_registry(options).branch
-    except ConfigError:  # nothing was pushed yet
-        return None
-
-
-def hook_status(options: Options) -> tuple[HookSettings, list[str]]:
-    """What the hook in a bare repository guards, and what keeps it from doing so. Raises NotFound if there is none."""
-    from gitreg.adapters.git.hook import settings_of, shortcomings
-
-    repository = _bare(options)
-    settings = settings_of(repository.git_dir)
-    problems = shortcomings(repository.git_dir)
-    branches = repository.hub_refs("refs/heads/")
-    tip = branches.get(f"refs/heads/{settings.branch}")
-    if branches and tip is None:
-        problems.append(f"the branch {settings.branch} does not exist, though others do")
-    found = _registries_in(repository.tree(tip)) if tip else []
-    problems += (
-        [f"there is no registry on {settings.branch}"] if tip and not (found or settings.folders) else []
-    )
-    problems += [f"{f} holds no registry" for f in settings.folders if tip and not _holds(repository, tip, f)]
-    for root in settings.folders or found:
-        problems += _remote_problem(Opened(repository, root, settings.branch), tip, settings.remote)
-    return settings, problems
-
-
-def _holds(repository: GitRepository, tip: str, folder: str) -> bool:
-    return repository.tree(tip).read(Layout(folder).path(REGISTRY_FILE)) is not None
-
-
-def _remote_problem(opened: Opened, tip: str | None, remote: str | None) -> Iterator[str]:
-    """Why the hook will not find the artifacts of a registry, if it will not."""
-    if tip is None:
-        return
-    try:
-        open_store(opened, Snapshot(opened.repository.tree(tip), opened.root, tip), remote)
-    except GitregError as error:
-        yield f"{error.message}; gitreg hook install --remote URL says where"
-
-
-def pushed_refs(lines: bytes) -> list[RefUpdate]:
-    """What git tells a pre-receive hook: ``old new ref`` a line, zeros for nothing. Raises UsageError."""
-    found = []
-    for line in lines.decode("utf-8", "surrogateescape").split("\n")[:-1]:
-        old, _, rest = line.partition(" ")
-        new, _, ref = rest.partition(" ")
-        if not (old and new and ref):
-            raise UsageError(f"{line!r} is not 'old new ref'", "git runs this as a pre-receive hook")
-        found.append(RefUpdate(ref, old if old.strip("0") else None, new if new.strip("0") else None))
-    return found
-
-
-def guarded(git_dir: str, updates: Sequence[RefUpdate]) -> Iterator[tuple[Workspace, Guard, Pusher | None]]:
-    """For each registry in a bare repository what a push to it is judged with.
-
-    A repository without a registry has one, too: its refs are guarded.
-    """
-    from gitreg.adapters.forge.local import LocalForge
-    from gitreg.adapters.git.hook import settings_of
-    from gitreg.adapters.git.pusher import pusher_in
-    from gitreg.flows.receive import pending
-
-    settings = settings_of(Path(git_dir).resolve())
-    pusher = pusher_in(os.environ, settings.user_from)
-    guard = LocalForge(GitRepository.open(git_dir, alone=True), settings.branch)
-    repository = GitRepository.open(git_dir, alone=True, pending=pending(guard, updates))
-    options = Options(directory=git_dir, remote=settings.remote)
-    for root in settings.folders or _roots(repository, f"refs/heads/{settings.branch}", updates):
-        yield workspace(Opened(repository, root, settings.branch), options), guard, pusher
-
-
-def _roots(repository: GitRepository, ref: str, updates: Sequence[RefUpdate]) -> list[str]:
-    """The folders of all registries that a branch had, or that a push brings; the root where there is none."""
-    from gitreg.core.verify.rules.refs import MOST_REFS
-
-    before = [update.old for update in updates if update.ref == ref and update.old]
-    after = [update.new for update in updates if update.ref.startswith("refs/heads/") and update.new]
-    tips = [*before, *after[:MOST_REFS]]
-    found = {root for tip in tips for root in _registries_in(repository.tree(tip))}
-    return sorted(found) or [""]
