@@ -185,6 +185,7 @@ def test_an_older_red_check_of_another_run_blocks_until_it_ran_again(acme: Team)
     assert acme.api(job, "POST", f"~/actions/runs/{red.id}/rerun-failed-jobs").status == 201
     assert acme.api(job, "POST", f"~/actions/runs/{red.id}/rerun-failed-jobs").status == 403
     acme.github.finish_run(red, "success")
+    assert acme.api("dan", "GET", f"~/commits/{'0' * 40}/check-runs").status == 422
     checks = acme.api("dan", "GET", f"~/commits/{head}/check-runs").body["check_runs"]
     assert [one["conclusion"] for one in checks] == ["success", "success"]
     acme.github.merge_pull("alice", number)
