@@ -113,7 +113,8 @@ class FakeGitHub(Acts, GitHost):
         if self.account(made.owner) is None:
             self.add_account(made.owner, kind="User" if made.parent else "Organization")
         # GitHub keeps refs/pull/ to itself: "deny updating a hidden ref".
-        bare.text("config", "receive.hideRefs", "refs/pull")
+        with (bare.path / "config").open("a") as config:
+            config.write("[receive]\n\thideRefs = refs/pull\n")
         self.adopt(made)
         return made
 
@@ -232,7 +233,10 @@ class FakeGitHub(Acts, GitHost):
 
     def checked(self, request: ApiRequest, answer: Answer) -> Answer:
         found = ROUTES.find(request.method, request.path)
-        problem = Description.github().problem(found[0].template if found else None, request, answer)
+        template = None
+        if found:
+            template, request.params = found[0].template, found[1]
+        problem = Description.github().problem(template, request, answer)
         if problem is None or answer.status == 500:
             return answer
         self.violations.append(f"{request.method} {request.path}: {answer.status}: {problem}")
