@@ -153,7 +153,6 @@ class SshSigner:
         return done.stdout
 
 
-@lru_cache(maxsize=256)
 def openssh_version() -> str:
     """The version of the OpenSSH whose ``ssh-keygen`` is used (``9.2p1``). Raises ConfigError if there is none.
 
@@ -170,6 +169,7 @@ def openssh_version() -> str:
     return done.stderr.decode(errors="replace").partition(" ")[0].partition(",")[0].removeprefix("OpenSSH_")
 
 
+@lru_cache(maxsize=256)
 def check_signature(message: bytes, armored: str, wanted: str = NAMESPACE) -> Signature:
     """Whether ``armored`` is a signature of exactly ``message`` in the namespace ``wanted``, and by which key.
 
