@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from gitreg.adapters.forge.address import Address
+from gitreg.adapters.forge.address import GITHUB, Address
 from gitreg.adapters.forge.tokens import JOB, Token
 from gitreg.core.doctor.files import file_points
 from gitreg.core.doctor.github import github_points
@@ -30,6 +31,10 @@ from gitreg.core.ports import DvcPointer, ForgeInspector, GithubSettings, Gitlab
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import GitregError, Undecided
 from gitreg.wiring import Opened, Options, load_schemas, open_registry, open_store, workspace
+
+if TYPE_CHECKING:
+    from gitreg.adapters.forge.github_api import GithubApi
+    from gitreg.adapters.forge.gitlab_api import GitlabApi
 
 T = TypeVar("T")
 
@@ -218,7 +223,7 @@ def _forge_section(opened: Opened, options: Options) -> Iterator[tuple[str, Sequ
         if settings(opened).provider == "local":
             return
         where = address(opened)
-        facts = _inspector(where, token(where)).settings(opened.branch)
+        facts = _read(where, token(where), opened.branch)
     except GitregError as error:
         # Whatever the reason is, they are not known.
         yield "the forge", [Point("settings", None, f"could not be read: {error.message}", error.hint or "")]
@@ -228,11 +233,23 @@ def _forge_section(opened: Opened, options: Options) -> Iterator[tuple[str, Sequ
     yield f"the files on {opened.branch}", list(_file_points(opened, options, where.provider, facts))
 
 
-def _inspector(where: Address, token: Token) -> ForgeInspector:
-    from gitreg.adapters.forge.github_api import GithubApi
-    from gitreg.adapters.forge.github_settings import GithubInspector
+def _read(where: Address, token: Token, branch: str) -> GithubSettings | GitlabSettings:
+    api: GithubApi | GitlabApi
+    inspector: ForgeInspector
+    if where.provider == GITHUB:
+        from gitreg.adapters.forge.github_api import GithubApi
+        from gitreg.adapters.forge.github_settings import GithubInspector
 
-    return GithubInspector(GithubApi(where, token))
+        api = GithubApi(where, token)
+        inspector = GithubInspector(api)
+    else:
+        from gitreg.adapters.forge.gitlab_api import GitlabApi
+        from gitreg.adapters.forge.gitlab_settings import GitlabInspector
+
+        api = GitlabApi(where, token)
+        inspector = GitlabInspector(api)
+    with closing(api):
+        return inspector.settings(branch)
 
 
 def _settings_points(facts: GithubSettings | GitlabSettings) -> Iterator[Point]:

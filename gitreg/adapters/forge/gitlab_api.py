@@ -112,6 +112,11 @@ class GitlabApi:
             oauth_token=None if is_job else self.token.value,
         )
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the last answer, by their names in lower case."""
+        return self._headers
+
     def _note(self, response: Response, *_: object, **__: object) -> None:
         """Keeps an answer's headers: python-gitlab's errors do not have them."""
         self._headers = {name.lower(): value for name, value in response.headers.items()}
