@@ -43,6 +43,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "verify": "check:verify",
         "validate": "check:validate",
         "audit": "check:audit",
+        "ci": "ci:ci",
         "hook": "hook:hook",
         "doctor": "doctor:doctor",
         "forge": "forge:forge",
