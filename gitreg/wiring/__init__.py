@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref as weak
 
 from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
@@ -101,12 +102,18 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
 
 
 def _credentials(opened: Opened | None) -> Credentials:
-    """What git shows a web server; it is looked up when a server asks."""
+    """What git shows a web server; it is looked up when a server asks.
+
+    The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
+    """
+    kept = weak(opened.repository) if opened else None
+    root, branch = (opened.root, opened.branch) if opened else ("", "")
 
     def look_up(scheme: str, host: str) -> Credential | None:
         from gitreg.wiring.forge import credential
 
-        return credential(opened, scheme, host)
+        repository = kept() if kept else None
+        return credential(Opened(repository, root, branch) if repository else None, scheme, host)
 
     return look_up
 

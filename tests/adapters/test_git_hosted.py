@@ -117,6 +117,13 @@ def test_an_expired_token_is_no_missing_permission() -> None:
     assert isinstance(_push_failure(Done(128, b"", text), AT), Undecided)
 
 
+def test_nor_is_a_rate_limit() -> None:
+    text = "remote: You have exceeded a secondary rate limit.\nfatal: unable to access 'x': error: 403"
+    error = _push_failure(Done(128, b"", text), AT)
+    assert isinstance(error, Undecided)
+    assert "too many requests" in error.message
+
+
 def rejected(summary: str, stderr: str, ref: str = MAIN) -> Exception:
     row = f"!\t{'0' * 40}:{ref}\t[remote rejected] ({summary})\n".encode()
     return _push_failure(Done(1, b"To https://github.com/acme/models\n" + row + b"Done\n", stderr), AT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from weakref import ref
 
 import pytest
 from flow_kit import REGISTRY
@@ -93,6 +94,15 @@ def test_what_git_shows_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert credential(None, "https", "evil.example@git.example.com") is None
     with pytest.raises(Undecided, match="GITLAB_TOKEN is for"):
         credential(opened, "https", "gitlab.com")
+
+
+def test_a_workspace_does_not_keep_its_repository(tmp_path: Path) -> None:
+    """The process that reads for it would go on, and keep a disk busy."""
+    opened = registry(tmp_path, LOCAL, "/nowhere")
+    ended = ref(opened.repository)
+    workspace(opened, Options())
+    del opened
+    assert ended() is None
 
 
 def test_a_registry_behind_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

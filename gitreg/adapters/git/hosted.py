@@ -62,8 +62,8 @@ def turned_away(text: str, remote: str) -> GitregError | None:
     if _REJECTED.search(text):
         return Undecided(
             f"{unread}: it does not accept the user and password or token that it was given",
-            f"it may be wrong, expired or revoked: renew it ({_TOKENS}); what a credential helper of git, or "
-            "http.extraHeader, has goes before",
+            f"it may be wrong, expired or revoked: renew it ({_TOKENS}); what a credential helper, GIT_ASKPASS or "
+            "http.extraHeader has goes before",
         )
     if _BUSY.search(text):
         return Undecided(f"{unread}: it has had too many requests", "wait a while, then run it again")
@@ -82,7 +82,7 @@ def turned_away(text: str, remote: str) -> GitregError | None:
 
 def push_denied(text: str, remote: str) -> Refused | None:
     """What it means that a server took no push at all from this account; None if that is not what ``text`` says."""
-    if _REJECTED.search(text) or not _FORBIDDEN.search(text):
+    if _REJECTED.search(text) or _BUSY.search(text) or not _FORBIDDEN.search(text):
         return None
     return Refused(f"{remote} does not let you push: {_said(_FORBIDDEN, text)}", f"it takes {_WRITE}")
 
