@@ -101,7 +101,7 @@ def _registry_points(opened: Opened, options: Options, forge: bool) -> Iterator[
         return
     yield Point("registry", True, f"{registry.name}, {opened.branch} at {tip[:12]}")
     yield _artifacts(opened, snapshot, options.remote)
-    yield identity_point(_tried(opened.repository.identity))
+    yield identity_point(_tried(opened.repository.identity), policy)
     yield _key(opened, options, policy)
     yield from _guards(opened, options, registry, forge)
     yield from _hosted(opened, registry)
@@ -165,12 +165,12 @@ def _guards(opened: Opened, options: Options, registry: Registry, forge: bool) -
 
 
 def _bare_hub(opened: Opened) -> str | None:
-    """The folder of the hub where that is a bare repository on this machine."""
-    if opened.repository.top is None:
-        return os.fspath(opened.repository.git_dir)
-    url = opened.repository.origin_url() or ""
-    path = url.removeprefix("file://")
-    place = os.path.join(opened.repository.top, path)
+    """The folder of the hub where that is a repository on this machine, and not this checkout itself."""
+    repository = opened.repository
+    if not repository.has_origin:
+        return os.fspath(repository.git_dir) if repository.top is None else None
+    path = (repository.origin_url() or "").removeprefix("file://")
+    place = os.path.join(repository.top or repository.git_dir, path)
     return place if path and os.path.isdir(place) else None
 
 

@@ -16,7 +16,7 @@ from gitreg.core.doctor.gitlab import gitlab_points
 from gitreg.core.doctor.here import clock_point, identity_point, key_point, version_point
 from gitreg.core.doctor.point import Point, exit_code
 from gitreg.core.layout import DEFAULT_PROTECTED, Layout
-from gitreg.core.policy import Policy
+from gitreg.core.policy import Person, Policy
 from gitreg.core.ports import (
     BranchRules,
     GithubSettings,
@@ -372,9 +372,12 @@ def test_openssh_counts_patches_in_its_own_way() -> None:
 
 
 def test_a_person_is_who_git_and_the_policy_know() -> None:
-    policy = Policy()
-    assert identity_point(Identity("Alice", "a@example.com")).text == "Alice <a@example.com>"
-    assert identity_point(HIDDEN).ok is False
+    policy = Policy(people=(Person("alice", email="A@example.com", keys=("ssh-ed25519 BBBB laptop",)),))
+    alice, dan = Identity("Alice", "a@example.com"), Identity("Dan", "dan@example.com")
+    assert identity_point(alice, policy).text == "Alice <a@example.com>, alice in policy.yaml"
+    assert identity_point(dan, policy).text.endswith("an address that is not in policy.yaml")
+    assert identity_point(HIDDEN, policy).ok is False
+    assert key_point("ssh-ed25519 BBBB", policy).text == "it is alice's in policy.yaml"
     assert key_point(None, policy).ok is False
     assert "nobody in policy.yaml" in key_point("ssh-ed25519 AAAA", policy).text
 

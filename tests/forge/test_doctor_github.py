@@ -16,6 +16,7 @@ from flow_kit import git, pin
 
 from forge.fake_github import FakeGitHub
 from forge.fake_github_state import GitHubRepository
+from forge.records import Answer
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.github_api import GithubApi
 from gitreg.adapters.forge.github_settings import GithubInspector
@@ -160,6 +161,7 @@ def test_the_scaffolded_ruleset_is_all_that_is_needed(place: Place) -> None:
             {"required check"},
         ),
         (with_value("required_status_checks", strict_required_status_checks_policy=False), {"up to date"}),
+        (lambda ruleset: ruleset["rules"].append({"type": "required_linear_history"}), {"merge method"}),
         (
             lambda ruleset: ruleset.update(
                 bypass_actors=[{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}]
@@ -285,6 +287,16 @@ def test_without_a_token_that_is_good_nothing_is_known(
     assert code == 3
     assert points[("the forge", "settings")]["ok"] is None
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("body", [[{}], {"message": "hello"}, [{"type": "pull_request", "parameters": 1}]])
+def test_an_answer_that_makes_no_sense_decides_nothing(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], body: Any
+) -> None:
+    place.github.fail(Answer(200, body), "GET", f"/repos/{HUB}/rules/branches/main")
+    code, points, text = place.doctor(monkeypatch, capsys, place.github.personal_token("alice-gh"))
+    assert code == 3, text
+    assert "makes no sense" in points[("the forge", "settings")]["text"]
 
 
 def test_a_change_that_takes_the_files_away_is_seen_as_it_is_on_the_forge(

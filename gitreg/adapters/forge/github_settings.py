@@ -20,6 +20,8 @@ from gitreg.core.ports import BranchRules, GithubSettings, RequiredCheck, Unread
 T = TypeVar("T")
 
 _METHODS = {"allow_merge_commit": "merge", "allow_squash_merge": "squash", "allow_rebase_merge": "rebase"}
+#: What a rule of a linear history leaves of them.
+_LINEAR = frozenset({"squash", "rebase"})
 _DOING = "read the settings"
 
 
@@ -31,6 +33,12 @@ class GithubInspector:
 
     def settings(self, branch: str) -> GithubSettings:
         """See :class:`gitreg.core.ports.ForgeInspector`."""
+        with self._api.asking(
+            _DOING
+        ):  # so that an answer of another form than GitHub's is no bug of gitreg's
+            return self._settings(branch)
+
+    def _settings(self, branch: str) -> GithubSettings:
         repository, time = self._repository()
         rules = self._tried(lambda: tuple(self._rulesets(branch)))
         classic = self._classic(branch, _is_admin(repository))
@@ -58,11 +66,10 @@ class GithubInspector:
 
     def _repository(self) -> tuple[Json, datetime | None]:
         """The repository, and the server's time, which every answer tells."""
-        with self._api.asking(_DOING):
-            headers, data = self._api.client.requester.requestJsonAndCheck("GET", self._api.root)
-            if not isinstance(data, dict):
-                raise ValueError("not an object")
-            return data, _time(headers)
+        headers, data = self._api.client.requester.requestJsonAndCheck("GET", self._api.root)
+        if not isinstance(data, dict):
+            raise ValueError("not an object")
+        return data, _time(headers)
 
     def _tried(self, ask: Callable[[], T]) -> T | Unread:
         try:
@@ -165,6 +172,7 @@ def _from_ruleset(name: str, rules: Sequence[Json], bypass: tuple[str, ...] | Un
         bars_deletion="deletion" in said,
         bars_force_push="non_fast_forward" in said,
         **({} if request is None else _request(request)),
+        merge_methods=_left((request or {}).get("allowed_merge_methods"), "required_linear_history" in said),
         checks=tuple(_checks(checks.get("required_status_checks") or (), "integration_id")),
         up_to_date=bool(checks.get("strict_required_status_checks_policy")),
         queue=str(said["merge_queue"].get("merge_method", "")).lower() if "merge_queue" in said else None,
@@ -176,14 +184,19 @@ def _from_ruleset(name: str, rules: Sequence[Json], bypass: tuple[str, ...] | Un
     )
 
 
+def _left(allowed: Iterable[str] | None, linear: bool) -> frozenset[str] | None:
+    """The merge methods that rules leave; None where they do not say."""
+    if allowed is None:
+        return _LINEAR if linear else None
+    return frozenset(allowed) & _LINEAR if linear else frozenset(allowed)
+
+
 def _request(request: Json) -> dict[str, Any]:
-    methods = request.get("allowed_merge_methods")
     return {
         "reviews": int(request.get("required_approving_review_count") or 0),
         "code_owner_review": bool(request.get("require_code_owner_review")),
         "dismisses_stale": bool(request.get("dismiss_stale_reviews_on_push")),
         "last_push_approval": bool(request.get("require_last_push_approval")),
-        "merge_methods": None if methods is None else frozenset(map(str, methods)),
     }
 
 
@@ -205,6 +218,7 @@ def _from_classic(found: Json) -> BranchRules:
         code_owner_review=bool((reviews or {}).get("require_code_owner_reviews")),
         dismisses_stale=bool((reviews or {}).get("dismiss_stale_reviews")),
         last_push_approval=bool((reviews or {}).get("require_last_push_approval")),
+        merge_methods=_left(None, _enabled(found, "required_linear_history")),
         checks=tuple(_checks(checks.get("checks") or (), "app_id")),
         up_to_date=bool(checks.get("strict")),
         bypass=tuple(_classic_bypass(found, reviews or {})),

@@ -27,6 +27,12 @@ class GitlabInspector:
 
     def settings(self, branch: str) -> GitlabSettings:
         """See :class:`gitreg.core.ports.ForgeInspector`."""
+        with self._api.asking(
+            _DOING
+        ):  # so that an answer of another form than GitLab's is no bug of gitreg's
+            return self._settings(branch)
+
+    def _settings(self, branch: str) -> GitlabSettings:
         project = self._api.get(_DOING, self._api.root)
         time = _time(self._api.headers)
         return GitlabSettings(

@@ -36,16 +36,20 @@ def _leading_digits(text: str) -> str:
     return text[: next((at for at, each in enumerate(text) if not each.isdecimal()), len(text))]
 
 
-def identity_point(identity: Identity | Unread) -> Point:
-    """Whose name is in commits that are made here. Machines that only verify need none."""
+def identity_point(identity: Identity | Unread, policy: Policy) -> Point:
+    """Whose name is in commits that are made here. It proves nothing, and who only verifies needs none."""
+    name = "identity"
     if isinstance(identity, Unread):
         return Point(
-            "identity", False, identity.why, "git config --global user.email YOU@EXAMPLE.COM", needed=False
+            name, False, identity.why, "git config --global user.email YOU@EXAMPLE.COM", needed=False
         )
-    return Point("identity", True, f"{identity.name} <{identity.email}>", needed=False)
+    address = identity.email.casefold()
+    person = next((each.id for each in policy.people if (each.email or "").casefold() == address), None)
+    known = f"{person} in policy.yaml" if person else "an address that is not in policy.yaml"
+    return Point(name, True, f"{identity.name} <{identity.email}>, {known}", needed=False)
 
 
-def key_point(key: str | Unread | None, policy: Policy | None) -> Point:
+def key_point(key: str | Unread | None, policy: Policy) -> Point:
     """Whether the person has an SSH key (type and base64) that the policy knows; who only verifies needs none."""
     name = "SSH key"
     if isinstance(key, Unread):
@@ -53,7 +57,7 @@ def key_point(key: str | Unread | None, policy: Policy | None) -> Point:
     if key is None:
         fix = "git config --global gpg.format ssh; git config --global user.signingkey FILE; or GITREG_SSH_KEY=FILE"
         return Point(name, False, "there is none, so nothing can be signed here", fix, needed=False)
-    person = policy.person_with_key(key) if policy else None
+    person = policy.person_with_key(key)
     if person:
         return Point(name, True, f"it is {person.id}'s in policy.yaml", needed=False)
     fix = "add it to people in policy.yaml, by a change request"
