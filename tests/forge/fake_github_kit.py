@@ -112,7 +112,9 @@ def make_template(folder: Path) -> None:
     _git(work, "add", "-A")
     _git(work, "-c", "user.name=Bo", "-c", "user.email=bo@example.com", "commit", "-q", "-m", "The registry")
     bare = Bare.create(folder / "bare")
-    bare.text("fetch", "-q", str(work), "main")
+    # One pack is copied faster than many loose objects.
+    bare.text("-c", "fetch.unpackLimit=1", "fetch", "-q", str(work), "main")
+    _git(work, "repack", "-adq")
 
 
 @contextmanager

@@ -68,6 +68,17 @@ def test_a_job_opens_requests_only_where_it_may(acme: Team) -> None:
     assert [(one.event, one.by_token) for one in acme.github.announcements] == [("pull_request", True)]
 
 
+def test_workflow_files_take_a_permission_of_their_own(acme: Team) -> None:
+    acme.commit("ci", {".github/workflows/verify.yml": "on: push\n"})
+    said = acme.push(acme.github.actions_token(NAME), "ci", check=False)
+    assert "a GitHub App to create or update workflow `.github/workflows/verify.yml`" in said
+    said = acme.push(acme.github.personal_token("dan", ["repo"]), "ci", check=False)
+    assert "a Personal Access Token to create or update workflow" in said
+    acme.push("dan", "ci")
+    acme.commit("ci", {"other": ""})
+    acme.push(acme.github.actions_token(NAME), "ci")
+
+
 def test_permissions_are_told_to_those_who_push(acme: Team) -> None:
     acme.repo.access["bo"] = "maintain"
     told = acme.api("dan", "GET", "~/collaborators/bo/permission").body
