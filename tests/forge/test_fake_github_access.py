@@ -141,6 +141,18 @@ def test_a_merge_waits_for_review_check_and_base(acme: Team) -> None:
     assert acme.api("dan", "GET", f"~/pulls/{number}").body["mergeable_state"] == "behind"
 
 
+def test_several_checks_are_counted(acme: Team) -> None:
+    wanted = [{"context": name} for name in ("gitreg", "unit", "lint")]
+    acme.github.add_ruleset("bo", ruleset(required_approving_review_count=0, required_status_checks=wanted))
+    number = acme.propose()
+    merge = f"~/pulls/{number}/merge"
+    assert "3 of 3 required status checks are expected." in acme.api("alice", "PUT", merge, {}).message
+    acme.github.set_check(acme.repo.pulls[number].head, "unit", "failure")
+    acme.github.set_status(acme.repo.pulls[number].head, "lint", "success", "bo")
+    said = acme.api("alice", "PUT", merge, {}).message
+    assert "2 of 3 required status checks have not succeeded: 1 expected and 1 failing." in said
+
+
 def test_stale_approvals_are_dismissed_where_the_rule_says_so(acme: Team) -> None:
     acme.github.add_ruleset("bo", ruleset(dismiss_stale_reviews_on_push=True))
     number = acme.propose()
