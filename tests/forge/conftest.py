@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forge.fake_github_kit import Team, make_template, team
+from forge.github_kit import Team, make_template, team
 
 
 @pytest.fixture(scope="session")
