@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from gitreg.adapters.forge.address import Address, find_address, is_loopback, provider_of, server
 from gitreg.adapters.forge.tokens import Token, find_token
 from gitreg.core.layout import REGISTRY_FILE, Layout
 from gitreg.core.manifest import ForgeSettings
-from gitreg.core.ports import Credential
+from gitreg.core.ports import Credential, Forge
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import ConfigError, GitregError, Undecided
+from gitreg.errors import Bug, ConfigError, GitregError, Undecided
 from gitreg.wiring import Opened
 
 
@@ -46,6 +47,17 @@ def address(opened: Opened, chosen: ForgeSettings | None = None) -> Address:
 def token(where: Address) -> Token:
     """The token for the forge. Raises ConfigError if there is none for that very server."""
     return find_token(where.provider, where.host, os.environ)
+
+
+def hosted_forge(opened: Opened, provider: str, warn: Callable[[str], None]) -> Forge:
+    """GitHub or GitLab. What they need is imported only here. Raises ConfigError as ``address`` and ``token`` do."""
+    where = address(opened)
+    match provider:
+        case "github":
+            from gitreg.adapters.forge.github import GithubForge
+
+            return GithubForge(opened.repository, opened.branch, where, token(where), os.environ, warn)
+    raise Bug(f"nothing makes a forge of the provider {provider!r}")
 
 
 def credential(opened: Opened | None, scheme: str, host: str) -> Credential | None:

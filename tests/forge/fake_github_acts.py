@@ -132,7 +132,7 @@ class Acts:
     def add_run(  # type: ignore[misc]
         self: FakeGitHub, sha: str, event: str, conclusion: str | None, *, login: str, name: str = "gitreg",
         path: str = ".github/workflows/gitreg-verify.yml", branch: str | None = None, pulls: tuple[int, ...] = (),
-        repository: str | None = None,
+        title: str = "", repository: str | None = None,
     ) -> Run:  # fmt: skip
         """A workflow run whose one job is the check ``name``; with no conclusion it still runs."""
         repo, suite = self.named(repository), self.next_id()
@@ -156,6 +156,7 @@ class Acts:
             suite=suite,
             workflow=workflow,
             pulls=pulls,
+            title=title,
         )
         with self.lock:
             repo.runs.append(run)

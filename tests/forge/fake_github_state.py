@@ -120,7 +120,10 @@ class Status:
 
 @dataclass(slots=True)
 class Run:
-    """One workflow run; its one job is the check ``name`` in its suite. ``pulls`` are numbers."""
+    """One workflow run; its one job is the check ``name`` in its suite. ``pulls`` are numbers.
+
+    ``title`` is what its workflow's ``run-name`` came to; without one it is the name.
+    """
 
     id: int
     number: int
@@ -136,6 +139,7 @@ class Run:
     suite: int
     workflow: int
     attempt: int = 1
+    title: str = ""
     pulls: tuple[int, ...] = ()
     title: str = ""
     #: Who ran it again; else who started it.
