@@ -8,8 +8,8 @@ import pytest
 from forge_contract import ALICE, NOW, Desk
 
 from forge.fake_github import ACTIONS_BOT
+from forge.fake_github_kit import ruleset
 from forge.git_host import Answer
-from forge.github_kit import ruleset
 from forge.github_world import HUB, PULLS, Meanwhile, World, fork_of
 from gitreg.adapters.forge import github_merge
 from gitreg.adapters.forge.github_pulls import MOST_TEXT, STATUS
