@@ -141,7 +141,6 @@ class Run:
     attempt: int = 1
     title: str = ""
     pulls: tuple[int, ...] = ()
-    title: str = ""
     #: Who ran it again; else who started it.
     again: str = ""
     ended: datetime | None = None
