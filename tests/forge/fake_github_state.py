@@ -140,7 +140,6 @@ class Run:
     workflow: int
     attempt: int = 1
     pulls: tuple[int, ...] = ()
-    title: str = ""
     #: Who ran it again; else who started it.
     again: str = ""
     ended: datetime | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from github import Auth, Github
 
 from forge.bare import NOTHING
-from forge.github_kit import NAME, Team
+from forge.fake_github_kit import NAME, Team
 
 
 def test_a_change_from_branch_to_merge_by_a_real_client(acme: Team) -> None:

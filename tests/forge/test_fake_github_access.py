@@ -10,7 +10,7 @@ import requests
 
 from forge.fake_github_calls import ROUTES
 from forge.git_host import Answer
-from forge.github_kit import NAME, Team, ruleset, team
+from forge.fake_github_kit import NAME, Team, ruleset, team
 
 # Tokens
 
