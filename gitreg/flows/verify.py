@@ -162,7 +162,11 @@ def judge_on(
     if request is not None and (required.approvals or policy.roles):
         found_out, reviewed = _conversation(ws, base_commit, policy, request, id, way.head)
         evidence = replace(
-            evidence, conversation=found_out, reviewed=reviewed, titles=titles_of(meaning, policy)
+            evidence,
+            conversation=found_out,
+            reviewed=reviewed,
+            opened=request.opened_at,
+            titles=titles_of(meaning, policy),
         )
     if required.rules and not bootstrap:
         given, _ = approvals_given(evidence, evidence_digests(head, meaning, policy), policy)
@@ -318,7 +322,7 @@ def _last_changed(
     """When the branch last changed one of some paths, as far back as approvals go that would count."""
     if not given or not paths:
         return None
-    oldest = min(approval.issued for approval in given)
+    oldest = min(approval.signed or approval.issued for approval in given)  # the signed one may be older
     return _or_unknown(lambda: _last_change(ws, commit, paths, oldest))
 
 
