@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 #: No manifest may be larger; readers cut a blob one byte behind it, so that its size is seen to be over.
@@ -108,8 +109,21 @@ class Repository(Protocol):
         """Whether the hub is another repository than this one."""
         ...
 
+    @property
+    def is_shallow(self) -> bool:
+        """Whether history is cut off somewhere."""
+        ...
+
     def fetch(self) -> None:
         """Brings over the hub's branches and ``refs/gitreg/*``. Nothing to do where the hub is this repository."""
+        ...
+
+    def fetch_commit(self, ref: str, oid: str) -> None:
+        """Brings over the commit ``oid`` that the hub's ``ref`` names (``refs/pull/1/head``), under no name here.
+
+        Raises:
+            Undecided: ``ref`` does not name it any more, or the hub does not answer.
+        """
         ...
 
     def resolve(self, rev: str) -> str:
@@ -508,6 +522,13 @@ class Forge(Protocol):
         """Sets the one comment that gitreg keeps on a request; returns its URL; None where there are no comments."""
         ...
 
+    def rerun_failed(self, head: str) -> str | None:
+        """Has CI judge ``head`` (a request's last commit) again where it was found wanting; returns that run's URL.
+
+        None if nothing failed. Raises Refused where the forge runs no CI, or the token may not have it run.
+        """
+        ...
+
     def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
         """Approvals and revocations that name this change, each with its signature checked.
 
@@ -554,3 +575,60 @@ class Guard(Protocol):
     def lands_request(self, update: RefUpdate) -> tuple[str, str] | None:
         """The number of the request that the update marks as merged, and the commit that has landed it; else None."""
         ...
+
+
+# Git over HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user and a secret for one web server: it is shown to this scheme and host (with its port) and to no other."""
+
+    scheme: str
+    host: str
+    user: str
+    secret: str = field(repr=False)
+
+
+#: What is asked for a credential when a server, by scheme and host, wants one. None: it is no server that tokens are
+#: for. Raises Undecided if it is one, and there is no token for it.
+Credentials = Callable[[str, str], Credential | None]
+
+
+# What started a run of CI
+
+
+class EventKind(StrEnum):
+    """What a run of CI can be about.
+
+    A change request was opened, changed or reviewed; a merge queue tries what would land; a branch was moved; or
+    nothing that could be judged (a schedule, a tag, a button).
+    """
+
+    REQUEST = "request"
+    GROUP = "group"
+    PUSH = "push"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CiEvent:
+    """What a run of CI is about, as the environment that CI gives it says.
+
+    ``system`` is ``github`` or ``gitlab``, ``name`` what that calls the event. ``branch`` is the one that would be, or
+    was, moved: a short name. ``head`` is the request's last commit, the queue's, or where the branch was moved to
+    (None: it was deleted); ``base`` is what the queue builds on, or where the branch was before (None: nowhere, or CI
+    does not say). ``request`` is the number of the request ("" if CI does not say). ``forced``: CI says that the branch
+    did not go on from where it was. ``default_branch`` is the repository's, which no request chooses; None if CI does
+    not say.
+    """
+
+    kind: EventKind
+    system: str
+    name: str
+    branch: str = ""
+    head: str | None = None
+    base: str | None = None
+    request: str = ""
+    forced: bool = False
+    default_branch: str | None = None

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref as weak
 
 from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import ArtifactStore, Forge, Progress, Signer, Tree
+from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
@@ -33,6 +34,8 @@ class Options:
 
     ``directory`` is ``-C``; ``registry`` is ``-R``: a folder, a bare repository or a URL, with ``#folder`` where the
     registry is in a folder of it; ``remote`` is ``--remote``, ``key`` is ``--key``. ``warn`` takes a line for people.
+    ``trusted`` are the only branches whose ``gitreg.yaml`` may say which branch is the registry's (None: whatever is
+    there), as CI checks out what others wrote; then they are fetched first.
     """
 
     directory: str = "."
@@ -40,6 +43,7 @@ class Options:
     remote: str | None = None
     key: str | None = None
     warn: Callable[[str], None] = field(default=lambda line: None)
+    trusted: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,10 @@ class Opened:
     branch: str
 
 
+#: The branches on which a registry is looked for where nothing says which one is the repository's main one.
+USUAL_BRANCHES = ("main", "master")
+
+
 def open_registry(options: Options) -> Opened:
     """Finds the registry that the options mean.
 
@@ -59,7 +67,7 @@ def open_registry(options: Options) -> Opened:
     """
     if options.registry is None:
         repository, inside = discovered(options.directory)
-        return _opened(repository, None, inside)
+        return _opened(repository, None, inside, options.trusted)
     place, folder = options.registry, ""
     if not os.path.isdir(os.path.join(options.directory, place)):
         place, _, folder = place.partition("#")
@@ -69,7 +77,7 @@ def open_registry(options: Options) -> Opened:
     if not options.registry or not os.path.isdir(base):
         raise ConfigError(f"there is no folder {place!r}", "-R takes a folder, a bare repository or a URL")
     repository, inside = discovered(base, named=True)
-    return _opened(repository, folder or None, inside)
+    return _opened(repository, folder or None, inside, options.trusted)
 
 
 def _is_address(place: str) -> bool:
@@ -94,16 +102,38 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     from gitreg.adapters.git.clone import open_url
 
     cache = os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
-    clone = open_url(url, os.path.join(cache, "clones"))
+    clone = open_url(url, os.path.join(cache, "clones"), _credentials(None))
     if clone.warning:
         options.warn(clone.warning)
-    return _opened(clone.repository, folder or None)
+    return _opened(clone.repository, folder or None, trusted=options.trusted)
 
 
-def _opened(repository: GitRepository, root: str | None, inside: str = "") -> Opened:
+def _credentials(opened: Opened | None) -> Credentials:
+    """What git shows a web server; it is looked up when a server asks.
+
+    The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
+    """
+    kept = weak(opened.repository) if opened else None
+    root, branch = (opened.root, opened.branch) if opened else ("", "")
+
+    def look_up(scheme: str, host: str) -> Credential | None:
+        from gitreg.wiring.forge import credential
+
+        repository = kept() if kept else None
+        return credential(Opened(repository, root, branch) if repository else None, scheme, host)
+
+    return look_up
+
+
+def _opened(
+    repository: GitRepository, root: str | None, inside: str = "", trusted: tuple[str, ...] | None = None
+) -> Opened:
     """The registry in the folder ``root`` or, where nobody named one, around the folder ``inside``."""
     problem: GitregError | None = None
-    for commit in _looks(repository):
+    if trusted is not None:
+        repository.credentials = _credentials(None)
+        repository.fetch()
+    for commit in _looks(repository) if trusted is None else _tips(repository, trusted):
         tree = repository.tree(commit)
         found = _find_root(tree, inside) if root is None else root
         if found is None or tree.read(Layout(found).path(REGISTRY_FILE)) is None:
@@ -116,6 +146,11 @@ def _opened(repository: GitRepository, root: str | None, inside: str = "") -> Op
             return Opened(repository, found, Snapshot(tree, found, commit).registry().branch)
         except InvalidManifest as error:
             problem = error
+    if trusted is not None:
+        raise problem or ConfigError(
+            f"no branch {' or '.join(map(repr, trusted))} says which branch is the registry's",
+            "let the default branch hold the registry's gitreg.yaml",
+        )
     place = os.fspath(repository.top or repository.git_dir)
     raise problem or ConfigError(f"{place!r} has no commits yet", "gitreg init makes the first one")
 
@@ -126,13 +161,18 @@ def _looks(repository: GitRepository) -> Iterator[str]:
     What is checked out comes last: it may be a change that is being judged, which does not choose its judge.
     """
     named = ("refs/remotes/origin/HEAD",) if repository.top else ("HEAD", "refs/remotes/origin/HEAD")
-    usual = (repository.hub_ref(f"refs/heads/{branch}") for branch in ("main", "master"))
+    usual = _tips(repository, USUAL_BRANCHES)
     for ref in named:
         with suppress(NotFound, ConfigError):
             yield repository.resolve(ref)
-    yield from filter(None, usual)
+    yield from usual
     with suppress(NotFound, ConfigError):
         yield repository.resolve("HEAD")
+
+
+def _tips(repository: GitRepository, branches: Sequence[str]) -> Iterator[str]:
+    """The newest commits of those of some branches that the hub has."""
+    yield from filter(None, (repository.hub_ref(f"refs/heads/{branch}") for branch in branches))
 
 
 def _find_root(tree: Tree, inside: str) -> str | None:
@@ -184,11 +224,12 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     """Everything that a flow works with."""
     from gitreg.flows.workspace import NoProgress, Workspace
 
+    opened.repository.credentials = _credentials(opened)
     return Workspace(
         repository=opened.repository,
         root=opened.root,
         branch=opened.branch,
-        make_forge=lambda: make_forge(opened.repository, opened.branch),
+        make_forge=lambda: make_forge(opened, options.warn),
         open_store=lambda snapshot: open_store(opened, snapshot, options.remote),
         load_schemas=load_schemas,
         find_signer=lambda: find_signer(opened.repository, options.key),
@@ -199,12 +240,26 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     )
 
 
-def make_forge(repository: GitRepository, trunk: str) -> Forge:
+def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) -> Forge:
+    """Where the registry's change requests live: its branch says, so that no change chooses who judges it.
+
+    Raises:
+        ConfigError: it is a hosted forge, and nothing says which, or there is no token for it.
+    """
+    from gitreg.wiring.forge import hosted_forge, settings
+
+    provider = settings(opened).provider
+    return local_forge(opened) if provider == "local" else hosted_forge(opened, provider, warn)
+
+
+def local_forge(opened: Opened) -> Forge:
     """The embedded forge, on the repository's hub."""
     from gitreg.adapters.forge.finished import Finished
     from gitreg.adapters.forge.local import LocalForge
 
-    return LocalForge(repository, trunk, Finished(repository.common_dir / "gitreg" / "finished-requests"))
+    repository = opened.repository
+    finished = Finished(repository.common_dir / "gitreg" / "finished-requests")
+    return LocalForge(repository, opened.branch, finished)
 
 
 def open_worktree(repository: GitRepository) -> Tree:

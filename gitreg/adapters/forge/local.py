@@ -134,6 +134,10 @@ class LocalForge(SignedForge):
         """None: there are no comments here."""
         return None
 
+    def rerun_failed(self, head: str) -> str | None:
+        """Raises Refused: nothing runs here."""
+        raise Refused("this forge runs no CI", "have your CI judge the change again: gitreg verify")
+
     def opening(self, id: str) -> Statement | None:
         """See :class:`gitreg.core.ports.Forge`."""
         _, record = self._record(id)

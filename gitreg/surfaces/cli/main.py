@@ -43,7 +43,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "verify": "check:verify",
         "validate": "check:validate",
         "audit": "check:audit",
+        "ci": "ci:ci",
         "hook": "hook:hook",
+        "forge": "forge:forge",
         "policy": "policy:policy",
     },
 }
