@@ -118,7 +118,7 @@ def _artifacts(opened: Opened, snapshot: Snapshot, remote: str | None) -> Point:
     except GitregError as error:
         return _failed(name, error)
     if newest and (presence.missing or presence.corrupt):
-        fix = "push the artifact again: gitreg register of the same bytes, or dvc push where it was made"
+        fix = "bring them back: from a backup of the remote, or with dvc push where they still are"
         return Point(name, False, f"it answers, and lacks objects of {title}", fix)
     return Point(
         name, True, f"it answers, and has {title}" if newest else "it answers; there is no version yet"

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forge_contract import Desk
 
 from forge.fake_github_kit import Team, make_template, team
+from forge.github_world import World, world
+from gitreg.adapters.forge import github_merge, github_retry
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,21 @@ def acme(template: Path, tmp_path: Path) -> Iterator[Team]:
     """A public repository on a fake GitHub, and its people."""
     with team(template, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A repository on a fake GitHub that is seeded as all forges' tests have it; gitreg does not pause there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.setattr(github_retry, "PAUSE", 0.0)
+    monkeypatch.setattr(github_merge, "PAUSE", 0.0)
+    with world(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def alice(hub: World) -> Desk:
+    """Alice at work there."""
+    return hub.desk("alice-gh")

@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from forge.fake_github_calls import ROUTES
-from forge.fake_github_kit import NAME, Team, ruleset, team
 from forge.git_host import Answer
+from forge.fake_github_kit import NAME, Team, ruleset, team
 
 # Tokens
 
@@ -66,6 +66,17 @@ def test_a_job_opens_requests_only_where_it_may(acme: Team) -> None:
     acme.repo.actions_may_approve = True
     assert acme.api(job, "POST", "~/pulls", wanted).body["user"]["type"] == "Bot"
     assert [(one.event, one.by_token) for one in acme.github.announcements] == [("pull_request", True)]
+
+
+def test_workflow_files_take_a_permission_of_their_own(acme: Team) -> None:
+    acme.commit("ci", {".github/workflows/verify.yml": "on: push\n"})
+    said = acme.push(acme.github.actions_token(NAME), "ci", check=False)
+    assert "a GitHub App to create or update workflow `.github/workflows/verify.yml`" in said
+    said = acme.push(acme.github.personal_token("dan", ["repo"]), "ci", check=False)
+    assert "a Personal Access Token to create or update workflow" in said
+    acme.push("dan", "ci")
+    acme.commit("ci", {"other": ""})
+    acme.push(acme.github.actions_token(NAME), "ci")
 
 
 def test_permissions_are_told_to_those_who_push(acme: Team) -> None:
@@ -128,6 +139,18 @@ def test_a_merge_waits_for_review_check_and_base(acme: Team) -> None:
     acme.github.add_ruleset("bo", ruleset(strict_required_status_checks_policy=True))
     assert "out-of-date" in refusal()
     assert acme.api("dan", "GET", f"~/pulls/{number}").body["mergeable_state"] == "behind"
+
+
+def test_several_checks_are_counted(acme: Team) -> None:
+    wanted = [{"context": name} for name in ("gitreg", "unit", "lint")]
+    acme.github.add_ruleset("bo", ruleset(required_approving_review_count=0, required_status_checks=wanted))
+    number = acme.propose()
+    merge = f"~/pulls/{number}/merge"
+    assert "3 of 3 required status checks are expected." in acme.api("alice", "PUT", merge, {}).message
+    acme.github.set_check(acme.repo.pulls[number].head, "unit", "failure")
+    acme.github.set_status(acme.repo.pulls[number].head, "lint", "success", "bo")
+    said = acme.api("alice", "PUT", merge, {}).message
+    assert "2 of 3 required status checks have not succeeded: 1 expected and 1 failing." in said
 
 
 def test_stale_approvals_are_dismissed_where_the_rule_says_so(acme: Team) -> None:
