@@ -19,7 +19,8 @@ MODELS = "models"
 #: Rules files outside the registry's folder, where ``gitreg.yaml`` does not say otherwise: what runs the checks.
 DEFAULT_PROTECTED = (".github/**", ".gitlab-ci.yml", ".gitlab/**", "CODEOWNERS", "docs/CODEOWNERS")
 
-_RULES = frozenset(
+#: The names of rules files in the registry's folder; all of ``.dvc/`` is one, too.
+RULES_FILES = frozenset(
     {REGISTRY_FILE, POLICY_FILE, "automations.yaml", ".gitattributes", ".gitignore", ".dvcignore"}
 )
 _STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
@@ -87,7 +88,7 @@ class Layout:
             relative = path[len(self.root) :]
             if relative.startswith(f"{MODELS}/") or relative == MODELS:
                 return _in_models(path, relative.split("/")[1:])
-            if relative in _RULES or relative.startswith(".dvc/") or relative == ".dvc":
+            if relative in RULES_FILES or relative.startswith(".dvc/") or relative == ".dvc":
                 kinds = {REGISTRY_FILE: "Registry", POLICY_FILE: "Policy"}
                 return Place(path, Sort.RULES, kinds.get(relative))
         # Another registry in the same repository may be the one that readers find: that is for the rules owners.
@@ -95,6 +96,10 @@ class Layout:
         if is_registry or any(matches_glob(glob, path) for glob in self._protected):
             return Place(path, Sort.RULES)
         return Place(path, Sort.UNMANAGED)
+
+    def is_rules(self, path: str) -> bool:
+        """Whether only the rules owners may change the file at ``path`` (from the repository's root)."""
+        return self.place(path).sort is Sort.RULES
 
 
 _SPECIAL = re.compile(r"(?:\*\*/)+|\*+|.", re.DOTALL)

@@ -118,6 +118,14 @@ class Repository(Protocol):
         """Brings over the hub's branches and ``refs/gitreg/*``. Nothing to do where the hub is this repository."""
         ...
 
+    def fetch_commit(self, ref: str, oid: str) -> None:
+        """Brings over the commit ``oid`` that the hub's ``ref`` names (``refs/pull/1/head``), under no name here.
+
+        Raises:
+            Undecided: ``ref`` does not name it any more, or the hub does not answer.
+        """
+        ...
+
     def resolve(self, rev: str) -> str:
         """The commit that ``rev`` names. Raises NotFound; ConfigError if the branch is unborn."""
         ...
@@ -563,6 +571,24 @@ class Guard(Protocol):
     def ends_request(self, update: RefUpdate) -> bool:
         """Whether the update marks an open request as merged or closed: until then it counts as open."""
         ...
+
+
+# Git over HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user and a secret for one web server: it is shown to this scheme and host (with its port) and to no other."""
+
+    scheme: str
+    host: str
+    user: str
+    secret: str = field(repr=False)
+
+
+#: What is asked for a credential when a server, by scheme and host, wants one. None: it is no server that tokens are
+#: for. Raises Undecided if it is one, and there is no token for it.
+Credentials = Callable[[str, str], Credential | None]
 
 
 # What started a run of CI

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref as weak
 
 from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import ArtifactStore, Forge, Progress, Signer, Tree
+from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
@@ -101,10 +102,27 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     from gitreg.adapters.git.clone import open_url
 
     cache = os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
-    clone = open_url(url, os.path.join(cache, "clones"))
+    clone = open_url(url, os.path.join(cache, "clones"), _credentials(None))
     if clone.warning:
         options.warn(clone.warning)
     return _opened(clone.repository, folder or None, trusted=options.trusted)
+
+
+def _credentials(opened: Opened | None) -> Credentials:
+    """What git shows a web server; it is looked up when a server asks.
+
+    The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
+    """
+    kept = weak(opened.repository) if opened else None
+    root, branch = (opened.root, opened.branch) if opened else ("", "")
+
+    def look_up(scheme: str, host: str) -> Credential | None:
+        from gitreg.wiring.forge import credential
+
+        repository = kept() if kept else None
+        return credential(Opened(repository, root, branch) if repository else None, scheme, host)
+
+    return look_up
 
 
 def _opened(
@@ -113,6 +131,7 @@ def _opened(
     """The registry in the folder ``root`` or, where nobody named one, around the folder ``inside``."""
     problem: GitregError | None = None
     if trusted is not None:
+        repository.credentials = _credentials(None)
         repository.fetch()
     for commit in _looks(repository) if trusted is None else _tips(repository, trusted):
         tree = repository.tree(commit)
@@ -205,11 +224,12 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     """Everything that a flow works with."""
     from gitreg.flows.workspace import NoProgress, Workspace
 
+    opened.repository.credentials = _credentials(opened)
     return Workspace(
         repository=opened.repository,
         root=opened.root,
         branch=opened.branch,
-        make_forge=lambda: make_forge(opened.repository, opened.branch),
+        make_forge=lambda: make_forge(opened, options.warn),
         open_store=lambda snapshot: open_store(opened, snapshot, options.remote),
         load_schemas=load_schemas,
         find_signer=lambda: find_signer(opened.repository, options.key),
@@ -220,12 +240,26 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     )
 
 
-def make_forge(repository: GitRepository, trunk: str) -> Forge:
+def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) -> Forge:
+    """Where the registry's change requests live: its branch says, so that no change chooses who judges it.
+
+    Raises:
+        ConfigError: it is a hosted forge, and nothing says which, or there is no token for it.
+    """
+    from gitreg.wiring.forge import hosted_forge, settings
+
+    provider = settings(opened).provider
+    return local_forge(opened) if provider == "local" else hosted_forge(opened, provider, warn)
+
+
+def local_forge(opened: Opened) -> Forge:
     """The embedded forge, on the repository's hub."""
     from gitreg.adapters.forge.finished import Finished
     from gitreg.adapters.forge.local import LocalForge
 
-    return LocalForge(repository, trunk, Finished(repository.common_dir / "gitreg" / "finished-requests"))
+    repository = opened.repository
+    finished = Finished(repository.common_dir / "gitreg" / "finished-requests")
+    return LocalForge(repository, opened.branch, finished)
 
 
 def open_worktree(repository: GitRepository) -> Tree:

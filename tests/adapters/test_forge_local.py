@@ -106,7 +106,7 @@ def test_a_number_is_not_used_again(desk: Desk) -> None:
 _OPENER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 from forge_contract import NOW
 from test_forge_local import desk_at
 desk = desk_at(Path(sys.argv[2]))
@@ -122,7 +122,7 @@ def test_processes_that_open_at_once_get_distinct_numbers(hub: Path) -> None:
     here = Path(__file__).parent
     openers = [
         subprocess.Popen(
-            [sys.executable, "-c", _OPENER, str(here), str(hub), str(name)],
+            [sys.executable, "-c", _OPENER, f"{here}:{here.parent}", str(hub), str(name)],
             cwd=here.parents[1],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -269,6 +269,37 @@ def change_on_hub(hub: Path) -> str:
     return new
 
 
+def test_a_commit_under_any_ref_can_be_brought_over_and_gets_no_name(tmp_path: Path) -> None:
+    hub, work = hub_and_clone(tmp_path, {"a": "x"})
+    other = init(tmp_path / "other", {"b": "y"})
+    git(other, "push", "-q", os.fspath(hub), "main:refs/pull/7/head")
+    head = git(other, "rev-parse", "main")
+    with GitRepository.open(work) as repository:
+        before = git(work, "for-each-ref")
+        with pytest.raises(Undecided):
+            repository.commit(head)
+        repository.fetch_commit("refs/pull/7/head", head)
+        assert repository.tree(head).read("b") is not None
+        assert git(work, "for-each-ref") == before
+        assert not (work / ".git" / "FETCH_HEAD").exists()
+        git(hub, "update-ref", "-d", "refs/pull/7/head")
+        repository.fetch_commit("refs/pull/7/head", head)  # it is here
+
+
+def test_a_ref_that_names_another_commit_or_none_is_undecided(tmp_path: Path) -> None:
+    hub, work = hub_and_clone(tmp_path, {"a": "x"})
+    git(hub, "update-ref", "refs/pull/7/head", "main")
+    with GitRepository.open(work) as repository:
+        with pytest.raises(Undecided, match=r"refs/pull/7/head is not at 1{40} any more"):
+            repository.fetch_commit("refs/pull/7/head", "1" * 40)
+        with pytest.raises(Undecided, match=r"origin \(.*\) has no refs/pull/8/head"):
+            repository.fetch_commit("refs/pull/8/head", "1" * 40)
+    with GitRepository.open(hub) as alone:
+        alone.fetch_commit("refs/heads/main", git(hub, "rev-parse", "main"))
+        with pytest.raises(Undecided):
+            alone.fetch_commit("refs/heads/main", "1" * 40)
+
+
 def test_an_empty_origin_works(tmp_path: Path) -> None:
     _, work = hub_and_clone(tmp_path)
     with GitRepository.open(work) as repository:

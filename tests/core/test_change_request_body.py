@@ -92,6 +92,16 @@ class TestPromotion:
         assert "- undo, once it has landed: `gitreg rollback credit-risk --stage production`" in lines
         assert any("`gitreg verify N`" in line for line in lines)
 
+    def test_says_how_to_make_the_same_change_and_read_the_bytes(self, schemas: Schemas) -> None:
+        lines = body(promoted(), schemas).splitlines()
+        assert "- make the same change: `gitreg promote credit-risk/3 --to production`" in lines
+        assert (
+            "- read its bytes, each checked against the digest: `gitreg pull credit-risk/3 candidate`"
+            in lines
+        )
+        lines = body(after(BASE, plan_demote(BASE, "credit-risk", 2)), schemas).splitlines()
+        assert "- make the same change: `gitreg demote credit-risk/2 --to archived`" in lines
+
     def test_lists_findings_where_there_are_any_to_list(self, schemas: Schemas) -> None:
         judged = change(BASE, promoted(), schemas, approvals=())
         assert "### Findings" not in change_request_body(judged)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gitreg.adapters.git.repository import ORIGIN, GitRepository
-from gitreg.adapters.git.run import redact, run
+from gitreg.adapters.git.run import failure, reach, redact, run
+from gitreg.core.ports import Credentials
 from gitreg.errors import Undecided, UsageError
 
 _SCHEMES = frozenset({"file", "git", "http", "https", "ssh"})
@@ -30,10 +31,11 @@ class Opened:
     warning: str | None = None
 
 
-def open_url(url: str, cache_dir: str | os.PathLike[str]) -> Opened:
+def open_url(url: str, cache_dir: str | os.PathLike[str], credentials: Credentials | None = None) -> Opened:
     """The repository at ``url`` (or in a local folder), through a bare clone under ``cache_dir``.
 
     Several processes may do so at once. If the other side does not answer, the clone is returned as it was.
+    ``credentials`` are asked, now and later, where a web server wants to know who fetches or pushes.
 
     Raises:
         UsageError: ``url`` is not of a protocol that may be used.
@@ -45,14 +47,20 @@ def open_url(url: str, cache_dir: str | os.PathLike[str]) -> Opened:
     clone = cache / hashlib.sha256(address.encode()).hexdigest()
     with _locked(clone.with_suffix(".lock")):
         if not clone.is_dir():
-            _clone(address, clone)
-            return Opened(GitRepository.open(clone))
-        repository = GitRepository.open(clone)
+            _clone(address, clone, credentials)
+            return Opened(_opened(clone, credentials))
+        repository = _opened(clone, credentials)
         try:
             repository.fetch()
         except Undecided as error:
             return Opened(repository, f"{redact(address)} is shown as last fetched: {error.message}")
         return Opened(repository)
+
+
+def _opened(clone: Path, credentials: Credentials | None) -> GitRepository:
+    repository = GitRepository.open(clone)
+    repository.credentials = credentials
+    return repository
 
 
 def normalise(url: str) -> str:
@@ -81,22 +89,22 @@ def _locked(file: Path) -> Iterator[None]:
         yield
 
 
-def _clone(address: str, target: Path) -> None:
+def _clone(address: str, target: Path, credentials: Credentials | None) -> None:
     """Makes the bare clone aside and renames it into place, so that there is never half of one."""
     aside = target.with_suffix(".new")
     shutil.rmtree(aside, ignore_errors=True)  # of a process that died
     try:
-        _fill(address, aside)
+        _fill(address, aside, credentials)
         aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _fill(address: str, bare: Path) -> None:
+def _fill(address: str, bare: Path, credentials: Credentials | None) -> None:
     """Not ``git clone``: its bare clones keep a second copy of the branches, which no fetch would move."""
     from git import Repo
 
-    branch, object_format = _default_branch(address, bare.parent)
+    branch, object_format = _default_branch(address, bare.parent, credentials)
     # HEAD and origin/HEAD both tell which branch is the other side's usual one, as in any clone.
     kind = ["--bare", f"--object-format={object_format}", f"--initial-branch={branch}"]
     run(["init", "--quiet", "--template=", *kind, "--end-of-options", os.fspath(bare)], bare.parent)
@@ -104,15 +112,18 @@ def _fill(address: str, bare: Path) -> None:
         # GitPython hands the caller's environment on, and a hook's would lead to the hook's repository.
         made.create_remote(ORIGIN, address, env={"GIT_DIR": os.fspath(bare)})
     run(["symbolic-ref", f"refs/remotes/{ORIGIN}/HEAD", f"refs/remotes/{ORIGIN}/{branch}"], bare)
-    with GitRepository.open(bare) as repository:
+    with _opened(bare, credentials) as repository:
         repository.fetch()
 
 
-def _default_branch(address: str, folder: Path) -> tuple[str, str]:
+def _default_branch(address: str, folder: Path, credentials: Credentials | None) -> tuple[str, str]:
     """The branch that the other side's HEAD names, and its object format; those of most for an empty one."""
     outside = {"GIT_CEILING_DIRECTORIES": os.fspath(folder.parent)}
     asked = ["ls-remote", "--symref", "--end-of-options", address, "HEAD"]
-    answer = run(asked, folder, extra=outside, remote=redact(address)).decode()
+    done = reach(asked, folder, credentials, extra=outside)
+    if done.code:
+        raise failure(done.stderr, redact(address))
+    answer = done.stdout.decode()
     branch = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", answer, re.MULTILINE)
     sha256 = re.search(r"^[0-9a-f]{64}\t", answer, re.MULTILINE)
     return branch[1] if branch else "main", "sha256" if sha256 else "sha1"

@@ -6,9 +6,9 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
-from gitreg.adapters.git.run import Done, attempt, failure, redact, run
-from gitreg.core.ports import RefUpdate
-from gitreg.errors import Bug, GitregError, LostRace, Refused
+from gitreg.adapters.git.run import Done, attempt, failure, reach, redact, run
+from gitreg.core.ports import Credentials, RefUpdate
+from gitreg.errors import Bug, GitregError, LostRace, Refused, Undecided
 
 _OID = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})\Z")
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{")
@@ -86,7 +86,12 @@ def _move_failure(stderr: str) -> GitregError:
     return known
 
 
-def push(folder: str, updates: Sequence[RefUpdate], remote: Callable[[], str]) -> None:
+def push(
+    folder: str,
+    updates: Sequence[RefUpdate],
+    remote: Callable[[], str],
+    credentials: Credentials | None = None,
+) -> None:
     """Moves refs of ``origin`` in one push; ``remote`` is what to call it in messages.
 
     A ref that is at its new value already counts as moved: the answer to an earlier push may have been lost.
@@ -100,7 +105,7 @@ def push(folder: str, updates: Sequence[RefUpdate], remote: Callable[[], str]) -
     leases = [f"--force-with-lease={update.ref}:{update.old or ''}" for update in updates]
     moves = [f"{update.new or ''}:{update.ref}" for update in updates]
     options = ["--porcelain", "--atomic", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"]
-    done = attempt(["push", *options, *leases, "--end-of-options", "origin", *moves], folder)
+    done = reach(["push", *options, *leases, "--end-of-options", "origin", *moves], folder, credentials)
     if done.code:
         raise _push_failure(done, remote())
 
@@ -116,7 +121,10 @@ def _push_failure(done: Done, remote: str) -> GitregError:
     said = _remote_words(done.stderr)
     if _MOVED.search(summary) and not _HOPELESS.search("; ".join(said)):
         return LostRace(f"{ref} moved at {remote} meanwhile", _AGAIN)
-    return _refusal(ref, redact(summary), said, remote)
+    from gitreg.adapters.git.hosted import push_declined
+
+    plain = redact(summary).removeprefix("[remote rejected] (").removesuffix(")")
+    return push_declined(ref, plain, said, remote) or _refusal(ref, redact(summary), said, remote)
 
 
 def _refusal(ref: str, summary: str, said: list[str], remote: str) -> Refused:
@@ -130,9 +138,9 @@ def _refusal(ref: str, summary: str, said: list[str], remote: str) -> Refused:
 
 
 def _not_even_tried(stderr: str, remote: str) -> GitregError:
-    if re.search(r"permission to .* denied|error: 403|not allowed to push|denied to", stderr, re.IGNORECASE):
-        return Refused(f"{remote} does not let you push: {'; '.join(_remote_words(stderr))}".rstrip(": "))
-    return failure(stderr, remote)
+    from gitreg.adapters.git.hosted import push_denied
+
+    return push_denied(redact(stderr), remote) or failure(stderr, remote)
 
 
 def _remote_words(stderr: str) -> list[str]:
@@ -145,9 +153,16 @@ def _remote_words(stderr: str) -> list[str]:
 #: How often others may fetch into the same repository first, and the longest pause before each further attempt.
 _FETCHES = 20
 _PAUSE = 0.2
+# An empty --refmap: what the person's own configuration fetches is not touched.
+_QUIETLY = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--refmap=")
 
 
-def fetch(folder: str, refspecs: Sequence[str], remote: Callable[[], str]) -> None:
+def fetch(
+    folder: str,
+    refspecs: Sequence[str],
+    remote: Callable[[], str],
+    credentials: Credentials | None = None,
+) -> None:
     """Brings over refs of ``origin``; ``remote`` is what to call it in messages.
 
     Another process that fetches here at the same time moves the same refs, and the later one cannot lock them; then
@@ -157,17 +172,9 @@ def fetch(folder: str, refspecs: Sequence[str], remote: Callable[[], str]) -> No
         LostRace: others were first time and again.
         Undecided: the other side could not be reached.
     """
-    # An empty --refmap: what the person's own configuration fetches is not touched.
-    options = [
-        "--quiet",
-        "--prune",
-        "--no-tags",
-        "--no-write-fetch-head",
-        "--no-recurse-submodules",
-        "--refmap=",
-    ]
     for attempted in range(1, _FETCHES + 1):
-        done = attempt(["fetch", *options, "--end-of-options", "origin", *refspecs], folder)
+        args = ["fetch", "--prune", *_QUIETLY, "--end-of-options", "origin", *refspecs]
+        done = reach(args, folder, credentials)
         if done.code == 0:
             return
         if not _LOCKED.search(done.stderr) or _HOPELESS.search(done.stderr):
@@ -176,6 +183,19 @@ def fetch(folder: str, refspecs: Sequence[str], remote: Callable[[], str]) -> No
             _pause()
     told = next(line for line in redact(done.stderr).splitlines() if _LOCKED.search(line))
     raise LostRace(f"others fetch from {remote()} here all the time: {told}", "try again")
+
+
+def bring(folder: str, ref: str, remote: Callable[[], str], credentials: Credentials | None = None) -> None:
+    """Brings over what one ref of ``origin`` names; no ref here moves.
+
+    Raises:
+        Undecided: the other side has no such ref, or could not be reached.
+    """
+    done = reach(["fetch", *_QUIETLY, "--end-of-options", "origin", ref], folder, credentials)
+    if "couldn't find remote ref" in done.stderr:
+        raise Undecided(f"{remote()} has no {ref}", "try again")
+    if done.code:
+        raise failure(done.stderr, remote())
 
 
 def _pause() -> None:

@@ -23,7 +23,7 @@ from gitreg.adapters.git.commits import parse_commit, with_signature
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
-from gitreg.core.ports import Commit, Entry, Identity, RefUpdate, Repository, Tree
+from gitreg.core.ports import Commit, Credentials, Entry, Identity, RefUpdate, Repository, Tree
 from gitreg.errors import (
     Bug,
     ConfigError,
@@ -69,6 +69,8 @@ class GitRepository(Repository):
     def __init__(
         self, place: Place, *, alone: bool = False, pending: Mapping[str, str | None] | None = None
     ) -> None:
+        #: What is asked when ``origin`` is a web server that wants to know who pushes or fetches.
+        self.credentials: Credentials | None = None
         self._place = place
         self._alone = alone
         self._pending = dict(pending or {})
@@ -144,6 +146,12 @@ class GitRepository(Repository):
         unusual = ORIGIN in text or "[include" in text.lower()
         return unusual and attempt(["config", "--get-all", f"remote.{ORIGIN}.url"], self._folder).code == 0
 
+    def origin_url(self) -> str | None:
+        """From where git fetches the hub's refs, perhaps with a user and a password in it; None without ``origin``."""
+        if not self.has_origin:
+            return None
+        return run(["remote", "get-url", ORIGIN], self._folder).decode(errors="replace").splitlines()[0]
+
     def fetch(self) -> None:
         """See :class:`gitreg.core.ports.Repository`.
 
@@ -153,7 +161,16 @@ class GitRepository(Repository):
         self._mend()
         if not self.has_origin:
             return
-        refs.fetch(self._folder, _FETCHED, self._remote_name)
+        refs.fetch(self._folder, _FETCHED, self._remote_name, self.credentials)
+
+    def fetch_commit(self, ref: str, oid: str) -> None:
+        """See :class:`gitreg.core.ports.Repository`. Nothing is asked for what is here: a commit never changes."""
+        if not (refs.is_ref(ref) and refs.is_oid(oid)):
+            raise Bug(f"{ref!r} and {oid!r} name no commit to fetch")
+        if self._commit_named(oid) is None and self.has_origin:
+            refs.bring(self._folder, ref, self._remote_name, self.credentials)
+        if self._commit_named(oid) is None:
+            raise Undecided(f"{ref} is not at {oid} any more", "try again")
 
     def resolve(self, rev: str) -> str:
         """The commit that ``rev`` names: as git reads it, else as a branch of ``origin``.
@@ -411,7 +428,7 @@ class GitRepository(Repository):
         if not updates:
             return
         if self.has_origin:
-            refs.push(self._folder, updates, self._remote_name)
+            refs.push(self._folder, updates, self._remote_name, self.credentials)
             self._note(updates)
             return
         if not any(self._checkouts_on(update.ref) for update in updates):

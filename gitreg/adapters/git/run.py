@@ -12,8 +12,12 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
+
+if TYPE_CHECKING:
+    from gitreg.core.ports import Credentials
 
 #: Goes in front of every command. No hook or monitor of a repository that is being judged may run, and nothing
 #: may tidy up behind a reader's back. ``safe.bareRepository`` guards git's own search for a repository; gitreg
@@ -103,6 +107,25 @@ def run(
     return done.stdout
 
 
+def reach(
+    args: Sequence[str],
+    folder: str | os.PathLike[str],
+    credentials: Credentials | None,
+    *,
+    extra: Mapping[str, str] | None = None,
+) -> Done:
+    """As ``attempt``, for a command that talks to a remote; ``credentials`` are asked only where a server wants one.
+
+    That costs a second process and no more: a web server asks before it does anything.
+    """
+    done = attempt(args, folder, extra=extra)
+    if done.code == 0 or credentials is None or "could not read " not in done.stderr:
+        return done
+    from gitreg.adapters.git.access import again
+
+    return again(args, folder, credentials, done, extra=extra)
+
+
 def not_started(error: OSError, folder: str | os.PathLike[str]) -> ConfigError:
     """The error for a git process that could not be started in ``folder``."""
     if os.path.isdir(folder):
@@ -135,14 +158,19 @@ _FORBIDDEN = re.compile(r"permission|read-only file system|quarantine|operation 
 def failure(stderr: str, remote: str = "its remote") -> GitregError:
     """What a failed command's messages mean; ``remote`` is how to call the other side, if there was one.
 
-    A remote that does not answer and an object that cannot be read are Undecided; a repository that git does not
-    trust, or a protocol that may not be used, is a ConfigError; what the file system forbids is Refused.
+    A remote that does not answer, or not to this person, and an object that cannot be read are Undecided; a
+    repository that git does not trust, or a protocol that may not be used, is a ConfigError; what the file system
+    forbids is Refused.
     """
     text = redact(stderr)
     if "dubious ownership" in text:
         return _untrusted(text)
     if "not allowed" in text and "transport" in text:
         return ConfigError(f"{remote}: {_last_line(text)}", "use an https, ssh or file URL")
+    from gitreg.adapters.git.hosted import turned_away
+
+    if found := turned_away(text, remote):
+        return found
     if line := _first_match(_TRANSPORT, text):
         return Undecided(
             f"{remote} could not be reached: {line}", "check the address, the network and your access"

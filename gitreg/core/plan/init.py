@@ -16,7 +16,8 @@ class NewRegistry:
 
     ``remote`` is the DVC remote's URL; ``person`` is the first of the people, ``key`` their SSH public key, if they
     have one; ``solo`` makes a registry for one person, on which everything may land directly; ``hook`` one whose
-    repository is guarded by gitreg's hook.
+    repository is guarded by gitreg's hook. ``forge`` is ``local``, ``github`` or ``gitlab``, and ``account`` the
+    person's name on that forge.
     """
 
     id: str
@@ -28,6 +29,8 @@ class NewRegistry:
     scheme: str = "integer"
     solo: bool = False
     hook: bool = False
+    forge: str = "local"
+    account: str | None = None
 
 
 def registry_files(new: NewRegistry) -> Mapping[str, bytes]:
@@ -43,6 +46,13 @@ def registry_files(new: NewRegistry) -> Mapping[str, bytes]:
     return {path: text.encode() for path, text in texts.items()}
 
 
+_FORGES = {
+    "local": "change requests are refs of this repository, or of its origin",
+    "github": "change requests are pull requests; host and repository come from origin's URL",
+    "gitlab": "change requests are merge requests; host and repository come from origin's URL",
+}
+
+
 def _registry(new: NewRegistry) -> str:
     enforcement = "solo" if new.solo else "hook" if new.hook else "requests"
     return f"""\
@@ -52,7 +62,7 @@ kind: Registry
 id: {new.id}                # never changes; approvals are about this registry alone
 name: {show_scalar(new.name)}
 branch: {show_scalar(new.branch)}           # what stands on it is live
-forge: {{provider: local}}     # change requests are refs of this repository, or of its origin
+forge: {{provider: {new.forge}}}     # {_FORGES[new.forge]}
 enforcement: {enforcement}      # requests: people merge only what verify passed; hook: gitreg's pre-receive hook; solo
 versions: {new.scheme}         # how versions are numbered where a model does not say: integer or semver
 """
@@ -66,7 +76,10 @@ def person_id(person: Identity) -> str:
 
 def _person(new: NewRegistry) -> str:
     keys = f", keys: [{show_scalar(new.key)}]" if new.key else ""
-    return f"{{id: {show_scalar(person_id(new.person))}, email: {show_scalar(new.person.email)}{keys}}}"
+    account = f", {new.forge}: {show_scalar(new.account)}" if new.account else ""
+    return (
+        f"{{id: {show_scalar(person_id(new.person))}{account}, email: {show_scalar(new.person.email)}{keys}}}"
+    )
 
 
 def _team_policy(new: NewRegistry) -> str:

@@ -259,9 +259,23 @@ def _closer(judged: Judged, entering: Sequence[Transition]) -> list[str]:
         if holder is not None:
             pair = [f"{move.model}/{version}" for version in (holder.version, move.pin.version)]
             lines.append(f"compare: {_command('version', 'compare', *pair)}")
+        version = f"{move.model}/{move.pin.version}"
+        lines.append(
+            f"read its bytes, each checked against the digest: {_command('pull', version, 'candidate')}"
+        )
+    made = [_make(move, judged) for move in judged.transitions if not move.displaced]
+    lines += [f"make the same change: {command}" for command in dict.fromkeys(made[:MOST_VERSIONS])]
     undo = [_undo(judged, move) for move in judged.transitions if not move.displaced]
     lines += [f"undo, once it has landed: {command}" for command in dict.fromkeys(undo[:MOST_VERSIONS])]
     return _headed("Look closer", bullets(lines, MOST_ROWS))
+
+
+def _make(move: Transition, judged: Judged) -> str:
+    """The command that plans such a move."""
+    version = f"{move.model}/{move.pin.version}"
+    if move.rollback:
+        return _command("rollback", move.model, "--stage", move.rollback)
+    return _command("promote" if serves(move, judged.policy) else "demote", version, "--to", move.target)
 
 
 def _undo(judged: Judged, move: Transition) -> str:

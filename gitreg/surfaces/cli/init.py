@@ -15,6 +15,7 @@ from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
     from gitreg.core.plan.init import NewRegistry
+    from gitreg.flows.init import Scaffolder
     from gitreg.wiring import Ground
 
 
@@ -42,6 +43,20 @@ if TYPE_CHECKING:
     is_flag=True,
     help="A registry for a repository that gitreg hook install guards: what policy lists may land directly.",
 )
+@click.option(
+    "--forge",
+    type=click.Choice(["local", "github", "gitlab"]),
+    default="local",
+    show_default=True,
+    help="Where change requests live. For github and gitlab the workflows and CODEOWNERS are written, too.",
+)
+@click.option("--account", metavar="LOGIN", help="Your account on that forge, for policy.yaml.", type=TEXT)
+@click.option(
+    "--action",
+    metavar="OWNER/REPO@COMMIT",
+    help="The commit of gitreg that CI runs (default: the one that is installed).",
+    type=TEXT,
+)
 @click.option("--key", metavar="FILE", help="Your SSH key, whose public half goes into policy.yaml.")
 @formatted("json")
 def init(
@@ -52,6 +67,9 @@ def init(
     semver: bool,
     solo: bool,
     hook: bool,
+    forge: str,
+    account: str | None,
+    action: str | None,
     key: str | None,
     format: str,
 ) -> None:
@@ -62,6 +80,7 @@ def init(
       gitreg init my-registry
       gitreg init . --remote s3://models/dvc
       gitreg init playground --solo
+      gitreg init . --forge github --account alice-gh --remote s3://models/dvc
     """
     import uuid
     from datetime import UTC, datetime
@@ -74,6 +93,7 @@ def init(
         raise UsageError(
             "--solo and --hook exclude each other", "in a registry of one person nobody needs a hook"
         )
+    _demand_forge_fits(forge, account, action, solo or hook)
     place = os.path.normpath(directory)
     label = name or os.path.basename(os.path.abspath(place)) or "registry"
     url = None if remote is None else _remote(remote, place)
@@ -89,8 +109,11 @@ def init(
             scheme="semver" if semver else "integer",
             solo=solo,
             hook=hook,
+            forge=forge,
+            account=account,
         )
-        commit = run(ground.repository, ground.root, new, datetime.now(UTC).replace(microsecond=0))
+        now = datetime.now(UTC).replace(microsecond=0)
+        commit = run(ground.repository, ground.root, new, now, _scaffolder(new, ground.root, action))
     data = {
         "directory": place,
         "root": ground.root,
@@ -99,6 +122,34 @@ def init(
         "remote": new.remote,
     }
     emit(format, data, _welcome(new, ground, place, commit))
+
+
+def _demand_forge_fits(forge: str, account: str | None, action: str | None, direct: bool) -> None:
+    """Raises UsageError for options that contradict each other."""
+    if forge == "local" and (account or action):
+        raise UsageError(
+            "--account and --action are about a hosted forge", "add --forge github or --forge gitlab"
+        )
+    if forge != "local" and direct:
+        raise UsageError(
+            f"--solo and --hook exclude --forge {forge}: its requests are what is judged",
+            "leave them out; on a hosted forge nothing lands directly",
+        )
+    if forge != "local" and not account:
+        raise UsageError(
+            f"--forge {forge} takes --account: whom {forge} asks about changes of the rules",
+            f"give --account LOGIN, your account on {forge}",
+        )
+
+
+def _scaffolder(new: NewRegistry, root: str, action: str | None) -> Scaffolder | None:
+    """What makes the files that the forge needs; None where it needs none. Raises UsageError."""
+    if new.forge == "local":
+        return None
+    from gitreg.core.scaffold.source import parse_source
+    from gitreg.wiring.scaffold import first_files, installed_source
+
+    return first_files(new, root, parse_source(action) if action else installed_source())
 
 
 def _default_remote(label: str, root: str) -> str:
@@ -124,7 +175,11 @@ def _welcome(new: NewRegistry, ground: Ground, place: str, commit: str) -> str:
         lines.append(
             "  note         that is a folder on this machine; --remote names one that a team can reach"
         )
-    if new.key is None and not new.solo:
+    if new.forge != "local":
+        lines.append(
+            f"  note         {new.forge} must be told what to enforce: gitreg doctor --forge lists it"
+        )
+    if new.key is None and not new.solo and new.forge == "local":
         lines.append(
             "  note         no SSH key found: add yours to people in policy.yaml, to sign and to approve"
         )

@@ -45,6 +45,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "audit": "check:audit",
         "ci": "ci:ci",
         "hook": "hook:hook",
+        "forge": "forge:forge",
         "policy": "policy:policy",
     },
 }

@@ -18,8 +18,14 @@ from pathlib import Path
 @contextmanager
 def serving(root: Path, passwords: Mapping[str, str]) -> Iterator[str]:
     """Serves the repositories below ``root`` to those who know a password; gives the URL without a user."""
-    handler = type("Handler", (_Handler,), {"root": root, "passwords": dict(passwords)})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with listening(type("Handler", (_Handler,), {"root": root, "passwords": dict(passwords)})) as url:
+        yield url
+
+
+@contextmanager
+def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on a free local port, a thread for each request; gives its URL."""
+    with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:
@@ -29,31 +35,42 @@ def serving(root: Path, passwords: Mapping[str, str]) -> Iterator[str]:
             thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 64
+
+
+class GitHandler(BaseHTTPRequestHandler):
+    """What answers to git have in common, whoever is let in."""
+
     root: Path
-    passwords: Mapping[str, str]
 
     def log_message(self, *args: object) -> None:
         """Says nothing."""
 
     def do_GET(self) -> None:
-        self._answer()
+        self.answer()
+
+    def do_HEAD(self) -> None:
+        self.answer()
 
     def do_POST(self) -> None:
-        self._answer()
+        self.answer()
 
-    def _answer(self) -> None:
-        body = self._body()
-        user = self._user()
-        if user is None:
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="git"')
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        self._send(self._run(user, body))
+    def do_PUT(self) -> None:
+        self.answer()
 
-    def _body(self) -> bytes:
+    def do_PATCH(self) -> None:
+        self.answer()
+
+    def do_DELETE(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        """Answers one request."""
+        raise NotImplementedError
+
+    def body(self) -> bytes:
+        """What was sent, in one piece or in chunks."""
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = []
@@ -63,15 +80,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def _user(self) -> str | None:
+    def basic(self) -> tuple[str, str] | None:
+        """The user and the password of basic authentication."""
         kind, _, encoded = self.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "basic":
             return None
         user, _, password = base64.b64decode(encoded).decode().partition(":")
-        return user if password and self.passwords.get(user) == password else None
+        return user, password
 
-    def _run(self, user: str, body: bytes) -> bytes:
-        path, _, query = self.path.partition("?")
+    def ask_for_password(self) -> None:
+        """Makes git try again with what it knows, or fail."""
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Basic realm="git"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def run_git(self, path: str, query: str, user: str, body: bytes) -> bytes:
+        """What ``git http-backend`` says; ``path`` is below ``root``."""
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
             "GIT_PROJECT_ROOT": os.fspath(self.root),
@@ -91,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
             ["git", "http-backend"], input=body, env=environment, capture_output=True, check=True
         ).stdout
 
-    def _send(self, output: bytes) -> None:
+    def send_git(self, output: bytes) -> None:
+        """Passes on what the CGI program said."""
         head, _, content = output.partition(b"\r\n\r\n")
         headers = [line.split(": ", 1) for line in head.decode().split("\r\n")]
         status = next((value for name, value in headers if name == "Status"), "200 OK")
@@ -102,3 +128,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+
+class _Handler(GitHandler):
+    passwords: Mapping[str, str]
+
+    def answer(self) -> None:
+        body = self.body()
+        user, password = self.basic() or ("", "")
+        if not password or self.passwords.get(user) != password:
+            self.ask_for_password()
+            return
+        path, _, query = self.path.partition("?")
+        self.send_git(self.run_git(path, query, user, body))

@@ -1,0 +1,92 @@
+"""What is around a pull request: who is asked to review it and its labels, worth a warning at most; and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitreg.adapters.forge.github_api import GithubApi, Json, Unknown
+from gitreg.errors import GitregError, Refused
+
+#: Of labels that gitreg makes: https://docs.github.com/en/rest/issues/labels
+COLOUR = "5319e7"
+#: The workflow whose red check on a head a later approval can turn green.
+WORKFLOW = "gitreg-verify.yml"
+
+_FAILED = frozenset({"failure", "timed_out", "cancelled", "startup_failure"})
+
+
+def ask_reviewers(api: GithubApi, pull: Json, accounts: Sequence[str]) -> list[str]:
+    """Asks those who are not asked yet; the author cannot be. Returns a line on each who could not be asked."""
+    asked = {str(user["login"]).lower() for user in pull.get("requested_reviewers") or []}
+    asked.add(str((pull.get("user") or {}).get("login")).lower())
+    wanted = [account for account in dict.fromkeys(accounts) if account.lower() not in asked]
+    if not wanted:
+        return []
+    try:
+        _ask(api, pull, wanted)
+    except Refused as error:
+        # One who is no collaborator makes GitHub refuse all.
+        return [error.message] if len(wanted) == 1 else _each_asked(api, pull, wanted)
+    except GitregError as error:
+        return [error.message]
+    return []
+
+
+def _each_asked(api: GithubApi, pull: Json, accounts: Sequence[str]) -> list[str]:
+    warnings = []
+    for account in accounts:
+        try:
+            _ask(api, pull, [account])
+        except GitregError as error:
+            warnings.append(error.message)
+    return warnings
+
+
+def _ask(api: GithubApi, pull: Json, accounts: list[str]) -> None:
+    with api.asking(f"ask {', '.join(accounts)} to review #{pull['number']}"):
+        api.repository.get_pull(pull["number"]).create_review_request(reviewers=accounts)
+
+
+def put_labels(api: GithubApi, pull: Json, labels: Sequence[str]) -> list[str]:
+    """Adds the labels that are missing, and makes those that the repository does not have. Returns warnings."""
+    there = {str(label["name"]).lower() for label in pull.get("labels") or []}
+    wanted = [label for label in dict.fromkeys(labels) if label.lower() not in there]
+    if not wanted:
+        return []
+    try:
+        known = {str(each["name"]).lower() for each in api.pages("list the labels", f"{api.root}/labels")}
+        for label in wanted:
+            if label.lower() not in known:
+                _make(api, label)
+        with api.asking(f"label change request #{pull['number']}"):
+            api.repository.get_issue(pull["number"]).add_to_labels(*wanted)
+    except GitregError as error:
+        return [error.message]
+    return []
+
+
+def _make(api: GithubApi, label: str) -> None:
+    try:
+        with api.asking(f"make the label {label}"):
+            api.repository.create_label(label, COLOUR)
+    except Refused as error:
+        if "already_exists" not in error.message:
+            raise
+
+
+def rerun_failed(api: GithubApi, head: str) -> str | None:
+    """Runs the red jobs of the latest ``pull_request`` run of the gate on ``head`` again; returns the run's URL.
+
+    None if there is no such run, or it is not red. Raises as ``GithubApi.asking``.
+    https://docs.github.com/en/rest/actions/workflow-runs
+    """
+    query = {"event": "pull_request", "head_sha": head, "per_page": "1"}
+    path = f"{api.root}/actions/workflows/{WORKFLOW}/runs"
+    try:
+        runs = api.get("look for the run of the gate", path, **query)["workflow_runs"]
+    except Unknown:  # no such workflow, or it never ran
+        return None
+    if not runs or runs[0].get("conclusion") not in _FAILED:
+        return None
+    api.send("run the gate again", "POST", f"{api.root}/actions/runs/{runs[0]['id']}/rerun-failed-jobs")
+    return str(runs[0]["html_url"])

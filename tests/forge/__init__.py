@@ -1,0 +1,1 @@
+"""Forges to test against: real repositories behind real HTTP, with an API that behaves as the vendor's."""
