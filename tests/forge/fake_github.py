@@ -232,7 +232,10 @@ class FakeGitHub(Acts, GitHost):
 
     def checked(self, request: ApiRequest, answer: Answer) -> Answer:
         found = ROUTES.find(request.method, request.path)
-        problem = Description.github().problem(found[0].template if found else None, request, answer)
+        template = None
+        if found:
+            template, request.params = found[0].template, found[1]
+        problem = Description.github().problem(template, request, answer)
         if problem is None or answer.status == 500:
             return answer
         self.violations.append(f"{request.method} {request.path}: {answer.status}: {problem}")

@@ -141,6 +141,10 @@ class Run:
     attempt: int = 1
     title: str = ""
     pulls: tuple[int, ...] = ()
+    title: str = ""
+    #: Who ran it again; else who started it.
+    again: str = ""
+    ended: datetime | None = None
 
 
 @dataclass(slots=True)

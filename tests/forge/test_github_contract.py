@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from forge_contract import Desk, ForgeContract
 
-from forge.github_kit import world
+from forge.github_world import world
 
 
 class TestTwoPeopleOnGithub(ForgeContract):

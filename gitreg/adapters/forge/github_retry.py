@@ -27,7 +27,7 @@ LIMIT = 60.0
 _READING = frozenset({"GET", "HEAD"})
 _LIMITED = frozenset({403, 429})
 _BROKEN = frozenset({500, 502, 503, 504})
-_MOVED = frozenset({307, 308})
+_MOVED = frozenset({301, 302, 307, 308})
 
 
 class Allowance:

@@ -1,0 +1,78 @@
+"""What the tests of gitreg's GitHub adapter share: people with tokens at work on one repository of a fake GitHub."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forge_contract import NOW, TRUNK, Desk, seed
+
+from forge.fake_github import FakeGitHub
+from forge.fake_github_state import GitHubRepository
+from gitreg.adapters.forge.address import Address
+from gitreg.adapters.forge.github import GithubForge
+from gitreg.adapters.forge.tokens import Token
+from gitreg.adapters.git.repository import GitRepository
+
+HUB = "acme/models"
+PEOPLE = {"alice-gh": "alice@example.com", "bob-gh": "bob@example.com", "carol-gh": "carol@example.com"}
+
+
+@dataclass
+class World:
+    """A fake GitHub with a seeded repository; ``warnings`` are what desks were told."""
+
+    github: FakeGitHub
+    hub: GitHubRepository
+    folder: Path
+    warnings: list[str] = field(default_factory=list)
+    _serial: Iterator[int] = field(default_factory=itertools.count)
+
+    def forge(
+        self,
+        repository: GitRepository,
+        token: str,
+        environment: Mapping[str, str] | None = None,
+        source: str = "GH_TOKEN",
+    ) -> GithubForge:
+        """The forge as one token sees it."""
+        return GithubForge(
+            repository,
+            TRUNK,
+            self.address(),
+            Token(token, "GitHub token", source),
+            environment or {},
+            self.warnings.append,
+        )
+
+    def address(self, name: str = HUB) -> Address:
+        host = self.github.url.removeprefix("http://")
+        return Address("github", "http", host, name, self.github.api)
+
+    def desk(
+        self, login: str, token: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> Desk:
+        """A clone of one person, who pushes and asks with a token of theirs."""
+        value = token or self.github.personal_token(login)
+        path = self.folder / f"{login}-{next(self._serial)}"
+        url = self.github.remote(self.hub.full_name, value)
+        subprocess.run(["git", "clone", "-q", url, str(path)], check=True, capture_output=True)
+        repository = GitRepository.open(path)
+        return Desk(repository, self.forge(repository, value, environment))
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[World]:
+    """A GitHub whose clock stands at ``NOW``; at the end all exchanges must have been as GitHub describes them."""
+    with FakeGitHub(folder / "github", NOW) as github:
+        for login, email in PEOPLE.items():
+            github.add_person(login, email)
+        hub = github.add_repository(HUB, dict.fromkeys(PEOPLE, "write") | {"alice-gh": "admin"})
+        with GitRepository.open(hub.bare.path) as repository:
+            seed(repository)
+        yield World(github, hub, folder)
+    github.demand_conforming()
