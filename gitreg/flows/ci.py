@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitreg.core.findings import Finding, sort_findings
 from gitreg.core.ports import ChangeRequest, CiEvent, Commit, EventKind
@@ -208,7 +208,16 @@ def _of_push(ws: Workspace, event: CiEvent, checks: Collection[str]) -> Judgemen
         return _rewritten(ws, event, f"{head[:12]} does not go on from {(before or '')[:12]}, where it was")
     if event.forced and before is not None:
         return _rewritten(ws, event, f"the push from {before[:12]} to {head[:12]} was forced")
-    return _replayed(limited(ws, checks), event, before, commits, checks, None)
+    found = _replayed(limited(ws, checks), event, before, commits, checks, None)
+    return found if before is not None else replace(found, problems=(_begun(ws, head),))
+
+
+def _begun(ws: Workspace, head: str) -> Finding:
+    """A branch that was deleted, and made again at an older commit, has an impeccable history."""
+    return REFS.warning(
+        f"{ws.target}: this push made the branch, at {head[:12]}; whether it has been further already, it does not say",
+        fix="make sure that this is the registry's first push",
+    )
 
 
 def _rewritten(ws: Workspace, event: CiEvent, how: str) -> Judgement:
