@@ -572,6 +572,10 @@ class Guard(Protocol):
         """Whether the update marks an open request as merged or closed: until then it counts as open."""
         ...
 
+    def lands_request(self, update: RefUpdate) -> tuple[str, str] | None:
+        """The number of the request that the update marks as merged, and the commit that has landed it; else None."""
+        ...
+
 
 # Git over HTTP
 
