@@ -531,16 +531,20 @@ def test_a_base_that_moves_under_the_button_is_told_loudly(
 
 
 def test_the_red_jobs_of_the_gate_run_again(acme: World, alice: Desk) -> None:
+    """Each red run leaves a check that goes on blocking: that of the opening, and that of each earlier review."""
     head = alice.opened().head
     assert head
     rerun = alice.forge.rerun_failed  # type: ignore[attr-defined]
     assert rerun(head) is None
     old = acme.github.add_run(head, "pull_request", "success", login="alice-gh")
+    acme.github.add_run(head, "pull_request_review", None, login="bob-gh")  # this very run, say
+    acme.github.add_run(head, "push", "failure", login="alice-gh")
+    acme.github.add_run("0" * 40, "pull_request", "failure", login="alice-gh")
     assert rerun(head) is None
-    acme.github.add_run(head, "pull_request_review", "failure", login="bob-gh")
-    assert rerun(head) is None
-    red = acme.github.add_run(head, "pull_request", "failure", login="alice-gh")
-    assert rerun(head).endswith(f"/actions/runs/{red.id}")
-    assert acme.github.reruns == [red]
-    assert rerun(head) is None  # it runs
+    opened = acme.github.add_run(head, "pull_request", "failure", login="alice-gh")
+    reviewed = acme.github.add_run(head, "pull_request_review", "failure", login="bob-gh")
+    urls = rerun(head).split(", ")
+    assert [url.rpartition("/")[2] for url in urls] == [str(reviewed.id), str(opened.id)]
+    assert acme.github.reruns == [reviewed, opened]
+    assert rerun(head) is None  # they run
     assert old.attempt == 1
