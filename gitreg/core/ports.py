@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 #: No manifest may be larger; readers cut a blob one byte behind it, so that its size is seen to be over.
@@ -106,6 +107,11 @@ class Repository(Protocol):
     @property
     def has_origin(self) -> bool:
         """Whether the hub is another repository than this one."""
+        ...
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether history is cut off somewhere."""
         ...
 
     def fetch(self) -> None:
@@ -516,6 +522,13 @@ class Forge(Protocol):
         """Sets the one comment that gitreg keeps on a request; returns its URL; None where there are no comments."""
         ...
 
+    def rerun_failed(self, head: str) -> str | None:
+        """Has CI judge ``head`` (a request's last commit) again where it was found wanting; returns the runs' URLs.
+
+        None if nothing failed. Raises Refused where the forge runs no CI, or the token may not have it run.
+        """
+        ...
+
     def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
         """Approvals and revocations that name this change, each with its signature checked.
 
@@ -559,6 +572,10 @@ class Guard(Protocol):
         """Whether the update marks an open request as merged or closed: until then it counts as open."""
         ...
 
+    def lands_request(self, update: RefUpdate) -> tuple[str, str] | None:
+        """The number of the request that the update marks as merged, and the commit that has landed it; else None."""
+        ...
+
 
 # Git over HTTP
 
@@ -576,3 +593,170 @@ class Credential:
 #: What is asked for a credential when a server, by scheme and host, wants one. None: it is no server that tokens are
 #: for. Raises Undecided if it is one, and there is no token for it.
 Credentials = Callable[[str, str], Credential | None]
+
+
+# What started a run of CI
+
+
+class EventKind(StrEnum):
+    """What a run of CI can be about.
+
+    A change request was opened, changed or reviewed; a merge queue tries what would land; a branch was moved; or
+    nothing that could be judged (a schedule, a tag, a button).
+    """
+
+    REQUEST = "request"
+    GROUP = "group"
+    PUSH = "push"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class CiEvent:
+    """What a run of CI is about, as the environment that CI gives it says.
+
+    ``system`` is ``github`` or ``gitlab``, ``name`` what that calls the event. ``branch`` is the one that would be, or
+    was, moved: a short name. ``head`` is the request's last commit, the queue's, or where the branch was moved to
+    (None: it was deleted); ``base`` is what the queue builds on, or where the branch was before (None: nowhere, or CI
+    does not say). ``request`` is the number of the request ("" if CI does not say). ``forced``: CI says that the branch
+    did not go on from where it was. ``default_branch`` is the repository's, which no request chooses; None if CI does
+    not say.
+    """
+
+    kind: EventKind
+    system: str
+    name: str
+    branch: str = ""
+    head: str | None = None
+    base: str | None = None
+    request: str = ""
+    forced: bool = False
+    default_branch: str | None = None
+
+
+# What a hosted forge enforces
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Stands for a setting that could not be read; ``why`` is for people."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredCheck:
+    """A check that must be green; ``app`` is the id of the only App that can report it (None: anybody can)."""
+
+    name: str
+    app: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BranchRules:
+    """What one ruleset of GitHub, or its classic branch protection, asks on one branch.
+
+    ``reviews`` counts the approving reviews that a pull request needs (None: a pull request is not needed).
+    ``merge_methods`` are those that are allowed (None: it does not say); ``queue`` is the method of a merge queue, if
+    requests go through one; ``workflows`` are those of other repositories that must be green. ``bypass`` says who may
+    go around all this.
+    """
+
+    source: str
+    bars_deletion: bool = False
+    bars_force_push: bool = False
+    reviews: int | None = None
+    code_owner_review: bool = False
+    dismisses_stale: bool = False
+    last_push_approval: bool = False
+    merge_methods: frozenset[str] | None = None
+    checks: tuple[RequiredCheck, ...] = ()
+    up_to_date: bool = False
+    queue: str | None = None
+    workflows: tuple[str, ...] = ()
+    bypass: tuple[str, ...] | Unread = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GithubSettings:
+    """The settings of a repository on GitHub on which the registry's branch depends.
+
+    ``rules`` has an entry for each ruleset, and for classic protection; ``hidden`` says why there may be more that
+    could not be read. ``merge_methods`` are those that the repository allows at all. ``owners_errors`` is what GitHub
+    has against CODEOWNERS (None: there is no such file). ``token_permissions`` (``read`` or ``write``) is what a
+    workflow's token may do by default; ``actions_may_approve`` whether it may approve pull requests. ``time`` is the
+    server's, in UTC.
+    """
+
+    host: str
+    branch: str
+    default_branch: str
+    private: bool
+    rules: tuple[BranchRules, ...] | Unread
+    hidden: Unread | None
+    merge_methods: frozenset[str] | Unread
+    owners_errors: tuple[str, ...] | Unread | None
+    token_permissions: str | Unread
+    actions_may_approve: bool | Unread
+    deletes_branches: bool | Unread
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GitlabBranch:
+    """How GitLab protects one branch, all matching rules taken together.
+
+    ``pushers`` are those who may push to it without a merge request; ``code_owner_approval`` is None where this GitLab
+    has no such setting.
+    """
+
+    pushers: tuple[str, ...]
+    force_push: bool
+    code_owner_approval: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class GitlabApprovals:
+    """What GitLab lets an approval be. All are of the project: an instance or a group may set them for it."""
+
+    reset_on_push: bool
+    by_author: bool
+    by_committers: bool
+    overridable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GitlabSettings:
+    """The settings of a project on GitLab on which the registry's branch depends.
+
+    ``protection`` and ``approvals`` are None where there are none. ``merge_method`` is ``merge``, ``rebase_merge``
+    (only what is up to date is merged) or ``ff``; ``ci_config`` is where pipelines are defined ("" is the usual file).
+    ``job_token_limited``: only listed projects' jobs may come in with their token. ``time`` is the server's, in UTC.
+    """
+
+    host: str
+    branch: str
+    default_branch: str
+    private: bool
+    protection: GitlabBranch | Unread | None
+    approvals: GitlabApprovals | Unread | None
+    pipeline_must_succeed: bool | Unread
+    skipped_counts: bool | Unread
+    merge_method: str | Unread
+    merge_trains: bool
+    ci_config: str | Unread
+    deletes_branches: bool | Unread
+    job_token_limited: bool | Unread
+    time: datetime | None = None
+
+
+class ForgeInspector(Protocol):
+    """Reads the settings of a hosted forge, and changes none."""
+
+    def settings(self, branch: str) -> GithubSettings | GitlabSettings:
+        """The settings as they are now. What the token may not see is ``Unread``.
+
+        Raises:
+            ConfigError: the token is not accepted, or there is no such repository for it. Undecided: no answer.
+        """
+        ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from gitreg.core.findings import exit_code
 from gitreg.core.layout import REGISTRY_FILE
 from gitreg.core.ports import ChangeRequest, Commit, Pusher
 from gitreg.core.tree import Candidate, raw_changes
+from gitreg.core.verify.checks import ALL, ARTIFACTS, asked_for
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Landing
-from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import Refused
 from gitreg.flows.landers import opening_of, signer_of
 from gitreg.flows.verify import Verdict, Way, candidate_of, judge
@@ -43,7 +43,7 @@ def replay(
     *,
     received: datetime | None = None,
     pusher: Pusher | None = None,
-    artifacts: bool = True,
+    checks: Collection[str] = ALL,
     requests: Mapping[str, ChangeRequest] | None = None,
 ) -> Iterator[Verdict]:
     """The verdict on each commit, in their order, up to the first that may not stand: the next would build on it.
@@ -53,7 +53,7 @@ def replay(
     Args:
         received: the clock of the server that is asked to take them now; None for commits that have landed.
         pusher: who brings them, as far as the transport knows; else whoever signed a commit brings it.
-        artifacts: whether the DVC remote is looked at; if not, its rule says nothing, and the caller has to.
+        checks: the groups of rules that say something (gitreg.core.verify.checks); the caller names the others.
         requests: by commit the request that it lands, where that is known; else the forge is asked.
     """
     asks = received is None and requests is None
@@ -62,7 +62,7 @@ def replay(
         if not _holds_registry(ws, commit.oid) and not _holds_registry(ws, _base_of(commit)):
             continue
         request = landed.get(commit.oid)
-        verdict = _verdict(ws, commit, request, received, pusher or signer_of(ws, commit), artifacts)
+        verdict = _verdict(ws, commit, request, received, pusher or signer_of(ws, commit), checks)
         yield verdict
         if exit_code(verdict.findings):
             return
@@ -83,7 +83,7 @@ def _verdict(
     landed: ChangeRequest | None,
     received: datetime | None,
     pusher: Pusher | None,
-    artifacts: bool,
+    checks: Collection[str],
 ) -> Verdict:
     """``landed`` is the request that the commit landed, as it was when it was open."""
     base = _base_of(commit)
@@ -105,9 +105,9 @@ def _verdict(
     moment = received or commit.time
     way = Way(branch, landing, pusher, moment)
     request = replace(landed, author=opening_of(ws, landed)) if landed else None
-    judged, request = judge(ws, base, found, request, way, artifacts=artifacts)
-    findings = (f for f in evaluate(judged) if artifacts or f.rule != ARTIFACTS.rule.id)
-    return Verdict(base, commit.oid, judged, tuple(findings), found, request)
+    judged, request = judge(ws, base, found, request, way, artifacts=ARTIFACTS in checks)
+    findings = asked_for(evaluate(judged), checks)
+    return Verdict(base, commit.oid, judged, findings, found, request)
 
 
 def demand_line(ws: Workspace, old: str | None, new: str, most: int) -> Sequence[Commit]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,6 +34,8 @@ class Options:
 
     ``directory`` is ``-C``; ``registry`` is ``-R``: a folder, a bare repository or a URL, with ``#folder`` where the
     registry is in a folder of it; ``remote`` is ``--remote``, ``key`` is ``--key``. ``warn`` takes a line for people.
+    ``trusted`` are the only branches whose ``gitreg.yaml`` may say which branch is the registry's (None: whatever is
+    there), as CI checks out what others wrote; then they are fetched first.
     """
 
     directory: str = "."
@@ -41,6 +43,7 @@ class Options:
     remote: str | None = None
     key: str | None = None
     warn: Callable[[str], None] = field(default=lambda line: None)
+    trusted: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Opened:
     branch: str
 
 
+#: The branches on which a registry is looked for where nothing says which one is the repository's main one.
+USUAL_BRANCHES = ("main", "master")
+
+
 def open_registry(options: Options) -> Opened:
     """Finds the registry that the options mean.
 
@@ -60,7 +67,7 @@ def open_registry(options: Options) -> Opened:
     """
     if options.registry is None:
         repository, inside = discovered(options.directory)
-        return _opened(repository, None, inside)
+        return _opened(repository, None, inside, options.trusted)
     place, folder = options.registry, ""
     if not os.path.isdir(os.path.join(options.directory, place)):
         place, _, folder = place.partition("#")
@@ -70,7 +77,7 @@ def open_registry(options: Options) -> Opened:
     if not options.registry or not os.path.isdir(base):
         raise ConfigError(f"there is no folder {place!r}", "-R takes a folder, a bare repository or a URL")
     repository, inside = discovered(base, named=True)
-    return _opened(repository, folder or None, inside)
+    return _opened(repository, folder or None, inside, options.trusted)
 
 
 def _is_address(place: str) -> bool:
@@ -98,7 +105,7 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     clone = open_url(url, os.path.join(cache, "clones"), _credentials(None))
     if clone.warning:
         options.warn(clone.warning)
-    return _opened(clone.repository, folder or None)
+    return _opened(clone.repository, folder or None, trusted=options.trusted)
 
 
 def _credentials(opened: Opened | None) -> Credentials:
@@ -118,10 +125,15 @@ def _credentials(opened: Opened | None) -> Credentials:
     return look_up
 
 
-def _opened(repository: GitRepository, root: str | None, inside: str = "") -> Opened:
+def _opened(
+    repository: GitRepository, root: str | None, inside: str = "", trusted: tuple[str, ...] | None = None
+) -> Opened:
     """The registry in the folder ``root`` or, where nobody named one, around the folder ``inside``."""
     problem: GitregError | None = None
-    for commit in _looks(repository):
+    if trusted is not None:
+        repository.credentials = _credentials(None)
+        repository.fetch()
+    for commit in _looks(repository) if trusted is None else _tips(repository, trusted):
         tree = repository.tree(commit)
         found = _find_root(tree, inside) if root is None else root
         if found is None or tree.read(Layout(found).path(REGISTRY_FILE)) is None:
@@ -134,6 +146,11 @@ def _opened(repository: GitRepository, root: str | None, inside: str = "") -> Op
             return Opened(repository, found, Snapshot(tree, found, commit).registry().branch)
         except InvalidManifest as error:
             problem = error
+    if trusted is not None:
+        raise problem or ConfigError(
+            f"no branch {' or '.join(map(repr, trusted))} says which branch is the registry's",
+            "let the default branch hold the registry's gitreg.yaml",
+        )
     place = os.fspath(repository.top or repository.git_dir)
     raise problem or ConfigError(f"{place!r} has no commits yet", "gitreg init makes the first one")
 
@@ -144,13 +161,18 @@ def _looks(repository: GitRepository) -> Iterator[str]:
     What is checked out comes last: it may be a change that is being judged, which does not choose its judge.
     """
     named = ("refs/remotes/origin/HEAD",) if repository.top else ("HEAD", "refs/remotes/origin/HEAD")
-    usual = (repository.hub_ref(f"refs/heads/{branch}") for branch in ("main", "master"))
+    usual = _tips(repository, USUAL_BRANCHES)
     for ref in named:
         with suppress(NotFound, ConfigError):
             yield repository.resolve(ref)
-    yield from filter(None, usual)
+    yield from usual
     with suppress(NotFound, ConfigError):
         yield repository.resolve("HEAD")
+
+
+def _tips(repository: GitRepository, branches: Sequence[str]) -> Iterator[str]:
+    """The newest commits of those of some branches that the hub has."""
+    yield from filter(None, (repository.hub_ref(f"refs/heads/{branch}") for branch in branches))
 
 
 def _find_root(tree: Tree, inside: str) -> str | None:

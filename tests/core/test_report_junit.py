@@ -22,12 +22,13 @@ ATTRIBUTES = {
     "testcase": {"classname", "name"},
     "failure": {"type", "message"},
     "error": {"type", "message"},
+    "skipped": {"message"},
     "system-out": set(),
 }
 CHILDREN = {
     "testsuites": {"testsuite"},
     "testsuite": {"testcase"},
-    "testcase": {"failure", "error", "system-out"},
+    "testcase": {"skipped", "failure", "error", "system-out"},
 }
 #: https://www.w3.org/TR/xml/#charsets
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -36,6 +36,8 @@ class TestJson:
             "schemaVersion": 1,
             "verdict": "fail",
             "exitCode": 1,
+            "complete": True,
+            "notChecked": [],
             "checked": CHANGE,
             "counts": {"fail": 1, "undecided": 1, "warning": 1},
             "findings": [],

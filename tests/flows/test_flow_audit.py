@@ -9,6 +9,7 @@ from flow_kit import MAIN, Desk, blocking, describe, git, landed, new_version, p
 
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
 from gitreg.core.plan.rename import plan_rename
+from gitreg.core.verify.checks import APPROVALS, STRUCTURE
 from gitreg.core.verify.evidence import Unknown
 from gitreg.errors import Refused, Undecided
 from gitreg.flows.change import approve, merge, verify_request
@@ -24,7 +25,7 @@ RECORD = "models/credit-risk/versions/4/version.yaml"
 def audited(desk: Desk, since: str) -> list[Verdict]:
     ws = desk("dan")
     ws.repository.fetch()
-    return list(replay(ws, demand_line(ws, since, ws.tip(), MOST_AUDITED), artifacts=False))
+    return list(replay(ws, demand_line(ws, since, ws.tip(), MOST_AUDITED), checks=(STRUCTURE, APPROVALS)))
 
 
 def evidence(desk: Desk, person: str, name: str = "holdout", **metrics: float) -> NewEvidence:
@@ -196,7 +197,7 @@ def test_direct_commits_are_their_signers(solo: Desk) -> None:
     begin = solo.refs("solo")[MAIN]
     ws = solo("solo", key="dan")
     found = landed(ws, describe("x"))
-    verdicts = list(replay(ws, demand_line(ws, begin, found.commit, 10), artifacts=False))
+    verdicts = list(replay(ws, demand_line(ws, begin, found.commit, 10), checks=(STRUCTURE, APPROVALS)))
     assert [verdict.judged.evidence.pusher is not None for verdict in verdicts] == [True]
     assert blocking(verdicts[0].findings) == []
     assert timedelta(0) <= solo.now - verdicts[0].judged.evidence.now <= timedelta(minutes=1)

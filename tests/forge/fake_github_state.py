@@ -139,8 +139,11 @@ class Run:
     suite: int
     workflow: int
     attempt: int = 1
-    title: str = ""
     pulls: tuple[int, ...] = ()
+    title: str = ""
+    #: Who ran it again; else who started it.
+    again: str = ""
+    ended: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -39,7 +39,7 @@ from gitreg.core.ports import (
     Signer,
     Statement,
 )
-from gitreg.errors import GitregError, LostRace, NotFound, Refused, UsageError
+from gitreg.errors import GitregError, LostRace, NotFound, Refused, Undecided, UsageError
 
 _NUMBER = re.compile(r"#?([1-9][0-9]{0,8})\Z")
 #: For so few commits it is cheaper to ask about each than to read the list of all requests that are over.
@@ -243,7 +243,10 @@ class GithubForge(SignedForge):
 
     def conversation(self, request: ChangeRequest, accounts: Collection[str]) -> Conversation | None:
         """See :class:`gitreg.core.ports.Forge`. Raises LostRace where it moves while it is read."""
-        return read_conversation(self.api, request, accounts)
+        found = read_conversation(self.api, request, accounts)
+        with suppress(Undecided):  # whoever needs what the reviewers saw is told that it is missing
+            self._repository.fetch_commit(f"refs/pull/{request.id}/head", found.head)
+        return found
 
     def review(self, request: ChangeRequest, text: str, *, withdraw: bool = False) -> str:
         """See :class:`gitreg.core.ports.Forge`. An approval that may not be dismissed is answered by another review."""

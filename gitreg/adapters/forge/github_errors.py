@@ -80,6 +80,11 @@ class Asked:
         message = f"cannot {self.doing}: {self.address.host} does not let {self._named} do that: {reason}"
         if "archived" in reason.lower():
             return Refused(message, "an archived repository is only for reading")
+        if "not permitted to create or approve" in reason:
+            return NotPermitted(
+                message,
+                "allow it in the repository's settings, under Actions, General; or use an App's token",
+            )
         sso = re.search(r"url=(\S+)", headers.get("x-github-sso", ""))
         if sso:
             return NotPermitted(message, f"allow the token for the organisation: {sso[1]}")

@@ -27,7 +27,7 @@ LIMIT = 60.0
 _READING = frozenset({"GET", "HEAD"})
 _LIMITED = frozenset({403, 429})
 _BROKEN = frozenset({500, 502, 503, 504})
-_MOVED = frozenset({307, 308})
+_MOVED = frozenset({301, 302, 307, 308})
 
 
 class Allowance:
@@ -84,6 +84,7 @@ class Patience(Retry):
             MaxRetryError: none; the answer stands. ConfigError: the repository has another name by now.
         """
         if response is not None and response.status in _MOVED:
+            response.close()
             raise ConfigError(
                 "the repository has been renamed or moved",
                 "git remote set-url origin URL, and see forge in gitreg.yaml",

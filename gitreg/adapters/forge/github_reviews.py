@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +21,8 @@ from gitreg.errors import ConfigError, LostRace
 MOST_COMMITS = 250
 #: How many runs one pull request may name.
 _MOST_RUNS = 10
+#: How long after its run GitHub may note a push.
+_SLACK = timedelta(minutes=1)
 #: How often it may move while it is read.
 _ATTEMPTS = 3
 
@@ -54,6 +56,28 @@ def _place(pull: Json) -> tuple[object, ...]:
     return pull["head"]["sha"], base["ref"], base["sha"], pull["state"], pull.get("body")
 
 
+@dataclass(frozen=True, slots=True)
+class _Push:
+    """Somebody moved the branch to ``commit``."""
+
+    hand: Hand
+    commit: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of Actions; ``begin`` is that of its first attempt, ``end`` None while it runs."""
+
+    dispatched: DispatchedRun
+    hands: tuple[Hand, ...]
+    begin: datetime
+    end: datetime | None
+
+    def was_running(self, at: datetime) -> bool:
+        return self.begin <= at and (self.end is None or at <= self.end + _SLACK)
+
+
 @dataclass
 class _Reading:
     """One pass over one pull request."""
@@ -71,10 +95,16 @@ class _Reading:
         return str(self.pull["head"]["sha"])
 
     def conversation(self, accounts: Collection[str]) -> Conversation:
-        author = self._author()
-        reviews = self._reviews()
-        runs = self._runs() if author.is_bot else []
-        hands = [author, *self._pushers(), *self._in_commits(), *(hand for run in runs for hand in run[1])]
+        author, pushes, reviews = self._author(), self._pushes(), self._reviews()
+        is_by_bots = author.is_bot or any(push.hand.is_bot for push in pushes)
+        runs = self._runs() if is_by_bots else []
+        self._demand_asked_for(pushes, runs)
+        hands = [
+            author,
+            *(push.hand for push in pushes),
+            *self._in_commits(),
+            *(hand for run in runs for hand in run.hands),
+        ]
         return Conversation(
             provider="github",
             head=self.head,
@@ -83,7 +113,7 @@ class _Reading:
             reviews=reviews,
             since=self._since(),
             writers=self._writers(reviews, accounts),
-            run=runs[-1][0] if runs else None,
+            run=runs[-1].dispatched if runs else None,
             problems=tuple(self.problems),
         )
 
@@ -120,24 +150,24 @@ class _Reading:
         commits = self.api.pages(self._doing("the commits"), f"{self.path}/commits")
         return [hand for commit in commits for hand in hands_in(commit)]
 
-    def _pushers(self) -> list[Hand]:
-        """All who pushed to the branch since it was made. GitHub notes a push a moment later than it happens."""
+    def _pushes(self) -> list[_Push]:
+        """All pushes to the branch since it was made. GitHub notes a push a moment later than it happens."""
         repository = repository_of(self.pull["head"])
         unknown = f"who pushed {self.head}"
         if repository is None:
             self.problems.append(f"{unknown} is not known: the repository that it is in is gone")
             return []
         try:
-            return self._noted_pushers(repository, unknown)
+            return self._noted_pushes(repository, unknown)
         except (NotPermitted, Unknown) as error:
             self._hidden(unknown, error)
             return []
 
-    def _noted_pushers(self, repository: str, unknown: str) -> list[Hand]:
+    def _noted_pushes(self, repository: str, unknown: str) -> list[_Push]:
         # https://docs.github.com/en/rest/repos/repos#list-repository-activities: the newest first.
         path, ref = f"/repos/{repository}/activity", f"refs/heads/{self.pull['head']['ref']}"
-        found: list[Hand] = []
-        pushed = False
+        found: list[_Push] = []
+        is_noted = False
         for each in self.api.pages(self._doing("the pushes"), path, ref=ref):
             kind = each["activity_type"]
             if each["ref"] != ref or kind == "branch_deletion":
@@ -146,16 +176,24 @@ class _Reading:
             if pusher is None:
                 self.problems.append(f"who pushed {each['after']} is not known: the account is gone")
             else:
-                found.append(pusher)
-            pushed = pushed or each["after"] == self.head
-            if pushed and kind == "branch_creation":
+                found.append(_Push(pusher, each["after"], moment(each["timestamp"])))
+            is_noted = is_noted or each["after"] == self.head
+            if is_noted and kind == "branch_creation":
                 return found
         self.problems.append(
-            f"{unknown} is not known: GitHub lists no such push"
-            if not pushed
-            else "who pushed the branch first is not known: GitHub does not list when it was made"
+            "who pushed the branch first is not known: GitHub does not list when it was made"
+            if is_noted
+            else f"{unknown} is not known: GitHub lists no such push"
         )
         return found
+
+    def _demand_asked_for(self, pushes: Sequence[_Push], runs: Sequence[_Run]) -> None:
+        """Whoever may edit the request's text may name any run: one counts that was running when a bot pushed."""
+        for push in pushes if runs else ():
+            if push.hand.is_bot and not any(run.was_running(push.at) for run in runs):
+                self.problems.append(
+                    f"who had {push.hand.account} push {push.commit} is not known: no run that is named ran then"
+                )
 
     def _writers(self, reviews: Sequence[Review], accounts: Collection[str]) -> frozenset[str]:
         """Those approving accounts that may write. The rest need not be asked about: they do not count."""
@@ -175,28 +213,26 @@ class _Reading:
             return False
         return answer.get("permission") in _WRITING
 
-    def _runs(self) -> list[tuple[DispatchedRun, tuple[Hand, ...]]]:
+    def _runs(self) -> list[_Run]:
         numbers = list(dict.fromkeys(runs_named(str(self.pull.get("body") or ""))))
         if len(numbers) > _MOST_RUNS:
             self.problems.append(f"it names {len(numbers)} runs, more than are looked at")
             return []
-        found = []
-        for number in numbers:
-            try:
-                run = self.api.get(self._doing(f"the run {number}"), f"{self.api.root}/actions/runs/{number}")
-            except (NotPermitted, Unknown) as error:
-                self._hidden(f"who started the run {number}", error)
-            else:
-                found += self._run(run)
-        return found
+        return [run for number in numbers if (run := self._run(number)) is not None]
 
-    def _run(self, run: Json) -> list[tuple[DispatchedRun, tuple[Hand, ...]]]:
+    def _run(self, number: int) -> _Run | None:
         """https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run"""
+        unknown = f"who started the run {number}"
+        try:
+            run = self.api.get(self._doing(f"the run {number}"), f"{self.api.root}/actions/runs/{number}")
+        except (NotPermitted, Unknown) as error:
+            self._hidden(unknown, error)
+            return None
         started_by = hand_of("requester", run.get("actor"))
         again = hand_of("requester", run.get("triggering_actor"))
         if started_by is None or again is None:
-            self.problems.append(f"who started the run {run['id']} is not known: the account is gone")
-            return []
+            self.problems.append(f"{unknown} is not known: the account is gone")
+            return None
         dispatched = DispatchedRun(
             actor=started_by,
             workflow=str(run["path"]).partition("@")[0],
@@ -205,7 +241,8 @@ class _Reading:
             title=str(run["display_title"]),
             started=moment(run.get("run_started_at") or run["created_at"]),
         )
-        return [(dispatched, (started_by, again))]
+        end = moment(run["updated_at"]) if run["status"] == "completed" else None
+        return _Run(dispatched, (started_by, again), moment(run["created_at"]), end)
 
 
 def _review(review: Json) -> Review:

@@ -134,6 +134,10 @@ class LocalForge(SignedForge):
         """None: there are no comments here."""
         return None
 
+    def rerun_failed(self, head: str) -> str | None:
+        """Raises Refused: nothing runs here."""
+        raise Refused("this forge runs no CI", "have your CI judge the change again: gitreg verify")
+
     def opening(self, id: str) -> Statement | None:
         """See :class:`gitreg.core.ports.Forge`."""
         _, record = self._record(id)
@@ -172,6 +176,15 @@ class LocalForge(SignedForge):
             return False
         record = self._pushed_record(update.ref, update.new)
         return isinstance(record, Record) and record.state != OPEN
+
+    def lands_request(self, update: RefUpdate) -> tuple[str, str] | None:
+        """See :class:`gitreg.core.ports.Guard`."""
+        if not update.ref.startswith(REQUESTS) or update.new is None:
+            return None
+        record = self._pushed_record(update.ref, update.new)
+        if isinstance(record, str) or record.state != MERGED or record.merged_as is None:
+            return None
+        return str(record.number), record.merged_as
 
     def objection(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
         """See :class:`gitreg.core.ports.Guard`.

@@ -124,7 +124,7 @@ class GitRepository(Repository):
 
     @property
     def is_shallow(self) -> bool:
-        """Whether history is cut off somewhere."""
+        """See :class:`gitreg.core.ports.Repository`."""
         return bool(self._boundary())
 
     def head_branch(self) -> str | None:

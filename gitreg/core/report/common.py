@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gitreg.core.findings import Finding, Location
 from gitreg.core.report.text import defused
@@ -16,6 +16,11 @@ from gitreg.core.verify.rules import all_rules
 def rules_by_id() -> dict[str, Rule]:
     """Every rule by its id, in the ids' order."""
     return {rule.id: rule for rule in all_rules()}
+
+
+def not_checked_note(groups: Sequence[str]) -> str:
+    """What a verdict says of the groups of rules that nobody asked for; "" if all were."""
+    return f"not checked: {', '.join(groups)}; this is no pass of the gate" if groups else ""
 
 
 def place_of(finding: Finding, anchor: str) -> Location:

@@ -17,10 +17,16 @@ MOST_PER_TYPE = 10
 _COMMANDS = {Outcome.FAIL: "error", Outcome.UNDECIDED: "error", Outcome.WARNING: "warning"}
 
 
-def findings_github(findings: Iterable[Finding]) -> str:
-    """A command a line, most severe first; what GitHub would drop is counted in a last notice. "" if all is well."""
+def findings_github(findings: Iterable[Finding], *, note: str = "") -> str:
+    """A command a line, most severe first; what GitHub would drop is counted in a last notice. "" if all is well.
+
+    ``note`` is a warning that is never dropped.
+    """
     left = dict.fromkeys(_COMMANDS.values(), MOST_PER_TYPE)
     lines: list[str] = []
+    if note:
+        left["warning"] -= 1
+        lines.append(_command("warning", {"title": "gitreg"}, printable(note)))
     dropped = 0
     for finding in sort_findings(findings):
         command = _COMMANDS[finding.outcome]
@@ -32,6 +38,12 @@ def findings_github(findings: Iterable[Finding]) -> str:
     if dropped:
         lines.append(_command("notice", {"title": "gitreg"}, f"{dropped} more; --format text shows them all"))
     return "\n".join(lines)
+
+
+def error_github(message: str, hint: str | None = None) -> str:
+    """An error that kept gitreg from a verdict, as an annotation of the run."""
+    text = printable(message) + (f"\nhint: {printable(hint)}" if hint else "")
+    return _command("error", {"title": "gitreg"}, text)
 
 
 def _annotation(command: str, finding: Finding) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gitreg.core.findings import Finding, count_outcomes, exit_code, sort_findings, verdict
 from gitreg.core.report.common import json_text
@@ -10,17 +10,19 @@ from gitreg.core.report.common import json_text
 SCHEMA_VERSION = 1
 
 
-def findings_json(findings: Iterable[Finding], **facts: object) -> str:
+def findings_json(findings: Iterable[Finding], not_checked: Sequence[str] = (), /, **facts: object) -> str:
     """A report with its verdict, in ASCII.
 
     ``facts`` say what was checked (``base``, ``head``, ``kinds`` …): plain values, which stand under ``checked``. The
-    schema names all that gitreg's commands give.
+    schema names all that gitreg's commands give. ``not_checked`` are the groups of rules that nobody asked for.
     """
     ordered = sort_findings(findings)
     report = {
         "schemaVersion": SCHEMA_VERSION,
         "verdict": verdict(ordered),
         "exitCode": exit_code(ordered),
+        "complete": not not_checked,
+        "notChecked": list(not_checked),
         "checked": facts,
         "counts": {outcome.value: count for outcome, count in count_outcomes(ordered).items()},
         "findings": [finding_json(finding) for finding in ordered],

@@ -6,7 +6,7 @@ https://docs.github.com/code-security/code-scanning/integrating-with-code-scanni
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
 from gitreg.core.findings import Finding, Location, Outcome, sort_findings
@@ -24,6 +24,7 @@ def findings_sarif(
     version: str | None = None,
     anchor: str = "gitreg.yaml",
     docs: str | None = None,
+    skipped: Collection[str] = (),
 ) -> str:
     """One run of the tool gitreg.
 
@@ -32,6 +33,7 @@ def findings_sarif(
         anchor: the file to show a finding at that has no place of its own; GitHub takes none without one.
         docs: absolute URL of the folder that holds ``docs/``; without it the rules have no ``helpUri``, which
             SARIF wants absolute.
+        skipped: the ids of rules that nobody asked for, which so were switched off in this run (§3.20.5).
     """
     rules = rules_by_id()
     ordered = sort_findings(findings)
@@ -39,8 +41,23 @@ def findings_sarif(
     results = [_result(*pair, list(rules), anchor) for pair in zip(ordered, names, strict=True)]
     driver: dict[str, object] = {"name": "gitreg", **({"version": version} if version else {})}
     driver |= {"rules": [_rule(rule, docs) for rule in rules.values()]}
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results}
+    run: dict[str, object] = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": results,
+    }
+    if skipped:
+        run["invocations"] = [_without(skipped, list(rules))]
     return json_text({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
+
+
+def _without(skipped: Collection[str], ids: list[str]) -> dict[str, object]:
+    """A run in which some rules were switched off."""
+    off = [
+        {"descriptor": {"id": id, "index": ids.index(id)}, "configuration": {"enabled": False}}
+        for id in skipped
+    ]
+    return {"executionSuccessful": True, "ruleConfigurationOverrides": off}
 
 
 def _rule(rule: Rule, docs: str | None) -> dict[str, object]:

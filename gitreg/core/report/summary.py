@@ -31,6 +31,7 @@ def findings_summary(
     checked: str,
     facts: Mapping[str, object] | None = None,
     docs: str | None = None,
+    note: str = "",
 ) -> str:
     """A heading with the verdict, what was checked, how much was found, and a table of it, most severe first.
 
@@ -41,12 +42,14 @@ def findings_summary(
         checked: what was judged, in words: ``change #4 on 1a2b3c4d5e6f``.
         facts: what was judged, for programs: plain values by name.
         docs: absolute URL of the folder that holds ``docs/``; without it the pages of rules are named, not linked.
+        note: what was not checked; then the heading says that it is not all.
     """
     ordered = sort_findings(findings)
     head = [
-        f"## gitreg: {verdict(ordered)}",
+        f"## gitreg: {verdict(ordered)}{', but incomplete' if note else ''}",
         "",
         f"Checked {escape(checked)}: {count_findings(ordered)}.",
+        *(["", f"**{note[:1].upper()}{note[1:]}.**"] if note else []),
         *_facts(facts or {}),
     ]
     if not ordered:

@@ -50,16 +50,18 @@ def inert(text: str) -> str:
     return defused(_COMMAND_LINE.sub(r"\1\\x3a", text), "\\x23")
 
 
-def findings_text(findings: Iterable[Finding], *, checked: str, color: bool = False) -> str:
+def findings_text(findings: Iterable[Finding], *, checked: str, note: str = "", color: bool = False) -> str:
     """``path:line:col: GR302 message`` for each finding, most severe first, and a last line that sums up.
 
     Args:
         checked: what was judged, as the last line says it: ``verified main (1a2b3c4d5e6f)``.
+        note: what stands below that line.
         color: whether to colour for a terminal (ANSI).
     """
     ordered = sort_findings(findings)
     lines = [line for finding in ordered for line in finding_lines(finding, color=color)]
-    return "\n".join([*lines, *([""] if lines else []), _summary(ordered, checked, color)])
+    last = [_summary(ordered, checked, color), *([_styled(note, _YELLOW, color)] if note else [])]
+    return "\n".join([*lines, *([""] if lines else []), *last])
 
 
 def finding_lines(finding: Finding, *, color: bool = False) -> list[str]:

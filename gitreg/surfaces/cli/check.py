@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitreg.surfaces.cli.judged import (
+    CHECKS,
+    demand_event,
+    of_change,
+    of_event,
+    of_landings,
+    pushed,
+    say_in_request,
+)
 from gitreg.surfaces.cli.reports import Check, Report, deliver, reporting
 from gitreg.surfaces.cli.session import REMOTE, Session, parse_time
 
 if TYPE_CHECKING:
     from gitreg.api import Registry
-    from gitreg.core.findings import Finding
+    from gitreg.flows.verify import Verdict
+    from gitreg.flows.workspace import Workspace
 
 
 @click.command()
@@ -83,6 +93,10 @@ def _in_checkout(session: Session) -> bool:
     "--base", metavar="REV", help="What the change would be merged into (default: the registry's branch)."
 )
 @click.option("--head", metavar="REV", help="The change's last commit.")
+@CHECKS
+@click.option(
+    "--comment", is_flag=True, help="Say the verdict in the change request, too, in one comment that is kept."
+)
 @REMOTE
 @reporting
 @click.pass_obj
@@ -91,43 +105,69 @@ def verify(
     change: str | None,
     base: str | None,
     head: str | None,
+    checks: Sequence[str],
+    comment: bool,
     remote: str | None,
     format: str,
     reports: Sequence[Report],
 ) -> int:
     """Judge one change as if it were merged into its base now.
 
-    CHANGE is the number of an open change request; or name the ends with --base and --head. Everything is computed
+    CHANGE is the number of an open change request; or name the ends with --base and --head. In GitHub Actions and
+    GitLab CI neither is needed: the request, merge queue or push that started the run is judged. Everything is computed
     from the two trees and the base's policy. Exit code: 0 it may land, 1 it may not, 3 that could not be found out.
+
+    With --checks, exit code 0 only says that what was asked for is fine.
 
     \b
     Examples:
       gitreg verify 4
+      gitreg verify --format github --comment
+      gitreg verify --checks structure --format github
       gitreg verify --base origin/main --head HEAD --format github
       gitreg verify --head HEAD --report summary=summary.md --report sarif=gitreg.sarif
     """
-    from gitreg.flows.asked import verify_request
+    from dataclasses import replace
+
+    from gitreg.core.report.common import not_checked_note
+    from gitreg.core.verify.checks import APPROVALS
+
+    if change is not None and (base or head):
+        raise click.UsageError("Give the number of a change request, or --head (and --base), not both.")
+    if comment and APPROVALS not in checks:
+        raise click.UsageError("--comment asks the forge, which --checks without approvals leaves alone.")
+    if change is None and head is None:
+        if base:
+            raise click.UsageError("--base goes with --head.")
+        event = demand_event("Give the number of a change request, or --head (and --base).")
+        ws = session.workspace_for(event, remote=remote)
+        check, verdict = of_event(ws, event, checks)
+    else:
+        ws = session.workspace(remote=remote)
+        verdict = _verdict(ws, change, base, head or "", checks)
+        check = of_change(verdict, checks)
+    if comment and verdict is not None:
+        say_in_request(ws, verdict, check.not_checked)
+    return deliver(replace(check, note=not_checked_note(check.not_checked)), format, reports)
+
+
+def _verdict(
+    ws: Workspace, change: str | None, base: str | None, head: str, checks: Sequence[str]
+) -> Verdict:
+    from gitreg.core.verify.checks import APPROVALS
+    from gitreg.flows.asked import head_of, open_request, verify_request
+    from gitreg.flows.unasked import limited, only
     from gitreg.flows.verify import verify as run
 
-    if (change is None) == (head is None):
-        raise click.UsageError("Give the number of a change request, or --head (and --base).")
-    ws = session.workspace(remote=remote)
-    if change is not None:
-        verdict = verify_request(ws, change)
-    else:
-        repository = ws.repository
-        base_commit = repository.resolve(base) if base else ws.tip()
-        verdict = run(ws, base_commit, repository.resolve(head or ""))
-    name = f"change #{verdict.request.id}" if verdict.request else f"commit {verdict.head[:12]}"
-    facts: dict[str, object] = {
-        "base": verdict.base,
-        "head": verdict.head,
-        "kinds": verdict.judged.kinds,
-        "change": verdict.judged.evidence.change_id,
-    }
-    anchor = verdict.judged.base.layout.path("gitreg.yaml")
-    what = f"{name} on {verdict.base[:12]}"
-    return deliver(Check(verdict.findings, what, facts, _rules_of_changes(), anchor), format, reports)
+    asked = limited(ws, checks)
+    if change is None:
+        base_commit = ws.repository.resolve(base) if base else ws.tip()
+        return only(run(asked, base_commit, ws.repository.resolve(head)), checks)
+    if APPROVALS in checks:
+        return only(verify_request(asked, change), checks)
+    ws.repository.fetch()
+    request = open_request(ws, change)
+    return only(run(asked, ws.tip(), head_of(request), request), checks)
 
 
 @click.command()
@@ -157,47 +197,28 @@ def audit(
     Each commit on the first-parent line is judged against its parent, by the policy of that moment, with the
     approvals that were given by then. It stops at the first that should not have landed. Exit codes as verify.
 
+    In CI, where a push of the registry's branch started the run, it judges what that push brought, unless --since or
+    --until is given.
+
     \b
     Examples:
       gitreg audit --since 4f0c2e9a1b7d
       gitreg audit --format github
       gitreg audit --report junit=audit.xml
     """
-    from gitreg.core.findings import exit_code
+    from gitreg.core.verify.checks import ALL, ARTIFACTS, not_checked
     from gitreg.flows.replay import MOST_AUDITED, demand_line, replay
 
+    checks = ALL if artifacts else not_checked([ARTIFACTS])
+    event = pushed() if since is None and until is None else None
+    if event is not None:
+        ws = session.workspace_for(event, remote=remote)
+        if event.branch == ws.branch:
+            check, _ = of_event(ws, event, checks)
+            return deliver(check, format, reports)
     ws = session.workspace(remote=remote)
     tip = ws.repository.resolve(until) if until else ws.tip()
     old = ws.repository.resolve(since) if since else None
     commits = demand_line(ws, old, tip, MOST_AUDITED)
-    verdicts = list(replay(ws, commits, artifacts=artifacts))
-    findings = [_of_commit(v.head, finding) for v in verdicts for finding in v.findings]
-    judged = len(verdicts)
-    seen = [commit.oid for commit in commits]
-    left = len(seen) - seen.index(verdicts[-1].head) - 1 if exit_code(findings) else 0
-    facts: dict[str, object] = {"base": old, "head": tip, "commits": judged, "artifacts": artifacts}
-    what = f"{judged} change{'' if judged == 1 else 's'} up to {(verdicts[-1].head if left else tip)[:12]}"
-    what += "" if artifacts else " (artifacts not looked at)"
-    what += f", and {left} newer commits not judged" if left else ""
-    anchor = ws.snapshot(tip).layout.path("gitreg.yaml")
-    return deliver(Check(findings, what, facts, _rules_of_changes(artifacts), anchor), format, reports)
-
-
-def _rules_of_changes(artifacts: bool = True) -> list[str]:
-    """The ids of the rules by which a change is judged, with or without what only the DVC remote knows."""
-    from gitreg.core.verify.rules import CHANGE_RULES, SNAPSHOT_RULES
-    from gitreg.core.verify.rules.artifacts import ARTIFACTS
-
-    ids = {each.rule.id for each in SNAPSHOT_RULES} | {each.rule.id for each in CHANGE_RULES}
-    return sorted(ids if artifacts else ids - {ARTIFACTS.rule.id})
-
-
-def _of_commit(commit: str, finding: Finding) -> Finding:
-    from dataclasses import replace
-
-    return replace(
-        finding,
-        message=f"commit {commit[:12]}: {finding.message}",
-        # It has landed: nothing mends it but to undo it, or to know of it.
-        fix=f"undo it by another change; to go on behind it: gitreg audit --since {commit[:12]}",
-    )
+    verdicts = list(replay(ws, commits, checks=checks))
+    return deliver(of_landings(ws, old, [c.oid for c in commits], tip, verdicts, checks), format, reports)

@@ -15,6 +15,7 @@ from gitreg.errors import GitregError, UsageError
 
 if TYPE_CHECKING:
     from gitreg.api import Registry
+    from gitreg.core.ports import CiEvent
     from gitreg.flows.workspace import Workspace
     from gitreg.wiring import Options
 
@@ -76,6 +77,12 @@ class Session:
 
         options = self.options(remote=remote, key=key, registry=registry)
         return workspace(open_registry(options), options, progress())
+
+    def workspace_for(self, event: CiEvent, *, remote: str | None = None) -> Workspace:
+        """What a command works with that judges what a run of CI is about."""
+        from gitreg.wiring.ci import workspace_for
+
+        return workspace_for(event, self.options(remote=remote), progress())
 
 
 def warn(line: str) -> None:

@@ -1,0 +1,76 @@
+"""What the stories on hosted forges share: people with clones and tokens, who use gitreg's command line alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flow_kit import git
+
+from gitreg.surfaces.cli.main import run
+
+SOURCE = "acme/gitreg@3f786850e387550fdab836ed7e6dc881de23001b"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Person:
+    """Somebody with a clone, a name in git and a token for the forge."""
+
+    name: str
+    folder: Path
+    environment: Mapping[str, str]
+    capsys: pytest.CaptureFixture[str]
+    patch: pytest.MonkeyPatch
+    keys: Path
+
+    def __call__(self, *args: str, code: int | None = 0, **more: str) -> Said:
+        """Runs gitreg in the clone; ``code`` is the exit code that it must have (None: any)."""
+        with self.patch.context() as patch:
+            names = {"NAME": self.name.title(), "EMAIL": f"{self.name}@example.com"}
+            for role in ("AUTHOR", "COMMITTER"):
+                for key, value in names.items():
+                    patch.setenv(f"GIT_{role}_{key}", value)
+            patch.setenv("GITREG_SSH_KEY", os.fspath(self.keys / self.name))
+            for key, value in {**self.environment, **more}.items():
+                patch.setenv(key, value)
+            self.capsys.readouterr()
+            found = run(["-C", os.fspath(self.folder), *args])
+        printed = self.capsys.readouterr()
+        assert code is None or found == code, (found, printed.out, printed.err)
+        return Said(found, printed.out, printed.err)
+
+    def git(self, *args: str) -> str:
+        return git(self.folder, *args)
+
+
+@dataclass
+class Payloads:
+    """Files to register."""
+
+    folder: Path
+    _made: list[Path] = field(default_factory=list)
+
+    def __call__(self, content: bytes) -> str:
+        path = self.folder / str(len(self._made)) / "model.onnx"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+        self._made.append(path)
+        return os.fspath(path)

@@ -1,0 +1,203 @@
+"""The whole story on GitHub, by the command line alone: begin, register, promote, review, merge, resolve."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flow_kit import git, pin
+
+from forge.fake_github import FakeGitHub
+from forge.fake_github_state import GitHubRepository
+from forge.story_kit import SOURCE, Payloads, Person, Said
+
+HUB = "acme/models"
+
+
+@dataclass
+class Story:
+    """Alice, who owns the rules, and Bo, on a registry that Alice began on GitHub, with its ruleset in force."""
+
+    github: FakeGitHub
+    hub: GitHubRepository
+    alice: Person
+    bo: Person
+    payloads: Payloads
+    folder: Path
+
+    def ci(self, event: str, *args: str, code: int | None = 0) -> Said:
+        """What GitHub's run for its latest announcement of an event does: a fresh clone, the event's file, the gate."""
+        found = next(a for a in reversed(self.github.announcements) if a.event == event)
+        head = found.payload["pull_request"]["head"]["sha"]
+        token = self.github.actions_token(HUB)
+        place = self._checkout(token, head)
+        payload = place.with_suffix(".json")
+        payload.write_text(json.dumps(found.payload))
+        environment = {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_EVENT_NAME": event,
+            "GITHUB_EVENT_PATH": os.fspath(payload),
+            "GITHUB_SERVER_URL": self.github.url,
+            "GITHUB_API_URL": self.github.api,
+            "GITHUB_REPOSITORY": HUB,
+            "GITHUB_TOKEN": token,
+            "GITHUB_STEP_SUMMARY": os.fspath(place.with_suffix(".md")),
+        }
+        alice = self.alice
+        runner = Person("ci", place, environment, alice.capsys, alice.patch, alice.keys)
+        said = runner("verify", "--format", "github", *args, code=None)
+        self.github.set_check(head, "gitreg", "success" if said.code == 0 else "failure")
+        assert code is None or said.code == code, (said.code, said.out, said.err)
+        return said
+
+    def _checkout(self, token: str, head: str) -> Path:
+        """A fresh clone with a request's commit and all history, without credentials, as actions/checkout makes it."""
+        place = self.folder / f"ci-{len(list(self.folder.glob('ci-*.json')))}"
+        url = self.github.remote(HUB, token)
+        git(self.folder, "clone", "-q", url, os.fspath(place))
+        git(place, "remote", "set-url", "origin", f"{self.github.url}/{HUB}.git")
+        git(place, "fetch", "-q", url, head)
+        git(place, "checkout", "-q", "--detach", head)
+        return place
+
+    def land(self, number: int) -> Said:
+        """Bo has a look, CI judges it, and Alice merges."""
+        self.bo("change", "approve", str(number))
+        self.ci("pull_request")
+        return self.alice("change", "merge", str(number))
+
+
+@pytest.fixture
+def story(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: Path
+) -> Iterator[Story]:
+    pin(monkeypatch, tmp_path / "home")
+    with FakeGitHub(tmp_path / "github") as github:
+        yield begin(github, tmp_path, monkeypatch, capsys, keys)
+    github.demand_conforming()
+
+
+def begin(
+    github: FakeGitHub,
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    keys: Path,
+) -> Story:
+    """``gitreg init --forge github`` → push → the ruleset that it wrote, put in force."""
+    for login, name in (("alice-gh", "alice"), ("bo-gh", "bo")):
+        github.add_person(login, f"{name}@example.com")
+    hub = github.add_repository(HUB, {"alice-gh": "admin", "bo-gh": "write"}, private=True)
+
+    def person(name: str) -> Person:
+        environment = {
+            "GITHUB_SERVER_URL": github.url,
+            "GH_TOKEN": github.personal_token(f"{name}-gh"),
+        }
+        return Person(name, folder / name, environment, capsys, patch, keys)
+
+    alice, bo = person("alice"), person("bo")
+    alice.folder.mkdir()
+    options = ["--forge", "github", "--account", "alice-gh", "--action", SOURCE]
+    alice("init", ".", "--remote", os.fspath(folder / "artifacts"), *options)
+    policy = alice.folder / "policy.yaml"
+    text = policy.read_text()
+    bo_line = "  - {id: bo, email: bo@example.com, github: bo-gh}\n"
+    text = text.replace("\ngroups:\n", f"{bo_line}\ngroups:\n", 1).replace("[alice]", "[alice, bo]", 1)
+    policy.write_text(text)
+    alice("forge", "scaffold", "--action", SOURCE)
+    alice.git("add", "-A")
+    alice.git(
+        "-c", "user.name=Alice", "-c", "user.email=alice@example.com", "commit", "-qa", "--amend", "--no-edit"
+    )
+    alice.git("remote", "add", "origin", f"{github.url}/{HUB}.git")
+    alice.git("push", "-q", github.remote(HUB, alice.environment["GH_TOKEN"]), "main")
+    alice.git(
+        "fetch",
+        "-q",
+        github.remote(HUB, alice.environment["GH_TOKEN"]),
+        "+refs/heads/*:refs/remotes/origin/*",
+    )
+    git(folder, "clone", "-q", github.remote(HUB, bo.environment["GH_TOKEN"]), os.fspath(bo.folder))
+    bo.git("remote", "set-url", "origin", f"{github.url}/{HUB}.git")
+    github.add_ruleset("alice-gh", json.loads((alice.folder / ".github" / "gitreg-ruleset.json").read_text()))
+    return Story(github, hub, alice, bo, Payloads(folder / "payloads"), folder)
+
+
+def test_a_model_goes_to_production_by_a_pull_request(story: Story) -> None:
+    alice, bo = story.alice, story.bo
+    registered = alice(
+        "register",
+        "credit-risk",
+        story.payloads(b"model 1\n"),
+        "--create",
+        "--metric",
+        "accuracy=0.91",
+        "--format",
+        "json",
+    ).data
+    assert (registered["request"], registered["how"]) == ("1", "opened")
+    story.land(1)
+    alice("promote", "credit-risk/1", "--to", "staging")
+    story.land(2)
+
+    proposed = alice("promote", "credit-risk/1", "--to", "production", "--format", "json").data
+    assert proposed["url"] == f"{story.github.url}/{HUB}/pull/3"
+    assert [f["rule"] for f in proposed["findings"]] == ["GR401"]
+    pull = story.hub.pulls[3]
+    assert pull.title == "Promote credit-risk/1 to production"
+    assert "| `credit-risk` | `1` | `staging` | `production` |" in pull.body
+    assert "nobody has approved; alice, bo may" in pull.body
+    assert pull.reviewers == ["bo-gh"]
+    # The same again adopts it.
+    assert (
+        alice("promote", "credit-risk/1", "--to", "production", "--format", "json").data["how"] == "adopted"
+    )
+
+    red = story.ci("pull_request", code=1)
+    assert "::error" in red.out
+    assert "entering production needs 1 approval of maintainers" in red.out
+    blocked = alice("change", "merge", "3", code=1)
+    assert "GR401" in blocked.out
+
+    bo("change", "approve", "3")
+    story.ci("pull_request_review")
+    assert story.ci("pull_request").code == 0
+    bo("change", "merge", "3")
+    assert bo("resolve", "credit-risk/production").out.startswith("credit-risk/1")
+    assert git(story.hub.bare.path, "rev-parse", "main^{tree}") == bo.git("rev-parse", "origin/main^{tree}")
+
+
+def test_an_approval_from_before_a_push_does_not_count(story: Story) -> None:
+    """GitHub dismisses it by the ruleset; without that setting gitreg would not count it either."""
+    alice, bo = story.alice, story.bo
+    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
+    story.land(1)
+    alice("promote", "credit-risk/1", "--to", "staging")
+    story.land(2)
+    alice("promote", "credit-risk/1", "--to", "production")
+    bo("change", "approve", "3")
+    story.ci("pull_request_review")
+
+    branch = story.hub.pulls[3].head_ref
+    alice.git("fetch", "-q", story.github.remote(HUB, alice.environment["GH_TOKEN"]), branch)
+    alice.git("checkout", "-q", "-B", "more", "FETCH_HEAD")
+    notes = alice.folder / "models/credit-risk/versions/1/notes.yaml"
+    notes.write_text(
+        "apiVersion: gitreg/v1\nkind: VersionNotes\nmodel: credit-risk\nversion: 1\ndescription: new\n"
+    )
+    alice.git("add", "-A")
+    alice.git(
+        "-c", "user.name=Alice", "-c", "user.email=alice@example.com", "commit", "-qm", "One thing more"
+    )
+    alice.git("push", "-q", story.github.remote(HUB, alice.environment["GH_TOKEN"]), f"HEAD:{branch}")
+
+    red = story.ci("pull_request", code=1)
+    assert "entering production needs 1 approval of maintainers, and has 0" in red.out
+    assert "of bo does not count: it " in red.out
+    assert "GR401" in bo("change", "merge", "3", code=1).out
+    assert bo("resolve", "credit-risk/production", code=1).err
