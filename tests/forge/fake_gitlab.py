@@ -15,6 +15,7 @@ from typing import Any
 from forge import gitlab_views as views
 from forge.bare import NOTHING, Bare, Person
 from forge.git_host import GitHost
+from forge.gitlab_fields import deviations
 from forge.gitlab_operations import ROUTER
 from forge.gitlab_records import LEVELS, Event, MergeRequest, Note, Protection, Settings, Version
 from forge.records import Account, Answer, ApiRequest, Hosted, Push, Token
@@ -40,6 +41,8 @@ class FakeGitLab(GitHost):
         self._statuses: dict[tuple[str, ...], str] = {}
         #: What was told to GitLab in the lines of a description or note: who, and the line.
         self.quick_actions: list[tuple[str, str]] = []
+        #: What was asked or answered otherwise than GitLab documents it.
+        self.deviations: list[str] = []
 
     # Setting up
 
@@ -335,6 +338,18 @@ class FakeGitLab(GitHost):
         answer = route.operation(self, request)
         assert isinstance(answer, Answer)
         return answer
+
+    def checked(self, request: ApiRequest, answer: Answer) -> Answer:
+        """Holds each exchange to what GitLab documents of the operation."""
+        found = ROUTER.find(request.method, request.path)
+        if found:
+            asked = request.method, found[0].template, request.query, request.body
+            self.deviations += deviations(*asked, answer.status, answer.body)
+        return answer
+
+    def demand_conforming(self) -> None:
+        """Fails if an exchange was not as documented."""
+        assert not self.deviations, "\n".join(dict.fromkeys(self.deviations))
 
     def ask(
         self, token: str | None, method: str, path: str, body: Any = None, **query: str

@@ -69,6 +69,7 @@ def world(folder: Path) -> Iterator[World]:
             gitlab.add_user(login)
         roles = {"alice": "maintainer", "bob": "developer", "carol": "developer", "rita": "reporter"}
         yield World(gitlab, gitlab.add_project(HUB, template=_template() / "hub.git", **roles), folder)
+    gitlab.demand_conforming()
 
 
 @cache
