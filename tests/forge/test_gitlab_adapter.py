@@ -696,6 +696,19 @@ def test_a_person_s_own_branch_is_kept(alice: Desk) -> None:
     assert alice.tip("mine") == request.head
 
 
+def test_a_red_pipeline_of_the_head_is_run_again(
+    place: World, alice: Desk, request_of_alice: ChangeRequest
+) -> None:
+    pipelines, head = place.gitlab.settings(place.hub).pipelines, str(request_of_alice.head)
+    assert alice.forge.rerun_failed(head) is None
+    pipelines |= {"1" * 40: "failed", head: "success"}
+    assert alice.forge.rerun_failed(head) is None
+    pipelines[head] = "failed"
+    assert alice.forge.rerun_failed(head) == f"{place.gitlab.url}/{HUB}/-/pipelines/2"
+    assert pipelines == {"1" * 40: "failed", head: "running"}
+    assert alice.forge.rerun_failed("1" * 40) is None
+
+
 # --- tokens, limits, failures
 
 
