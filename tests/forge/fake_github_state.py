@@ -139,7 +139,6 @@ class Run:
     suite: int
     workflow: int
     attempt: int = 1
-    title: str = ""
     pulls: tuple[int, ...] = ()
     title: str = ""
     #: Who ran it again; else who started it.

@@ -152,7 +152,7 @@ def test_a_model_goes_to_production_by_a_pull_request(story: Story) -> None:
     assert pull.title == "Promote credit-risk/1 to production"
     assert "| `credit-risk` | `1` | `staging` | `production` |" in pull.body
     assert "nobody has approved; alice, bo may" in pull.body
-    assert pull.requested_reviewers == ["bo-gh"]
+    assert pull.reviewers == ["bo-gh"]
     # The same again adopts it.
     assert (
         alice("promote", "credit-risk/1", "--to", "production", "--format", "json").data["how"] == "adopted"
@@ -170,3 +170,34 @@ def test_a_model_goes_to_production_by_a_pull_request(story: Story) -> None:
     bo("change", "merge", "3")
     assert bo("resolve", "credit-risk/production").out.startswith("credit-risk/1")
     assert git(story.hub.bare.path, "rev-parse", "main^{tree}") == bo.git("rev-parse", "origin/main^{tree}")
+
+
+def test_an_approval_from_before_a_push_does_not_count(story: Story) -> None:
+    """GitHub dismisses it by the ruleset; without that setting gitreg would not count it either."""
+    alice, bo = story.alice, story.bo
+    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
+    story.land(1)
+    alice("promote", "credit-risk/1", "--to", "staging")
+    story.land(2)
+    alice("promote", "credit-risk/1", "--to", "production")
+    bo("change", "approve", "3")
+    story.ci("pull_request_review")
+
+    branch = story.hub.pulls[3].head_ref
+    alice.git("fetch", "-q", story.github.remote(HUB, alice.environment["GH_TOKEN"]), branch)
+    alice.git("checkout", "-q", "-B", "more", "FETCH_HEAD")
+    notes = alice.folder / "models/credit-risk/versions/1/notes.yaml"
+    notes.write_text(
+        "apiVersion: gitreg/v1\nkind: VersionNotes\nmodel: credit-risk\nversion: 1\ndescription: new\n"
+    )
+    alice.git("add", "-A")
+    alice.git(
+        "-c", "user.name=Alice", "-c", "user.email=alice@example.com", "commit", "-qm", "One thing more"
+    )
+    alice.git("push", "-q", story.github.remote(HUB, alice.environment["GH_TOKEN"]), f"HEAD:{branch}")
+
+    red = story.ci("pull_request", code=1)
+    assert "entering production needs 1 approval of maintainers, and has 0" in red.out
+    assert "of bo does not count: it " in red.out
+    assert "GR401" in bo("change", "merge", "3", code=1).out
+    assert bo("resolve", "credit-risk/production", code=1).err
