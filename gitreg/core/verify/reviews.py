@@ -109,6 +109,11 @@ def part_of(person: Person, evidence: Evidence) -> str | None:
     return next((hand.role for hand in _hands(found) if _is(person, hand, found.provider)), None)
 
 
+def with_a_part(evidence: Evidence, policy: Policy) -> frozenset[str]:
+    """The persons (ids) who had a part in a change, as far as a hosted forge knows."""
+    return frozenset(person.id for person in policy.people if part_of(person, evidence) is not None)
+
+
 def decisions(conversation: Conversation, evidence: Evidence) -> list[Review]:
     """Each account's last decision; of one moment, the one that the forge tells last.
 
