@@ -249,7 +249,7 @@ def _approval(judged: Judged, point: ApprovalPoint) -> str:
         text += f" that {'are' if need.count > 1 else 'is'} at most {show_period(need.expire)} old"
     if why is not None:
         return f"{text}; whether it has them is not known: {why}"
-    barred = {point.author, *point.given, *with_a_part(judged.evidence, judged.policy)}
+    barred = {point.author, *point.given, *with_a_part(point.members, judged.evidence, judged.policy)}
     others = [person for person in point.members if person not in barred]
     return f"{text}: {_who(point.given, others, need.count)}"
 
