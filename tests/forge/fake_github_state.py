@@ -140,6 +140,7 @@ class Run:
     workflow: int
     attempt: int = 1
     pulls: tuple[int, ...] = ()
+    title: str = ""
     #: Who ran it again; else who started it.
     again: str = ""
     ended: datetime | None = None

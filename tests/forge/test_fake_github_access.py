@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from forge.fake_github_calls import ROUTES
-from forge.git_host import Answer
 from forge.fake_github_kit import NAME, Team, ruleset, team
+from forge.git_host import Answer
 
 # Tokens
 
