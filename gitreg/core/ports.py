@@ -523,7 +523,7 @@ class Forge(Protocol):
         ...
 
     def rerun_failed(self, head: str) -> str | None:
-        """Has CI judge ``head`` (a request's last commit) again where it was found wanting; returns that run's URL.
+        """Has CI judge ``head`` (a request's last commit) again where it was found wanting; returns the runs' URLs.
 
         None if nothing failed. Raises Refused where the forge runs no CI, or the token may not have it run.
         """

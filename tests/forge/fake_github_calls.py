@@ -135,7 +135,7 @@ Function = Callable[[Call], Any]
 def operation(
     method: str, template: str, permission: str = "metadata:read"
 ) -> Callable[[Function], Function]:
-    """Registers an operation. ``permission`` is what a fine-grained token must have for it."""
+    """Registers an operation. ``permission`` is what a fine-grained token must have for it; ``|`` is "or"."""
 
     def add(function: Function) -> Function:
         @ROUTES.on(method, template)
@@ -166,6 +166,13 @@ def _admitted(host: FakeGitHub, request: ApiRequest, permission: str) -> Call:
 
 def refusal(token: Token, repository: GitHubRepository, permission: str) -> ApiError | None:
     """Why a token's kind or scopes do not allow this, whoever holds it."""
+    first, _, others = permission.partition("|")
+    if others and refusal(token, repository, others) is None:
+        return None
+    return _refusal(token, repository, first)
+
+
+def _refusal(token: Token, repository: GitHubRepository, permission: str) -> ApiError | None:
     name, _, level = permission.partition(":")
     if token.kind == "classic":
         enough = "repo" in token.scopes or ("public_repo" in token.scopes and not repository.private)

@@ -56,7 +56,7 @@ def issue(call: Call, pull: Pull) -> dict[str, Any]:
     }
 
 
-@operation("GET", ISSUE, "issues:read")
+@operation("GET", ISSUE, "issues:read|pull_requests:read")
 def get_issue(call: Call) -> Any:
     return issue(call, call.pull)
 
@@ -78,7 +78,7 @@ def update_issue(call: Call) -> Any:
 # Comments
 
 
-@operation("GET", ISSUE + "/comments", "issues:read")
+@operation("GET", ISSUE + "/comments", "issues:read|pull_requests:read")
 def list_comments(call: Call) -> Answer:
     return call.page(call.pull.comments, lambda one: comment(call.host, call.repo, call.pull, one))
 
@@ -101,7 +101,7 @@ def _comment(call: Call) -> tuple[Pull, Comment]:
     raise error(404, "Not Found")
 
 
-@operation("GET", REPO + "/issues/comments/{comment_id}", "issues:read")
+@operation("GET", REPO + "/issues/comments/{comment_id}", "issues:read|pull_requests:read")
 def get_comment(call: Call) -> Any:
     return comment(call.host, call.repo, *_comment(call))
 
@@ -130,12 +130,12 @@ def _own_comment(call: Call) -> tuple[Pull, Comment]:
 # Labels
 
 
-@operation("GET", REPO + "/labels", "issues:read")
+@operation("GET", REPO + "/labels", "issues:read|pull_requests:read")
 def list_repository_labels(call: Call) -> Answer:
     return call.page(sorted(call.repo.labels), lambda name: label(call.host, call.repo, name))
 
 
-@operation("GET", REPO + "/labels/{name}", "issues:read")
+@operation("GET", REPO + "/labels/{name}", "issues:read|pull_requests:read")
 def get_label(call: Call) -> Any:
     if call.param("name").lower() not in call.repo.labels:
         raise error(404, "Not Found")
@@ -155,7 +155,7 @@ def create_label(call: Call) -> Answer:
     return Answer(201, label(call.host, call.repo, name))
 
 
-@operation("GET", ISSUE + "/labels", "issues:read")
+@operation("GET", ISSUE + "/labels", "issues:read|pull_requests:read")
 def list_labels(call: Call) -> Answer:
     return call.page(call.pull.labels, lambda name: label(call.host, call.repo, name))
 
@@ -210,7 +210,7 @@ def _set_labels(call: Call, pull: Pull, names: list[str]) -> None:
 # The timeline
 
 
-@operation("GET", ISSUE + "/timeline", "issues:read")
+@operation("GET", ISSUE + "/timeline", "issues:read|pull_requests:read")
 def timeline(call: Call) -> Answer:
     """Everything that happened, oldest first; commits stand where their committers dated them."""
     pull, host, repo = call.pull, call.host, call.repo

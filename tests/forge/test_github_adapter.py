@@ -475,16 +475,20 @@ def test_a_base_that_moves_under_the_button_is_told_loudly(
 
 
 def test_the_red_jobs_of_the_gate_run_again(hub: World, alice: Desk) -> None:
+    """Each red run leaves a check that goes on blocking: that of the opening, and that of each earlier review."""
     head = alice.opened().head
     assert head
     rerun = alice.forge.rerun_failed  # type: ignore[attr-defined]
     assert rerun(head) is None
     old = hub.github.add_run(head, "pull_request", "success", login="alice-gh")
+    hub.github.add_run(head, "pull_request_review", None, login="bob-gh")  # this very run, say
+    hub.github.add_run(head, "push", "failure", login="alice-gh")
+    hub.github.add_run("0" * 40, "pull_request", "failure", login="alice-gh")
     assert rerun(head) is None
-    hub.github.add_run(head, "pull_request_review", "failure", login="bob-gh")
-    assert rerun(head) is None
-    red = hub.github.add_run(head, "pull_request", "failure", login="alice-gh")
-    assert rerun(head).endswith(f"/actions/runs/{red.id}")
-    assert hub.github.reruns == [red]
-    assert rerun(head) is None  # it runs
+    opened = hub.github.add_run(head, "pull_request", "failure", login="alice-gh")
+    reviewed = hub.github.add_run(head, "pull_request_review", "failure", login="bob-gh")
+    urls = rerun(head).split(", ")
+    assert [url.rpartition("/")[2] for url in urls] == [str(reviewed.id), str(opened.id)]
+    assert hub.github.reruns == [reviewed, opened]
+    assert rerun(head) is None  # they run
     assert old.attempt == 1

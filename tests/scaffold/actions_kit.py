@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from act_kit import Act, Ran, with_this_gitreg
 from forge.fake_github import ACTIONS_BOT, Announcement, FakeGitHub
+from forge.fake_github_json import user
 from forge.fake_github_state import GitHubRepository, Run
 
 FOLDER = ".github/workflows"
@@ -56,11 +57,21 @@ class Actions:
             done += [self._execute(one) for one in waiting]
         return done
 
+    def skip(self) -> None:
+        """Lets pass what has happened so far."""
+        self._heard, self._pushes = len(self.github.announcements), len(self.github.pushes)
+
     def dispatch(self, login: str, workflow: str, inputs: dict[str, str], branch: str = "main") -> Ran:
         """Somebody fills in the form of a workflow."""
         ref = f"refs/heads/{branch}"
         sha = self.repo.bare.branch(branch) or ""
-        payload = {"inputs": inputs, "ref": ref, "repository": {"full_name": self.repository}}
+        sender = user(self.github, login)
+        payload = {
+            "inputs": inputs,
+            "ref": ref,
+            "sender": sender,
+            "repository": {"full_name": self.repository},
+        }
         title = f"Promote {inputs['model']}/{inputs['version']} to {inputs['stage']}"
         return self._execute(self._start(workflow, "workflow_dispatch", payload, ref, sha, sha, login, title))
 

@@ -110,13 +110,9 @@ def test_the_check_must_be_there_green_and_of_github_actions(place: Place) -> No
 RULES_FILES = [
     "reg/policy.yaml",
     "reg/.dvc/config",
-    "reg/.gitattributes",
     "elsewhere/gitreg.yaml",
-    ".github/workflows/gitreg-verify.yml",
     ".github/workflows/other.yml",
     ".github/CODEOWNERS",
-    ".github/gitreg-ruleset.json",
-    "CODEOWNERS",
 ]
 
 

@@ -12,6 +12,8 @@ COLOUR = "5319e7"
 #: The workflow whose red check on a head a later approval can turn green.
 WORKFLOW = "gitreg-verify.yml"
 
+#: What starts runs that judge a request.
+_JUDGING = frozenset({"pull_request", "pull_request_review"})
 _FAILED = frozenset({"failure", "timed_out", "cancelled", "startup_failure"})
 
 
@@ -75,18 +77,18 @@ def _make(api: GithubApi, label: str) -> None:
 
 
 def rerun_failed(api: GithubApi, head: str) -> str | None:
-    """Runs the red jobs of the latest ``pull_request`` run of the gate on ``head`` again; returns the run's URL.
+    """Runs the red jobs of every run of the gate on ``head`` again; returns the runs' URLs, with commas between them.
 
-    None if there is no such run, or it is not red. Raises as ``GithubApi.asking``.
+    Each run leaves a check of its own on the commit, so that those of the request's opening and of each earlier review
+    may go on blocking it. None if none is red. Raises as ``GithubApi.asking``.
     https://docs.github.com/en/rest/actions/workflow-runs
     """
-    query = {"event": "pull_request", "head_sha": head, "per_page": "1"}
     path = f"{api.root}/actions/workflows/{WORKFLOW}/runs"
     try:
-        runs = api.get("look for the run of the gate", path, **query)["workflow_runs"]
+        found = api.get("look for runs of the gate", path, head_sha=head, per_page="100")["workflow_runs"]
     except Unknown:  # no such workflow, or it never ran
         return None
-    if not runs or runs[0].get("conclusion") not in _FAILED:
-        return None
-    api.send("run the gate again", "POST", f"{api.root}/actions/runs/{runs[0]['id']}/rerun-failed-jobs")
-    return str(runs[0]["html_url"])
+    red = [run for run in found if run.get("event") in _JUDGING and run.get("conclusion") in _FAILED]
+    for run in red:
+        api.send("run the gate again", "POST", f"{api.root}/actions/runs/{run['id']}/rerun-failed-jobs")
+    return ", ".join(str(run["html_url"]) for run in red) or None
