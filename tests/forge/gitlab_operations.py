@@ -165,8 +165,19 @@ def approval_settings(host: FakeGitLab, request: ApiRequest) -> Answer:
 def protected_branches(host: FakeGitLab, request: ApiRequest) -> Answer:
     repository = project(host, request)
     login_of(host, request, repository)
-    rules = sorted(host.settings(repository).protections.items())
-    return page(request, rules, lambda item: views.protection(*item))
+    settings = host.settings(repository)
+    return page(
+        request, sorted(settings.protections.items()), lambda item: views.protection(*item, settings.tier)
+    )
+
+
+@ROUTER.on("GET", _PROJECT + "/job_token_scope")
+def job_token_scope(host: FakeGitLab, request: ApiRequest) -> Answer:
+    """https://docs.gitlab.com/api/project_job_token_scopes/"""
+    repository = project(host, request)
+    login_of(host, request, repository, "maintainer")
+    limited = host.settings(repository).job_token_limited
+    return Answer(200, {"inbound_enabled": limited, "outbound_enabled": False})
 
 
 @ROUTER.on("GET", _PROJECT + "/repository/branches/{branch}")

@@ -80,6 +80,8 @@ class Protection:
     push: int = 40
     merge: int = 30
     allow_force: bool = False
+    #: Premium alone has it.
+    code_owners: bool = False
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class Event:
 class Settings:
     """What a project's pages set, and what has happened there.
 
-    ``tier`` is ``free`` or ``premium``; the three that follow exist on Premium alone
+    ``tier`` is ``free`` or ``premium``; the five that follow exist on Premium alone
     (https://docs.gitlab.com/user/project/merge_requests/approvals/settings/). ``merge_method`` and ``squash`` are as in
     https://docs.gitlab.com/api/projects/. ``bulk`` is how many refs a push may move until its events name none
     (``push_event_activities_limit``).
@@ -108,10 +110,16 @@ class Settings:
     tier: str = "premium"
     resets_approvals: bool = True
     author_may_approve: bool = False
+    committers_may_approve: bool = True
+    rules_overridable: bool = True
     approvals_required: int = 0
     merge_method: str = "merge"
     squash: str = "default_off"
     pipeline_must_succeed: bool = False
+    skipped_passes: bool | None = None
+    merge_trains: bool = False
+    ci_config: str | None = None
+    job_token_limited: bool = True
     bulk: int = 3
     #: Whether approvals tell when they were given, as new GitLabs do.
     dates_approvals: bool = True

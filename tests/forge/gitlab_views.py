@@ -75,7 +75,10 @@ def project(host: FakeGitLab, repository: Hosted) -> dict[str, Any]:
         "merge_method": settings.merge_method,
         "squash_option": settings.squash,
         "only_allow_merge_if_pipeline_succeeds": settings.pipeline_must_succeed,
+        "allow_merge_on_skipped_pipeline": settings.skipped_passes,
         "only_allow_merge_if_all_discussions_are_resolved": False,
+        "merge_trains_enabled": settings.merge_trains,
+        "ci_config_path": settings.ci_config,
         "remove_source_branch_after_merge": True,
         "permissions": {"project_access": None, "group_access": None},
     }
@@ -228,9 +231,9 @@ def approval_settings(host: FakeGitLab, repository: Hosted) -> dict[str, Any]:
         "approvals_before_merge": settings.approvals_required,
         "reset_approvals_on_push": settings.resets_approvals,
         "selective_code_owner_removals": False,
-        "disable_overriding_approvers_per_merge_request": False,
+        "disable_overriding_approvers_per_merge_request": not settings.rules_overridable,
         "merge_requests_author_approval": settings.author_may_approve,
-        "merge_requests_disable_committers_approval": False,
+        "merge_requests_disable_committers_approval": not settings.committers_may_approve,
         "require_password_to_approve": False,
         "require_reauthentication_to_approve": False,
     }
@@ -307,8 +310,9 @@ def branch(host: FakeGitLab, repository: Hosted, name: str, head: str) -> dict[s
     }
 
 
-def protection(name: str, rule: Protection) -> dict[str, Any]:
+def protection(name: str, rule: Protection, tier: str) -> dict[str, Any]:
     """A protected branch: https://docs.gitlab.com/api/protected_branches/#get-a-single-protected-branch."""
+    owners = {} if tier == "free" else {"code_owner_approval_required": rule.code_owners}
 
     def level(number: int) -> list[dict[str, Any]]:
         words = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers"}
@@ -321,8 +325,8 @@ def protection(name: str, rule: Protection) -> dict[str, Any]:
         "merge_access_levels": level(rule.merge),
         "allow_force_push": rule.allow_force,
         "unprotect_access_levels": [],
-        "code_owner_approval_required": False,
         "inherited": False,
+        **owners,
     }
 
 

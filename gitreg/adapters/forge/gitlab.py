@@ -22,7 +22,7 @@ from gitreg.adapters.forge.gitlab_api import (
     Unknown,
     Unreachable,
 )
-from gitreg.adapters.forge.gitlab_merge import land
+from gitreg.adapters.forge.gitlab_merge import demand_mergeable, land
 from gitreg.adapters.forge.gitlab_requests import (
     MOST_TITLE,
     STATUS,
@@ -361,18 +361,20 @@ class GitlabForge(SignedForge):
     # --- ending
 
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> str:
-        """Lets GitLab merge, if what it makes has the same tree; see :func:`gitreg.adapters.forge.gitlab_merge.land`.
+        """Lets GitLab merge, if what it makes has the same tree.
 
         Raises:
             LostRace: the target, the branch or the request is not what it was when ``request`` was read.
             Refused: the request is not open, or GitLab's rules for it say no, or it would merge otherwise.
             Undecided: GitLab does not know in time whether it can merge.
         """
-        found = self._unchanged(request)
-        if not same_text(str(found.get("description") or ""), bounded(body)):
-            self._edited(found, {"description": bounded(body)})
-        judged = self._repository.commit(commit)
-        return land(self.api, self._repository, request, judged, base, ours=self._is_ours(request, found))
+        found, judged = self._unchanged(request), self._repository.commit(commit)
+        demand_mergeable(self.api, self._repository, request, judged, base)
+        told = bounded(body)
+        if not same_text(str(found.get("description") or ""), told):
+            self._edited(found, {"description": told})
+        ours = self._is_ours(request, found)
+        return land(self.api, self._repository, request, judged, base, ours=ours)
 
     def close(self, request: ChangeRequest) -> None:
         """See :class:`gitreg.core.ports.Forge`.

@@ -95,8 +95,6 @@ class GitlabApi:
             ) from error
         import requests
 
-        from gitreg import __version__
-
         session = requests.Session()
         # Whoever answers in GitLab's name could else have the token sent on to another server.
         session.max_redirects = 0
@@ -105,12 +103,17 @@ class GitlabApi:
         return Gitlab(
             self.address.api.removesuffix("/api/v4"),
             timeout=TIMEOUT,
-            user_agent=f"gitreg/{__version__}",
+            user_agent="gitreg",
             session=session,
             keep_base_url=True,
             job_token=self.token.value if is_job else None,
             oauth_token=None if is_job else self.token.value,
         )
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the last answer, by their names in lower case."""
+        return self._headers
 
     def _note(self, response: Response, *_: object, **__: object) -> None:
         """Keeps an answer's headers: python-gitlab's errors do not have them."""

@@ -45,23 +45,39 @@ _WHY = {
 }
 
 
-def land(
-    api: GitlabApi, repository: Repository, request: ChangeRequest, judged: Commit, base: str, *, ours: bool
-) -> str:
-    """Merges ``request`` into its target, which is at ``base``, as GitLab does; returns the commit that landed.
-
-    ``judged`` is the merge as gitreg made it; GitLab's has its tree and, where it makes a merge commit, its message.
-    ``ours``: GitLab deletes the branch.
+def demand_mergeable(
+    api: GitlabApi, repository: Repository, request: ChangeRequest, judged: Commit, base: str
+) -> None:
+    """Sees to it that GitLab could merge ``request`` into its target, which is at ``base``, to the tree of ``judged``.
 
     Raises:
         LostRace: the target or the branch has moved. Undecided: GitLab does not know in time whether it can merge.
-        Refused: GitLab does not merge, or would make another tree; or it has made one all the same.
+        Refused: GitLab does not merge, or would make another tree.
     """
     repository.fetch()
     if repository.hub_ref(f"refs/heads/{request.target}") != base:
         raise LostRace(f"{request.target} has moved meanwhile", "try again")
     _demand_ready(api, request)
-    _demand_same(_tried(api, repository, request, base), judged, request)
+    tried = _tried(api, repository, request, base)
+    if tried is not None and tried.tree != judged.tree:
+        raise Refused(
+            f"GitLab would merge !{request.id} to another tree ({tried.tree}) than was judged ({judged.tree})",
+            "rebase the branch on its target, so that there is nothing to merge",
+        )
+
+
+def land(
+    api: GitlabApi, repository: Repository, request: ChangeRequest, judged: Commit, base: str, *, ours: bool
+) -> str:
+    """Merges ``request`` as GitLab does; returns the commit that landed.
+
+    ``judged`` is the merge as gitreg made it; GitLab's has its tree and, where it makes a merge commit, its message.
+    ``ours``: GitLab deletes the branch.
+
+    Raises:
+        LostRace: the branch has moved. Undecided: GitLab does not answer.
+        Refused: GitLab does not merge; or it has merged to another tree, since the target moved in that moment.
+    """
     oid = _merged(api, request, judged, ours)
     repository.fetch()
     repository.fetch_commit(f"refs/heads/{request.target}", oid)
@@ -110,14 +126,6 @@ def _tried(api: GitlabApi, repository: Repository, request: ChangeRequest, base:
     if tried.parents != (base, request.head):
         raise LostRace(f"{request.target}, or the branch of !{request.id}, has moved meanwhile", "try again")
     return tried
-
-
-def _demand_same(tried: Commit | None, judged: Commit, request: ChangeRequest) -> None:
-    if tried is not None and tried.tree != judged.tree:
-        raise Refused(
-            f"GitLab would merge !{request.id} to another tree ({tried.tree}) than was judged ({judged.tree})",
-            "rebase the branch on its target, so that there is nothing to merge",
-        )
 
 
 def _merged(api: GitlabApi, request: ChangeRequest, judged: Commit, ours: bool) -> str:
