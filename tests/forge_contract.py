@@ -54,7 +54,7 @@ class Desk:
     @property
     def closes_with_branch(self) -> bool:
         """Whether the forge itself closes a request whose branch is deleted."""
-        return self.forge.provider == "github"
+        return self.is_hosted
 
     def change(self, signed: str) -> str:
         """What the change id of a request is whose author would have signed ``signed``."""

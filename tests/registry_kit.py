@@ -17,6 +17,7 @@ from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import Policy
 from gitreg.core.ports import (
     FILE,
+    Conversation,
     DvcPointer,
     Entry,
     ListedFile,
@@ -39,6 +40,7 @@ from gitreg.core.verify.evidence import (
     Unknown,
     required_evidence,
 )
+from gitreg.core.verify.reviews import titles_of
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError
 from gitreg.flows.verify import local_time
@@ -87,7 +89,8 @@ class World:
 
     ``author`` (None: unknown) is an admin; ``approvals`` are the persons who approved just now, or statements;
     ``soaked`` answers every soak question; ``presence`` and ``contents`` answer for artifacts by ``model/version``;
-    ``zones`` has the time zones that are not known.
+    ``zones`` has the time zones that are not known. ``conversation`` is what a hosted forge knows of the request, which
+    then was opened at ``opened``; ``reviewed`` the change id of what its reviewers saw (None: of this very change).
     """
 
     author: str | None = "erin"
@@ -106,6 +109,10 @@ class World:
     inner: tuple[InnerChange, ...] | Unknown = ()
     landing: Landing | None = None
     landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
+    conversation: Conversation | Unknown | None = None
+    reviewed: str | None = None
+    opened: datetime | None = NOW - timedelta(hours=2)
+    evidence_changed: datetime | Unknown | None = None
 
 
 def judged(
@@ -156,6 +163,11 @@ def _evidence(base: Snapshot, head: Snapshot, meaning: Delta, id: str, world: Wo
         inner=world.inner,
         landing=world.landing,
         landers={path: who for path, who in world.landers.items() if path in required.landers},
+        conversation=world.conversation,
+        reviewed=id if world.reviewed is None else world.reviewed,
+        opened=world.opened,
+        titles=titles_of(meaning, policy),
+        evidence_changed=world.evidence_changed if required.evidence else None,
     )
     statements = _approvals(known, evidence_digests(head, meaning, policy), policy, world)
     return replace(known, author=_opening(known, policy, world), statements=statements)

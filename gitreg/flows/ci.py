@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitreg.core.findings import Finding, sort_findings
 from gitreg.core.ports import ChangeRequest, CiEvent, Commit, EventKind
@@ -67,6 +67,8 @@ def judge_event(ws: Workspace, event: CiEvent, checks: Collection[str] = ALL) ->
             "name one: gitreg verify CHANGE, or --head REV; or gitreg audit, for what has landed",
         )
     _demand_trunk(ws, event)
+    if ws.repository.is_shallow:
+        raise Undecided("history is cut off in this checkout, and verdicts rest on it", _DEEP_HINT)
     ws.repository.fetch()
     if event.kind is EventKind.PUSH:
         return _of_push(ws, event, checks)
@@ -90,9 +92,7 @@ def _demand_trunk(ws: Workspace, event: CiEvent) -> None:
 
 
 def _here(ws: Workspace, commit: str | None) -> str:
-    """A commit that must be in the checkout, with its history. Raises Undecided."""
-    if ws.repository.is_shallow:
-        raise Undecided("history is cut off in this checkout, and verdicts rest on it", _DEEP_HINT)
+    """A commit that must be in the checkout. Raises Undecided."""
     if commit is None or not _is_here(ws, commit):
         raise Undecided(
             f"the commit {(commit or '')[:12]} that this run is about is not in this checkout",
@@ -113,11 +113,10 @@ def _is_here(ws: Workspace, commit: str) -> bool:
 
 
 def _of_request(ws: Workspace, event: CiEvent, checks: Collection[str]) -> Judgement:
-    head = _here(ws, event.head)
     if APPROVALS in checks and ws.forge.provider != "local":
         verdict = _asked_on_forge(ws, event, checks)
     else:
-        verdict = verify(limited(ws, checks), ws.tip(), head)
+        verdict = verify(limited(ws, checks), ws.tip(), _here(ws, event.head))
     return Judgement(event, verdict.base, verdict.head, (verdict.head,), (only(verdict, checks),))
 
 
@@ -209,7 +208,16 @@ def _of_push(ws: Workspace, event: CiEvent, checks: Collection[str]) -> Judgemen
         return _rewritten(ws, event, f"{head[:12]} does not go on from {(before or '')[:12]}, where it was")
     if event.forced and before is not None:
         return _rewritten(ws, event, f"the push from {before[:12]} to {head[:12]} was forced")
-    return _replayed(limited(ws, checks), event, before, commits, checks, None)
+    found = _replayed(limited(ws, checks), event, before, commits, checks, None)
+    return found if before is not None else replace(found, problems=(_begun(ws, head),))
+
+
+def _begun(ws: Workspace, head: str) -> Finding:
+    """A branch that was deleted, and made again at an older commit, has an impeccable history."""
+    return REFS.warning(
+        f"{ws.target}: this push made the branch, at {head[:12]}; whether it has been further already, it does not say",
+        fix="make sure that this is the registry's first push",
+    )
 
 
 def _rewritten(ws: Workspace, event: CiEvent, how: str) -> Judgement:

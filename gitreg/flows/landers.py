@@ -70,6 +70,7 @@ def author_of_landed(ws: Workspace, commit: Commit) -> str | None:
         author=opening_of(ws, request),
         pusher=signer_of(ws, commit),
         conversation=ws.forge.conversation(request, ()) if request else None,
+        opened=request.opened_at if request else None,
         titles=titles_of(delta(base, ws.snapshot(commit.oid), raw), policy),
     )
     return author_of(evidence, policy)

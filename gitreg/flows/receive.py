@@ -70,7 +70,10 @@ def receive(
     trunk = next((update for update in updates if update.ref == ws.target), None)
     if exit_code(findings) or trunk is None or trunk.new is None:
         return Receipt(tuple(findings))
-    return Receipt(tuple(findings), tuple(_landings(ws, trunk.old, trunk.new, pusher, say)))
+    verdicts = tuple(_landings(ws, trunk.old, trunk.new, pusher, say))
+    astray = _landed_astray(guard, updates, verdicts)
+    findings += [finding for rule in PUSH_RULES for finding in rule.check(astray)]
+    return Receipt(tuple(findings), verdicts)
 
 
 def _pushed(
@@ -89,6 +92,25 @@ def _pushed(
     objection = guard.objection(update, landing) if is_own else None
     names_itself = update.ref.startswith("refs/heads/") and _names_itself(ws, update)
     return PushedRef(update.ref, update.old, update.new, objection=objection, names_itself=names_itself)
+
+
+def _landed_astray(
+    guard: Guard, updates: Sequence[RefUpdate], verdicts: Sequence[Verdict]
+) -> tuple[PushedRef, ...]:
+    """The requests that the push marks as merged by a commit that was judged as another's, or as nobody's.
+
+    History would tell for ever that it was asked for there, and who asked.
+    """
+    judged = {verdict.head: verdict.request for verdict in verdicts}
+    found = []
+    for update in updates:
+        number, commit = guard.lands_request(update) or ("", "")
+        request = judged.get(commit)
+        if commit in judged and (request is None or request.id != number):
+            other = f"#{request.id} does" if request else "no request does"
+            why = f"what lands is not what this request asks for ({other})"
+            found.append(PushedRef(update.ref, update.old, update.new, objection=why))
+    return tuple(found)
 
 
 def _names_itself(ws: Workspace, update: RefUpdate) -> bool:

@@ -162,7 +162,11 @@ def judge_on(
     if request is not None and (required.approvals or policy.roles):
         found_out, reviewed = _conversation(ws, base_commit, policy, request, id, way.head)
         evidence = replace(
-            evidence, conversation=found_out, reviewed=reviewed, titles=titles_of(meaning, policy)
+            evidence,
+            conversation=found_out,
+            reviewed=reviewed,
+            opened=request.opened_at,
+            titles=titles_of(meaning, policy),
         )
     if required.rules and not bootstrap:
         given, _ = approvals_given(evidence, evidence_digests(head, meaning, policy), policy)
@@ -182,10 +186,19 @@ def _conversation(
     found = _or_unknown(lambda: ws.forge.conversation(request, accounts))
     if found is None or isinstance(found, Unknown) or found.head == head:
         return found, id
-    seen = _or_unknown(lambda: candidate_of(ws, base, found.head))
+    seen = _or_unknown(lambda: _change_of(ws, base, found.head))
     if isinstance(seen, Unknown):
         return replace(found, problems=(*found.problems, seen.why)), ""
-    return found, change_id((*seen.changes, *seen.conflicts))
+    return found, seen
+
+
+def _change_of(ws: Workspace, base: str, head: str) -> str:
+    """The id of the change that a commit asks for; "" if it is none of this branch."""
+    try:
+        found = candidate_of(ws, base, head)
+    except Refused:  # it has another history
+        return ""
+    return change_id((*found.changes, *found.conflicts))
 
 
 def _gather(
@@ -318,7 +331,7 @@ def _last_changed(
     """When the branch last changed one of some paths, as far back as approvals go that would count."""
     if not given or not paths:
         return None
-    oldest = min(approval.issued for approval in given)
+    oldest = min(approval.signed or approval.issued for approval in given)  # the signed one may be older
     return _or_unknown(lambda: _last_change(ws, commit, paths, oldest))
 
 

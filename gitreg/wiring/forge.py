@@ -57,6 +57,10 @@ def hosted_forge(opened: Opened, provider: str, warn: Callable[[str], None]) -> 
             from gitreg.adapters.forge.github import GithubForge
 
             return GithubForge(opened.repository, opened.branch, where, token(where), os.environ, warn)
+        case "gitlab":
+            from gitreg.adapters.forge.gitlab import GitlabForge
+
+            return GitlabForge(opened.repository, opened.branch, where, token(where), warn)
     raise Bug(f"nothing makes a forge of the provider {provider!r}")
 
 

@@ -79,22 +79,24 @@ def scaffold_checkout(
             "the forge of this registry is local, which needs no files",
             "write forge: {provider: github} in gitreg.yaml, or give --provider",
         )
-    source = parse_source(action) if action else pinned_source(tree) or installed_source()
-    scaffold = Scaffold(
-        chosen,
-        source,
-        registry.branch,
-        opened.root,
-        snapshot.policy(),
-        _remote_url(snapshot),
-        registry.protected,
-    )
-    files = scaffold_files(scaffold, _template, tree)
+    files = expected_files(chosen, snapshot, opened.root, tree, action)
     differing = [path for path, data in files.items() if _differs(tree, path, data)]
     if write and opened.repository.top is not None:
         for path in differing:
             _write(opened.repository.top, path, files[path])
     return Scaffolded(tuple(files), tuple(differing), tuple(_notes(chosen, tree, files)))
+
+
+def expected_files(
+    provider: str, snapshot: Snapshot, root: str, tree: Tree, action: str | None = None
+) -> Mapping[str, bytes]:
+    """The files of a forge as gitreg writes them in place of those in ``tree``. Raises as ``scaffold_checkout``."""
+    registry = snapshot.registry()
+    source = parse_source(action) if action else pinned_source(tree) or installed_source()
+    scaffold = Scaffold(
+        provider, source, registry.branch, root, snapshot.policy(), _remote_url(snapshot), registry.protected
+    )
+    return scaffold_files(scaffold, _template, tree)
 
 
 def installed_source() -> Source:

@@ -11,6 +11,7 @@ import pytest
 from flow_kit import MAIN, Desk, blocking, describe, git, message, promote, proposed
 
 from gitreg.adapters.forge.local import LocalForge
+from gitreg.core.findings import Outcome
 from gitreg.core.ports import ChangeRequest, CiEvent, EventKind, Forge
 from gitreg.core.verify.checks import APPROVALS, STRUCTURE
 from gitreg.errors import Bug, ConfigError, Refused, Undecided, UsageError
@@ -324,6 +325,15 @@ class TestPushes:
         event = pushed(tip(desk), "1" * 40)
         (finding,) = judge_event(in_ci(desk, event), event).findings
         assert "it was at 111111111111, a commit that is gone" in finding.message
+
+    def test_a_branch_that_was_made_is_told(self, desk: Desk) -> None:
+        """Somebody may have deleted it, and made it again at an older commit: its history says nothing of that."""
+        event = pushed(tip(desk), None)
+        found = judge_event(in_ci(desk, event), event)
+        assert len(found.commits) == len(git(desk.origin, "rev-list", "main").splitlines())
+        (problem,) = found.problems
+        assert (problem.rule, problem.outcome) == ("GR601", Outcome.WARNING)
+        assert "this push made the branch" in problem.message
 
     def test_a_deletion_is_found(self, desk: Desk) -> None:
         event = pushed(None, tip(desk))

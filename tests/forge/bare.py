@@ -58,7 +58,7 @@ class Bare:
         """A new one, whose HEAD is ``branch``."""
         path.mkdir(parents=True)
         made = cls(path)
-        made.text("init", "-q", "--bare", "-b", branch, ".")
+        made.text("init", "-q", "--bare", "--template=", "-b", branch, ".")
         return made
 
     def within(self, environment: Mapping[str, str]) -> Bare:
@@ -157,6 +157,19 @@ class Bare:
             hunks = patch[patch.find("@@") :] if "@@" in patch else ""
             found.append(ChangedFile(status, path, old if status == "D" else new, added, deleted, hunks))
         return found
+
+    def size(self, base: str, head: str) -> tuple[int, int, int]:
+        """What ``head`` changes since it left ``base``: files, lines added, lines deleted."""
+        lines = [
+            line.split("\t")
+            for line in self.text("diff", "--no-renames", "--numstat", f"{base}...{head}").splitlines()
+        ]
+        added, deleted = (sum(int(line[n]) for line in lines if line[n] != "-") for n in (0, 1))
+        return len(lines), added, deleted
+
+    def count(self, base: str, head: str) -> int:
+        """How many commits ``head`` has that ``base`` has not."""
+        return int(self.text("rev-list", "--count", head, f"^{base}"))
 
     def blob(self, rev: str, path: str) -> bytes | None:
         """A file's content at a revision."""

@@ -14,7 +14,7 @@ Heads, files, mergeability and merges come from git in bare repositories; what G
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from forge import (  # noqa: F401
     fake_github_reviews,
     fake_github_rules,
     fake_github_sync,
+    fake_github_workflows,
 )
 from forge.bare import Bare
 from forge.fake_github_acts import Acts
@@ -113,7 +114,8 @@ class FakeGitHub(Acts, GitHost):
         if self.account(made.owner) is None:
             self.add_account(made.owner, kind="User" if made.parent else "Organization")
         # GitHub keeps refs/pull/ to itself: "deny updating a hidden ref".
-        bare.text("config", "receive.hideRefs", "refs/pull")
+        with (bare.path / "config").open("a") as config:
+            config.write("[receive]\n\thideRefs = refs/pull\n")
         self.adopt(made)
         return made
 
@@ -195,7 +197,14 @@ class FakeGitHub(Acts, GitHost):
         self, repository: Hosted, bare: Bare, token: Token, updates: Sequence[tuple[str, str, str]]
     ) -> Sequence[str]:
         assert isinstance(repository, GitHubRepository)
-        return self.rules.against_push(repository, bare, token, updates)
+        said = list(fake_github_workflows.refusals(bare, token, updates))
+        return said + self.rules.against_push(repository, bare, token, updates)
+
+    def receive(self, repository: Hosted, token: Token, run: Callable[[], bytes]) -> bytes:
+        # The hook takes time, and most pushes need none.
+        if not fake_github_workflows.may_write(token):
+            self.guard(repository)
+        return super().receive(repository, token, run)
 
     # Answering
 

@@ -253,7 +253,8 @@ def rerun_failed_jobs(call: Call) -> Answer:
     if run.conclusion == "success":
         raise error(403, "This workflow run cannot be retried")
     run.attempt, run.status, run.conclusion, run.at = run.attempt + 1, "queued", None, call.host.now
-    for one in [check for check in call.repo.checks if check.suite == run.suite]:
+    newest = {check.name: check for check in call.repo.checks if check.suite == run.suite}
+    for one in [check for check in newest.values() if check.conclusion != "success"]:
         again = Check(
             call.host.next_id(), one.name, one.sha, run.suite, "queued", None, call.host.now, one.app
         )

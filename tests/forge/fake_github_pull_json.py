@@ -81,9 +81,7 @@ def simple_pull(host: FakeGitHub, repo: GitHubRepository, pull: Pull) -> dict[st
 
 def full_pull(host: FakeGitHub, repo: GitHubRepository, pull: Pull) -> dict[str, Any]:
     """A pull request by itself; what it changes is read from git."""
-    bare = repo.bare
-    start = bare.merge_base(pull.base, pull.head) or pull.base
-    files = bare.files(start, pull.head)
+    files, added, deleted = repo.bare.size(pull.base, pull.head)
     return simple_pull(host, repo, pull) | {
         "merged": pull.merged is not None,
         "mergeable": pull.mergeable,
@@ -93,10 +91,10 @@ def full_pull(host: FakeGitHub, repo: GitHubRepository, pull: Pull) -> dict[str,
         "comments": len(pull.comments),
         "review_comments": 0,
         "maintainer_can_modify": pull.maintainer_can_modify,
-        "commits": len(bare.commits(pull.base, pull.head)),
-        "additions": sum(max(one.added, 0) for one in files),
-        "deletions": sum(max(one.deleted, 0) for one in files),
-        "changed_files": len(files),
+        "commits": repo.bare.count(pull.base, pull.head),
+        "additions": added,
+        "deletions": deleted,
+        "changed_files": files,
     }
 
 

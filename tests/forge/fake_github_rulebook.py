@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _HEADS = "refs/heads/"
 #: https://docs.github.com/en/rest/repos/rules#create-a-repository-ruleset: the ids of the built-in roles.
 _ROLE_IDS = {"maintain": 2, "write": 4, "admin": 5}
+#: How GitHub calls a check that is not green.
+_STATES = {None: "expected", "pending": "in progress", "failure": "failing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +158,18 @@ class RuleBook:
         return bool(strict) and not repo.bare.is_ancestor(pull.base, pull.head)
 
     def _missing_checks(self, rule: Rule, repo: GitHubRepository, sha: str) -> list[str]:
-        said = []
-        for check in rule.parameters["required_status_checks"]:
-            state = check_state(repo, sha, check["context"], check.get("integration_id"))
-            words = {None: "expected", "pending": "in progress", "failure": "failing"}
-            if state != "success":
-                said.append(f'Required status check "{check["context"]}" is {words[state]}.')
-        return said
+        wanted = rule.parameters["required_status_checks"]
+        found = [check_state(repo, sha, one["context"], one.get("integration_id")) for one in wanted]
+        states = [_STATES[state] for state in found if state != "success"]
+        if not states:
+            return []
+        if len(wanted) == 1:
+            return [f'Required status check "{wanted[0]["context"]}" is {states[0]}.']
+        of = f"{len(states)} of {len(wanted)} required status checks"
+        if set(states) in ({"expected"}, {"in progress"}):
+            return [f"{of} are {states[0]}."]
+        counts = [f"{states.count(state)} {state}" for state in _STATES.values() if state in states]
+        return [f"{of} have not succeeded: {' and '.join(counts)}."]
 
     def _missing_reviews(self, rule: Rule, repo: GitHubRepository, pull: Pull) -> list[str]:
         wanted = rule.parameters

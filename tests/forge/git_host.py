@@ -125,8 +125,9 @@ class GitHost:
         return found if found and not (found.expires and found.expires <= self.now) else None
 
     def adopt(self, repository: Hosted) -> Hosted:
-        """Serves a repository."""
-        repository.bare.text("config", "uploadpack.allowAnySHA1InWant", "true")
+        """Serves a repository, and any commit that it has, as forges do."""
+        with (repository.bare.path / "config").open("a") as config:
+            config.write("[uploadpack]\n\tallowAnySHA1InWant = true\n")
         self.repositories[repository.full_name.lower()] = repository
         return repository
 

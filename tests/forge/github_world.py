@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from forge_contract import NOW, TRUNK, Desk, seed
 
+from forge.bare import Person
 from forge.fake_github import FakeGitHub
 from forge.fake_github_state import GitHubRepository
+from forge.git_host import Fault
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.github import GithubForge
 from gitreg.adapters.forge.tokens import Token
 from gitreg.adapters.git.repository import GitRepository
 
 HUB = "acme/models"
+PULLS = f"/repos/{HUB}/pulls"
 PEOPLE = {"alice-gh": "alice@example.com", "bob-gh": "bob@example.com", "carol-gh": "carol@example.com"}
 
 
@@ -76,3 +79,39 @@ def world(folder: Path) -> Iterator[World]:
             seed(repository)
         yield World(github, hub, folder)
     github.demand_conforming()
+
+
+def fork_of(hub: World, login: str, branch: str) -> tuple[str, str]:
+    """A fork with a commit on a branch, and the number of its pull request."""
+    fork = hub.github.fork(hub.hub, login)
+    base, person = fork.bare.branch("main"), Person("Bob", "bob@example.com", NOW)
+    assert base
+    blob = fork.bare.text("hash-object", "-w", "--stdin", stdin=b"from a fork\n")
+    tree = fork.bare.text("mktree", stdin=f"100644 blob {blob}\tfork.txt\n".encode())
+    head = fork.bare.write_commit(tree, [base], "From a fork\n", person, person)
+    with hub.github.moving(fork, login):
+        fork.bare.move(f"refs/heads/{branch}", head)
+    return head, str(hub.github.open_pull(login, f"{login}:{branch}"))
+
+
+class Meanwhile(Fault):
+    """Does something just before a call is answered, once; nothing fails."""
+
+    def __init__(self, action: Callable[[], object], method: str, path: str) -> None:
+        super().__init__(None, method, path)
+        self.action = action
+
+    def meets(self, method: str, path: str) -> bool:
+        """Never; but the call is noticed."""
+        if super().meets(method, path):
+            self.times = 0
+            self.action()
+        return False
+
+
+class Exactly(Fault):
+    """A fault of one path, and not of what is below it."""
+
+    def meets(self, method: str, path: str) -> bool:
+        """Whether it is about this call."""
+        return super().meets(method, path) and path == self.path

@@ -25,6 +25,15 @@ _FILE = Path(__file__).parent / "openapi" / "github.json"
 EVERYWHERE = {401, 403, 404, 429}
 
 
+#: Answers that operations give though they are not described, with GitHub's usual error as body.
+UNDESCRIBED = {
+    # "No commit found for SHA: …", as the neighbouring operation on the commit itself describes it.
+    ("GET", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls", 422),
+    ("GET", "/repos/{owner}/{repo}/commits/{ref}/check-runs", 422),
+    ("GET", "/repos/{owner}/{repo}/commits/{ref}/status", 422),
+    ("GET", "/repos/{owner}/{repo}/commits/{ref}/statuses", 422),
+}
+
 #: Where the description itself is too strict, by schema and place in it, and why.
 NULL_TOO = {
     (
@@ -134,7 +143,11 @@ class Description:
         return found
 
     def _wrong_answer(self, operation: dict[str, Any], asked: _Request, answer: Answer) -> list[str]:
-        if str(answer.status) not in operation["responses"] and answer.status in EVERYWHERE:
+        usual_error = (
+            answer.status in EVERYWHERE
+            or (asked.method.upper(), asked.path_pattern, answer.status) in UNDESCRIBED
+        )
+        if str(answer.status) not in operation["responses"] and usual_error:
             usual = isinstance(answer.body, dict) and {"message", "documentation_url"} <= set(answer.body)
             return [] if usual else ["an error without message and documentation_url"]
         data = None if answer.body is None else json.dumps(answer.body).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from github import Auth, Github
 
 from forge.bare import NOTHING
-from forge.github_kit import NAME, Team
+from forge.fake_github_kit import NAME, Team
 
 
 def test_a_change_from_branch_to_merge_by_a_real_client(acme: Team) -> None:
@@ -239,7 +239,6 @@ def test_a_squash_has_one_parent(acme: Team) -> None:
 
 def test_a_conflict_cannot_be_merged(acme: Team) -> None:
     number = acme.propose()
-    acme.git("checkout", "-q", "main")
     acme.commit("main", {"stage.yaml": "version: 7\n"}, "bo")
     acme.push("bo", "main")
     shown = acme.api("dan", "GET", f"~/pulls/{number}").body

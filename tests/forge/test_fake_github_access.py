@@ -9,14 +9,14 @@ import pytest
 import requests
 
 from forge.fake_github_calls import ROUTES
+from forge.fake_github_kit import NAME, Team, ruleset, team
 from forge.git_host import Answer
-from forge.github_kit import NAME, Team, ruleset, team
 
 # Tokens
 
 
-def test_git_takes_tokens(tmp_path: Path) -> None:
-    with team(tmp_path, private=True) as acme:
+def test_git_takes_tokens(template: Path, tmp_path: Path) -> None:
+    with team(template, tmp_path, private=True) as acme:
         github = acme.github
         assert "Repository not found." in acme.git(
             "ls-remote", github.remote(NAME, acme.tokens["mallory"]), check=False
@@ -30,8 +30,8 @@ def test_git_takes_tokens(tmp_path: Path) -> None:
         assert [push.login for push in github.pushes if push.ref == "refs/heads/x"] == ["github-actions[bot]"]
 
 
-def test_the_api_takes_tokens(tmp_path: Path) -> None:
-    with team(tmp_path, private=True) as acme:
+def test_the_api_takes_tokens(template: Path, tmp_path: Path) -> None:
+    with team(template, tmp_path, private=True) as acme:
         github = acme.github
         old = github.personal_token("dan", expires=github.now + timedelta(hours=1))
         assert acme.api(old, "GET", "~").headers["GitHub-Authentication-Token-Expiration"].endswith("UTC")
@@ -66,6 +66,17 @@ def test_a_job_opens_requests_only_where_it_may(acme: Team) -> None:
     acme.repo.actions_may_approve = True
     assert acme.api(job, "POST", "~/pulls", wanted).body["user"]["type"] == "Bot"
     assert [(one.event, one.by_token) for one in acme.github.announcements] == [("pull_request", True)]
+
+
+def test_workflow_files_take_a_permission_of_their_own(acme: Team) -> None:
+    acme.commit("ci", {".github/workflows/verify.yml": "on: push\n"})
+    said = acme.push(acme.github.actions_token(NAME), "ci", check=False)
+    assert "a GitHub App to create or update workflow `.github/workflows/verify.yml`" in said
+    said = acme.push(acme.github.personal_token("dan", ["repo"]), "ci", check=False)
+    assert "a Personal Access Token to create or update workflow" in said
+    acme.push("dan", "ci")
+    acme.commit("ci", {"other": ""})
+    acme.push(acme.github.actions_token(NAME), "ci")
 
 
 def test_permissions_are_told_to_those_who_push(acme: Team) -> None:
@@ -123,12 +134,23 @@ def test_a_merge_waits_for_review_check_and_base(acme: Team) -> None:
     assert "is expected." in refusal()
     acme.github.set_check(head, "gitreg", "success")
     acme.repo.rulesets.clear()
-    acme.git("checkout", "-q", "main")
     acme.commit("main", {"other": ""}, "bo")
     acme.push("bo", "main")
     acme.github.add_ruleset("bo", ruleset(strict_required_status_checks_policy=True))
     assert "out-of-date" in refusal()
     assert acme.api("dan", "GET", f"~/pulls/{number}").body["mergeable_state"] == "behind"
+
+
+def test_several_checks_are_counted(acme: Team) -> None:
+    wanted = [{"context": name} for name in ("gitreg", "unit", "lint")]
+    acme.github.add_ruleset("bo", ruleset(required_approving_review_count=0, required_status_checks=wanted))
+    number = acme.propose()
+    merge = f"~/pulls/{number}/merge"
+    assert "3 of 3 required status checks are expected." in acme.api("alice", "PUT", merge, {}).message
+    acme.github.set_check(acme.repo.pulls[number].head, "unit", "failure")
+    acme.github.set_status(acme.repo.pulls[number].head, "lint", "success", "bo")
+    said = acme.api("alice", "PUT", merge, {}).message
+    assert "2 of 3 required status checks have not succeeded: 1 expected and 1 failing." in said
 
 
 def test_stale_approvals_are_dismissed_where_the_rule_says_so(acme: Team) -> None:
@@ -186,6 +208,7 @@ def test_an_older_red_check_of_another_run_blocks_until_it_ran_again(acme: Team)
     assert acme.api(job, "POST", f"~/actions/runs/{red.id}/rerun-failed-jobs").status == 201
     assert acme.api(job, "POST", f"~/actions/runs/{red.id}/rerun-failed-jobs").status == 403
     acme.github.finish_run(red, "success")
+    assert acme.api("dan", "GET", f"~/commits/{'0' * 40}/check-runs").status == 422
     checks = acme.api("dan", "GET", f"~/commits/{head}/check-runs").body["check_runs"]
     assert [one["conclusion"] for one in checks] == ["success", "success"]
     acme.github.merge_pull("alice", number)
@@ -243,8 +266,8 @@ def test_a_connection_is_lost_before_or_after_the_effect(acme: Team) -> None:
 # The vendor's description
 
 
-def test_what_github_does_not_describe_fails(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError) as caught, team(tmp_path) as acme:  # noqa: PT012
+def test_what_github_does_not_describe_fails(template: Path, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError) as caught, team(template, tmp_path) as acme:  # noqa: PT012
         number = acme.propose()
         assert acme.api("dan", "GET", "~/nonsense").status == 500
         assert acme.api("dan", "GET", "~/pulls?colour=red").status == 500
@@ -259,9 +282,14 @@ def test_what_github_does_not_describe_fails(tmp_path: Path) -> None:
         assert reason in str(caught.value)
 
 
-def test_an_answer_unlike_githubs_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_unlike_githubs_fails(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("forge.fake_github_repos.repository", lambda *args: {"id": "7"})
-    with pytest.raises(AssertionError, match="'archive_url' is a required property"), team(tmp_path) as acme:
+    with (
+        pytest.raises(AssertionError, match="'archive_url' is a required property"),
+        team(template, tmp_path) as acme,
+    ):
         assert acme.api("bo", "GET", "~").status == 500
 
 

@@ -2,94 +2,71 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from forge_contract import ALICE, NOW, Desk
 
-from forge.bare import Person
 from forge.fake_github import ACTIONS_BOT
+from forge.fake_github_kit import ruleset
 from forge.git_host import Answer
-from forge.github_kit import ruleset
-from forge.github_world import HUB, World, world
-from gitreg.adapters.forge import github_merge, github_retry
+from forge.github_world import HUB, PULLS, Meanwhile, World, fork_of
+from gitreg.adapters.forge import github_merge
 from gitreg.adapters.forge.github_pulls import MOST_TEXT, STATUS
-from gitreg.core.ports import FILE, ChangeRequest, Entry
+from gitreg.core.ports import FILE, Entry
 from gitreg.errors import LostRace, NotFound, Refused, Undecided, UsageError
 
-PULLS = f"/repos/{HUB}/pulls"
 
-
-@pytest.fixture
-def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
-    monkeypatch.setattr(github_retry, "PAUSE", 0.0)
-    monkeypatch.setattr(github_merge, "PAUSE", 0.0)
-    with world(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def alice(acme: World) -> Desk:
-    return acme.desk("alice-gh")
-
-
-def calls(acme: World, method: str, path: str = "") -> list[str]:
+def calls(hub: World, method: str, path: str = "") -> list[str]:
     return [
-        each.path for each in acme.github.exchanges if each.method == method and each.path.startswith(path)
+        each.path for each in hub.github.exchanges if each.method == method and each.path.startswith(path)
     ]
 
 
 # --- opening -----------------------------------------------------------------------------------------------------
 
 
-def test_to_make_one_asks_nothing(acme: World, alice: Desk) -> None:
+def test_to_make_one_asks_nothing(hub: World, alice: Desk) -> None:
     assert (alice.forge.provider, alice.forge.hub_id()) == (
         "github",
-        f"{acme.address().host}/acme/models",
+        f"{hub.address().host}/acme/models",
     )
-    assert acme.github.exchanges == []
+    assert hub.github.exchanges == []
 
 
-def test_reviewers_and_labels_are_asked_for(acme: World, alice: Desk) -> None:
-    acme.github.act("alice-gh", "POST", f"/repos/{HUB}/labels", {"name": "Known", "color": "ffffff"})
+def test_reviewers_and_labels_are_asked_for(hub: World, alice: Desk) -> None:
+    hub.github.act("alice-gh", "POST", f"/repos/{HUB}/labels", {"name": "Known", "color": "ffffff"})
     new = replace(
         alice.new(), reviewers=("bob-gh", "ALICE-GH", "carol-gh"), labels=("known", "gitreg", "gitreg")
     )
     request = alice.forge.open(new, None, None, NOW)
-    pull = acme.hub.pulls[int(request.id)]
+    pull = hub.hub.pulls[int(request.id)]
     assert (pull.reviewers, pull.labels) == (["bob-gh", "carol-gh"], ["Known", "gitreg"])
     assert request.account == "alice-gh"
-    assert acme.warnings == []
-    before = len(calls(acme, "POST"))
+    assert hub.warnings == []
+    before = len(calls(hub, "POST"))
     alice.forge.open(new, None, new.head, NOW)
-    assert len(calls(acme, "POST")) == before  # nobody is asked twice
+    assert len(calls(hub, "POST")) == before  # nobody is asked twice
 
 
-def test_a_reviewer_who_is_no_collaborator_does_not_cost_the_others(acme: World, alice: Desk) -> None:
-    acme.github.add_person("stranger")
+def test_a_reviewer_who_is_no_collaborator_does_not_cost_the_others(hub: World, alice: Desk) -> None:
+    hub.github.add_person("stranger")
     new = replace(alice.new(), reviewers=("bob-gh", "stranger", "nobody-at-all", "carol-gh"))
     request = alice.forge.open(new, None, None, NOW)
-    assert acme.hub.pulls[int(request.id)].reviewers == ["bob-gh", "carol-gh"]
-    assert [line.split(" to review")[0] for line in acme.warnings] == [
+    assert hub.hub.pulls[int(request.id)].reviewers == ["bob-gh", "carol-gh"]
+    assert [line.split(" to review")[0] for line in hub.warnings] == [
         "cannot ask stranger",
         "cannot ask nobody-at-all",
     ]
-    assert "is not a collaborator" in acme.warnings[0]
+    assert "is not a collaborator" in hub.warnings[0]
 
 
-def test_labels_that_may_not_be_made_are_a_warning(acme: World) -> None:
-    token = acme.github.fine_grained_token("bob-gh", ["contents:write", "pull_requests:write"])
-    bob = acme.desk("bob-gh", token)
+def test_labels_that_may_not_be_made_are_a_warning(hub: World) -> None:
+    token = hub.github.fine_grained_token("bob-gh", ["contents:write", "pull_requests:write"])
+    bob = hub.desk("bob-gh", token)
     request = bob.forge.open(replace(bob.new(), labels=("gitreg",)), None, None, NOW)
     assert request.state == "open"
-    assert ["cannot make the label gitreg" in line for line in acme.warnings] == [True]
+    assert ["cannot make the label gitreg" in line for line in hub.warnings] == [True]
 
 
 def test_a_text_that_is_too_long_is_cut(alice: Desk) -> None:
@@ -99,20 +76,20 @@ def test_a_text_that_is_too_long_is_cut(alice: Desk) -> None:
     assert request.title == "t" * 256
 
 
-def test_only_what_differs_is_renewed(acme: World, alice: Desk) -> None:
+def test_only_what_differs_is_renewed(hub: World, alice: Desk) -> None:
     new = alice.new()
     request = alice.forge.open(new, None, None, NOW)
-    acme.hub.pulls[1].body = new.body.replace("\n", "\r\n")  # as the web page's form sends it
+    hub.hub.pulls[1].body = new.body.replace("\n", "\r\n")  # as the web page's form sends it
     assert alice.forge.open(new, None, new.head, NOW).id == request.id
-    assert calls(acme, "PATCH") == []
+    assert calls(hub, "PATCH") == []
     assert alice.forge.open(replace(new, title="Other"), None, new.head, NOW).title == "Other"
-    assert acme.github.exchanges[-1].body == {"title": "Other"}
+    assert hub.github.exchanges[-1].body == {"title": "Other"}
 
 
-def test_a_branch_without_a_request_gets_one(acme: World, alice: Desk) -> None:
+def test_a_branch_without_a_request_gets_one(hub: World, alice: Desk) -> None:
     """The network went down half-way: the branch is there, and the answer to everything else is none."""
     new = alice.new()
-    acme.github.fail(None, "POST", PULLS)
+    hub.github.fail(None, "POST", PULLS)
     with pytest.raises(Undecided, match="cannot open a change request for gitreg/a"):
         alice.forge.open(new, None, None, NOW)
     assert alice.tip(new.branch) == new.head
@@ -120,46 +97,27 @@ def test_a_branch_without_a_request_gets_one(acme: World, alice: Desk) -> None:
     assert alice.forge.open(new, None, new.head, NOW).id == "1"
 
 
-def test_a_request_whose_creation_was_not_answered_is_adopted(acme: World, alice: Desk) -> None:
-    acme.github.fail(None, "POST", PULLS, after=True)
+def test_a_request_whose_creation_was_not_answered_is_adopted(hub: World, alice: Desk) -> None:
+    hub.github.fail(None, "POST", PULLS, after=True)
     request = alice.opened()
-    assert (request.id, len(acme.hub.pulls)) == ("1", 1)
-    assert len(calls(acme, "POST", PULLS)) == 1
+    assert (request.id, len(hub.hub.pulls)) == ("1", 1)
+    assert len(calls(hub, "POST", PULLS)) == 1
 
 
-def test_two_who_open_at_once_have_one_request(acme: World, alice: Desk) -> None:
-    """Both pushed the same commit, as the same intent gives it; then each finds no request yet."""
-    bob = acme.desk("bob-gh")
+def test_two_who_open_at_once_have_one_request(hub: World, alice: Desk) -> None:
+    """Both found none; Bob is first to open it."""
+    hub.github.faults.append(Meanwhile(lambda: hub.github.open_pull("bob-gh", "gitreg/a"), "POST", PULLS))
     new = alice.new()
-    subprocess.run(
-        [
-            "git",
-            "-C",
-            str(acme.folder / "bob-gh-1"),
-            "fetch",
-            "-q",
-            str(acme.folder / "alice-gh-0"),
-            new.head,
-        ],
-        check=True,
-    )
-    found: list[ChangeRequest] = []
-    threads = [
-        threading.Thread(target=lambda desk=desk: found.append(desk.forge.open(new, None, None, NOW)))
-        for desk in (alice, bob)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [request.id for request in found] == ["1", "1"]
-    assert len(acme.hub.pulls) == 1
+    request = alice.forge.open(new, None, None, NOW)
+    assert (request.id, request.account, request.title) == ("1", "bob-gh", new.title)
+    assert len(hub.hub.pulls) == 1
+    assert [each.status for each in hub.github.exchanges if each.method == "POST"] == [422]
 
 
-def test_a_closed_request_is_not_opened_again(acme: World, alice: Desk) -> None:
-    acme.github.close_pull("alice-gh", int(alice.opened().id))
+def test_a_closed_request_is_not_opened_again(hub: World, alice: Desk) -> None:
+    hub.github.close_pull("alice-gh", int(alice.opened().id))
     second = alice.forge.open(alice.new(), None, alice.tip("gitreg/a"), NOW)
-    assert (second.id, acme.hub.pulls[1].state) == ("2", "closed")
+    assert (second.id, hub.hub.pulls[1].state) == ("2", "closed")
 
 
 def test_a_branch_with_nothing_new_is_refused_in_github_s_words(alice: Desk) -> None:
@@ -172,64 +130,51 @@ def test_the_registry_s_branch_asks_for_nothing(alice: Desk) -> None:
         alice.forge.open(replace(alice.new(), branch="main"), None, None, NOW)
 
 
-def test_a_push_that_rules_forbid_is_refused_in_github_s_words(acme: World, alice: Desk) -> None:
+def test_a_push_that_rules_forbid_is_refused_in_github_s_words(hub: World, alice: Desk) -> None:
     names = {"include": ["refs/heads/gitreg/*"], "exclude": []}
     rules = {"name": "frozen", "target": "branch", "enforcement": "active"}
-    acme.github.add_ruleset(
+    hub.github.add_ruleset(
         "alice-gh", rules | {"conditions": {"ref_name": names}, "rules": [{"type": "creation"}]}
     )
     with pytest.raises(Refused, match=r"refs/heads/gitreg/a: Cannot create ref due to creations") as error:
         alice.opened()
     assert "x-access-token" not in str(error.value)
-    assert acme.hub.pulls == {}
+    assert hub.hub.pulls == {}
 
 
-def test_a_run_of_actions_is_named_and_stays_named(acme: World, alice: Desk) -> None:
-    here = {"GITHUB_REPOSITORY": "Acme/Models", "GITHUB_SERVER_URL": acme.github.url, "GITHUB_RUN_ID": "12"}
-    robot = acme.desk("alice-gh", environment=here)
+def test_a_run_of_actions_is_named_and_stays_named(hub: World, alice: Desk) -> None:
+    here = {"GITHUB_REPOSITORY": "Acme/Models", "GITHUB_SERVER_URL": hub.github.url, "GITHUB_RUN_ID": "12"}
+    robot = hub.desk("alice-gh", environment=here)
     new = robot.new()
     request = robot.forge.open(new, None, None, NOW)
     assert request.body == new.body + "\n<!-- gitreg:run=12 -->"
     again = alice.forge.open(replace(new, body="other"), None, new.head, NOW)
     assert again.body == "other\n<!-- gitreg:run=12 -->"
-    later = acme.desk("alice-gh", environment=here | {"GITHUB_RUN_ID": "13"})
+    later = hub.desk("alice-gh", environment=here | {"GITHUB_RUN_ID": "13"})
     both = later.forge.open(new, None, new.head, NOW).body
     assert both == new.body + "\n<!-- gitreg:run=12 -->\n<!-- gitreg:run=13 -->"
-    elsewhere = acme.desk("alice-gh", environment=here | {"GITHUB_REPOSITORY": "acme/other"})
+    elsewhere = hub.desk("alice-gh", environment=here | {"GITHUB_REPOSITORY": "acme/other"})
     assert elsewhere.forge.open(elsewhere.new("gitreg/b"), None, None, NOW).body == new.body
 
 
 # --- finding -----------------------------------------------------------------------------------------------------
 
 
-def test_lists_have_all_pages(acme: World, alice: Desk) -> None:
+def test_lists_have_all_pages(hub: World, alice: Desk) -> None:
     head = alice.commit(alice.trunk())
     for at in range(3):
         alice.push(f"gitreg/{at}", None, head)
-        acme.github.open_pull("alice-gh", f"gitreg/{at}")
-    bare = acme.hub.bare
+        hub.github.open_pull("alice-gh", f"gitreg/{at}")
+    bare = hub.hub.bare
     for at in range(3, 105):
         bare.move(f"refs/heads/gitreg/{at}", head)
-        acme.hub.pulls[at + 1] = replace(acme.hub.pulls[1], number=at + 1, head_ref=f"gitreg/{at}")
+        hub.hub.pulls[at + 1] = replace(hub.hub.pulls[1], number=at + 1, head_ref=f"gitreg/{at}")
     assert [request.id for request in alice.forge.requests()] == [str(n) for n in range(1, 106)]
-    assert len(calls(acme, "GET", PULLS)) == 2
+    assert len(calls(hub, "GET", PULLS)) == 2
 
 
-def fork_of(acme: World, login: str, branch: str) -> tuple[str, str]:
-    """A fork with a commit on a branch, and the number of its pull request."""
-    fork = acme.github.fork(acme.hub, login)
-    base, person = fork.bare.branch("main"), Person("Bob", "bob@example.com", NOW)
-    assert base
-    blob = fork.bare.text("hash-object", "-w", "--stdin", stdin=b"from a fork\n")
-    tree = fork.bare.text("mktree", stdin=f"100644 blob {blob}\tfork.txt\n".encode())
-    head = fork.bare.write_commit(tree, [base], "From a fork\n", person, person)
-    with acme.github.moving(fork, login):
-        fork.bare.move(f"refs/heads/{branch}", head)
-    return head, str(acme.github.open_pull(login, f"{login}:{branch}"))
-
-
-def test_a_fork_s_request_is_read_with_its_commits(acme: World, alice: Desk) -> None:
-    head, number = fork_of(acme, "bob-gh", "gitreg/a")
+def test_a_fork_s_request_is_read_with_its_commits(hub: World, alice: Desk) -> None:
+    head, number = fork_of(hub, "bob-gh", "gitreg/a")
     request = alice.forge.request(number)
     assert (request.branch, request.head, request.account) == ("bob-gh:gitreg/a", head, "bob-gh")
     blob = alice.repository.tree(head).read("fork.txt")
@@ -239,36 +184,34 @@ def test_a_fork_s_request_is_read_with_its_commits(acme: World, alice: Desk) -> 
     assert alice.forge.requests(branch="bob-gh:gitreg/a") == [request]
 
 
-def test_a_fork_s_branch_is_neither_adopted_nor_deleted(acme: World, alice: Desk) -> None:
-    _, number = fork_of(acme, "bob-gh", "gitreg/a")
+def test_a_fork_s_branch_is_neither_adopted_nor_deleted(hub: World, alice: Desk) -> None:
+    _, number = fork_of(hub, "bob-gh", "gitreg/a")
     own = alice.opened("gitreg/a")
     assert own.id != number
     alice.forge.close(alice.forge.request(number))
     assert alice.tip("gitreg/a") == own.head
-    fork = acme.github.repository("bob-gh/models")
+    fork = hub.github.repository("bob-gh/models")
     assert fork
     assert fork.bare.branch("gitreg/a")
 
 
-def test_a_fork_s_request_can_be_merged(acme: World, alice: Desk) -> None:
-    head, number = fork_of(acme, "bob-gh", "change")
+def test_a_fork_s_request_can_be_merged(hub: World, alice: Desk) -> None:
+    head, number = fork_of(hub, "bob-gh", "change")
     request, base = alice.forge.request(number), alice.trunk()
     landed = alice.forge.merge(request, alice.merge_commit(base, head), base, "merged")
     alice.demand_landed(landed, alice.merge_commit(base, head), base, head)
 
 
-def test_a_request_from_a_fork_that_is_gone_has_no_head(acme: World, alice: Desk) -> None:
-    _, number = fork_of(acme, "bob-gh", "change")
-    shown = acme.github.act("alice-gh", "GET", f"{PULLS}/{number}")
+def test_a_request_from_a_fork_that_is_gone_has_no_head(hub: World, alice: Desk) -> None:
+    _, number = fork_of(hub, "bob-gh", "change")
+    shown = hub.github.act("alice-gh", "GET", f"{PULLS}/{number}")
     # GitHub's description says that there always is a repository; GitHub itself says null.
-    acme.github.fail(
-        Answer(200, shown | {"head": shown["head"] | {"repo": None}}), "GET", f"{PULLS}/{number}"
-    )
+    hub.github.fail(Answer(200, shown | {"head": shown["head"] | {"repo": None}}), "GET", f"{PULLS}/{number}")
     request = alice.forge.request(number)
     assert (request.state, request.branch, request.head) == ("open", "bob-gh:change", None)
 
 
-def test_what_a_request_is_about_is_its_head(acme: World, alice: Desk) -> None:
+def test_what_a_request_is_about_is_its_head(hub: World, alice: Desk) -> None:
     one, two = alice.opened("gitreg/a"), alice.opened("gitreg/b")
     assert one.head
     alice.push("side", None, alice.trunk())
@@ -277,16 +220,16 @@ def test_what_a_request_is_about_is_its_head(acme: World, alice: Desk) -> None:
     assert alice.forge.about("", aside.head) is None  # into another branch
     assert alice.forge.about("", None) is None
     alice.push("gitreg/twin", None, one.head)
-    acme.github.open_pull("bob-gh", "gitreg/twin")
+    hub.github.open_pull("bob-gh", "gitreg/twin")
     found = alice.forge.about("", one.head)
     assert found
     assert found.id == one.id
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_what_landed_is_known_by_its_commit(acme: World, alice: Desk, many: bool) -> None:
+def test_what_landed_is_known_by_its_commit(hub: World, alice: Desk, many: bool) -> None:
     first, second = alice.opened("gitreg/a"), alice.opened("gitreg/b")
-    commits = [acme.github.merge_pull("bob-gh", int(request.id)) for request in (first, second)]
+    commits = [hub.github.merge_pull("bob-gh", int(request.id)) for request in (first, second)]
     trunk = alice.trunk()
     assert trunk == commits[-1]
     others = [trunk[::-1]] * (8 if many else 2) + [first.head or ""]
@@ -305,11 +248,11 @@ def test_a_request_has_no_signed_opening(alice: Desk) -> None:
 # --- reviews and the comment -------------------------------------------------------------------------------------
 
 
-def test_a_review_approves_the_head_and_is_taken_back(acme: World, alice: Desk) -> None:
-    bob = acme.desk("bob-gh")
+def test_a_review_approves_the_head_and_is_taken_back(hub: World, alice: Desk) -> None:
+    bob = hub.desk("bob-gh")
     request = alice.opened()
     url = bob.forge.review(request, "Good")
-    [review] = acme.hub.pulls[1].reviews
+    [review] = hub.hub.pulls[1].reviews
     assert (review.login, review.state, review.commit, review.body) == (
         "bob-gh",
         "APPROVED",
@@ -323,13 +266,13 @@ def test_a_review_approves_the_head_and_is_taken_back(acme: World, alice: Desk) 
         bob.forge.review(request, "", withdraw=True)
 
 
-def test_an_approval_that_may_not_be_dismissed_is_answered(acme: World, alice: Desk) -> None:
-    bob = acme.desk("bob-gh")
+def test_an_approval_that_may_not_be_dismissed_is_answered(hub: World, alice: Desk) -> None:
+    bob = hub.desk("bob-gh")
     request = alice.opened()
     bob.forge.review(request, "")
-    acme.hub.access["bob-gh"] = "read"
+    hub.hub.access["bob-gh"] = "read"
     bob.forge.review(request, "", withdraw=True)
-    assert [each.state for each in acme.hub.pulls[1].reviews] == ["APPROVED", "CHANGES_REQUESTED"]
+    assert [each.state for each in hub.hub.pulls[1].reviews] == ["APPROVED", "CHANGES_REQUESTED"]
 
 
 def test_one_s_own_request_is_not_reviewed(alice: Desk) -> None:
@@ -337,61 +280,61 @@ def test_one_s_own_request_is_not_reviewed(alice: Desk) -> None:
         alice.forge.review(alice.opened(), "")
 
 
-def test_what_has_moved_is_not_approved(acme: World, alice: Desk) -> None:
-    bob = acme.desk("bob-gh")
+def test_what_has_moved_is_not_approved(hub: World, alice: Desk) -> None:
+    bob = hub.desk("bob-gh")
     request = alice.opened()
     assert request.head
     alice.push(request.branch, request.head, alice.commit(request.head))
     with pytest.raises(LostRace):
         bob.forge.review(request, "")
-    assert acme.hub.pulls[1].reviews == []
+    assert hub.hub.pulls[1].reviews == []
 
 
-def test_a_review_that_was_not_answered_is_not_given_twice(acme: World, alice: Desk) -> None:
-    bob = acme.desk("bob-gh")
+def test_a_review_that_was_not_answered_is_not_given_twice(hub: World, alice: Desk) -> None:
+    bob = hub.desk("bob-gh")
     request = alice.opened()
-    acme.github.fail(Answer(502, {"message": "Server Error"}), "POST", f"{PULLS}/1/reviews", after=True)
+    hub.github.fail(Answer(502, {"message": "Server Error"}), "POST", f"{PULLS}/1/reviews", after=True)
     assert bob.forge.review(request, "")
-    assert len(acme.hub.pulls[1].reviews) == 1
+    assert len(hub.hub.pulls[1].reviews) == 1
 
 
-def test_there_is_one_comment(acme: World, alice: Desk) -> None:
+def test_there_is_one_comment(hub: World, alice: Desk) -> None:
     request = alice.opened()
     url = alice.forge.comment(request, "first")
-    acme.github.comment("bob-gh", 1, "a person's")
+    hub.github.comment("bob-gh", 1, "a person's")
     assert alice.forge.comment(request, "second") == url
     assert alice.forge.comment(request, "second") == url
-    bodies = [each.body for each in acme.hub.pulls[1].comments]
+    bodies = [each.body for each in hub.hub.pulls[1].comments]
     assert bodies == [f"second\n{STATUS}", "a person's"]
-    assert len(calls(acme, "PATCH")) == 1
+    assert len(calls(hub, "PATCH")) == 1
 
 
-def test_a_comment_that_was_not_answered_is_not_made_twice(acme: World, alice: Desk) -> None:
+def test_a_comment_that_was_not_answered_is_not_made_twice(hub: World, alice: Desk) -> None:
     request = alice.opened()
-    acme.github.fail(None, "POST", f"/repos/{HUB}/issues", after=True)
+    hub.github.fail(None, "POST", f"/repos/{HUB}/issues", after=True)
     assert alice.forge.comment(request, "text")
     assert alice.forge.comment(request, "text")
-    assert len(acme.hub.pulls[1].comments) == 1
+    assert len(hub.hub.pulls[1].comments) == 1
 
 
-def test_another_s_comment_is_not_touched_whatever_it_says(acme: World, alice: Desk) -> None:
+def test_another_s_comment_is_not_touched_whatever_it_says(hub: World, alice: Desk) -> None:
     request = alice.opened()
-    acme.github.comment("bob-gh", 1, f"mine {STATUS}")
+    hub.github.comment("bob-gh", 1, f"mine {STATUS}")
     alice.forge.comment(request, "text")
-    assert [(each.login, each.body) for each in acme.hub.pulls[1].comments] == [
+    assert [(each.login, each.body) for each in hub.hub.pulls[1].comments] == [
         ("bob-gh", f"mine {STATUS}"),
         ("alice-gh", f"text\n{STATUS}"),
     ]
 
 
-def test_a_job_knows_its_own_comment(acme: World, alice: Desk) -> None:
+def test_a_job_knows_its_own_comment(hub: World, alice: Desk) -> None:
     """The token of a job may not ask whose it is."""
     request = alice.opened()
-    acme.github.comment("bob-gh", 1, f"not yours {STATUS}")
-    job = acme.forge(alice.repository, acme.github.actions_token(HUB), source="GITHUB_TOKEN")  # type: ignore[arg-type]
+    hub.github.comment("bob-gh", 1, f"not yours {STATUS}")
+    job = hub.forge(alice.repository, hub.github.actions_token(HUB), source="GITHUB_TOKEN")  # type: ignore[arg-type]
     for text in ("one", "two"):
         assert job.comment(request, text)
-    assert [(each.login, each.body) for each in acme.hub.pulls[1].comments[1:]] == [
+    assert [(each.login, each.body) for each in hub.hub.pulls[1].comments[1:]] == [
         (ACTIONS_BOT, f"two\n{STATUS}")
     ]
 
@@ -407,35 +350,35 @@ def test_a_person_s_branch_is_left_to_them(alice: Desk) -> None:
     assert (alice.tip("feature/a"), alice.tip("feature/b")) == (closed.head, merged.head)
 
 
-def test_a_branch_that_github_deletes_itself_is_no_problem(acme: World, alice: Desk) -> None:
-    acme.hub.delete_branch_on_merge = True
+def test_a_branch_that_github_deletes_itself_is_no_problem(hub: World, alice: Desk) -> None:
+    hub.hub.delete_branch_on_merge = True
     request = alice.opened()
     assert request.head
     alice.forge.merge(request, request.head, alice.trunk(), "merged")
     assert alice.tip(request.branch) is None
-    assert acme.warnings == []
+    assert hub.warnings == []
 
 
-def test_a_close_that_was_cut_off_can_be_run_again(acme: World, alice: Desk) -> None:
+def test_a_close_that_was_cut_off_can_be_run_again(hub: World, alice: Desk) -> None:
     request = alice.opened()
-    acme.github.fail(None, "PATCH", PULLS)
+    hub.github.fail(None, "PATCH", PULLS)
     with pytest.raises(Undecided):
         alice.forge.close(request)
     assert alice.tip(request.branch) is None
     assert alice.forge.request(request.id).state == "closed"
 
 
-def test_the_text_and_the_merge_say_who_approved(acme: World, alice: Desk) -> None:
+def test_the_text_and_the_merge_say_who_approved(hub: World, alice: Desk) -> None:
     request, base = alice.opened(), alice.trunk()
     assert request.head
-    acme.hub.pulls[1].body += "\n<!-- gitreg:run=12 -->"
+    hub.hub.pulls[1].body += "\n<!-- gitreg:run=12 -->"
     landed = alice.forge.merge(request, alice.merge_commit(base, request.head), base, "who and what")
-    assert acme.hub.pulls[1].body == "who and what\n<!-- gitreg:run=12 -->"
+    assert hub.hub.pulls[1].body == "who and what\n<!-- gitreg:run=12 -->"
     assert alice.repository.commit(landed).message == "Merge change #1: Promote\n\nApproved-by: bob\n"
 
 
-def test_what_github_s_rules_forbid_is_refused_in_its_words(acme: World, alice: Desk) -> None:
-    acme.github.add_ruleset("alice-gh", ruleset())
+def test_what_github_s_rules_forbid_is_refused_in_its_words(hub: World, alice: Desk) -> None:
+    hub.github.add_ruleset("alice-gh", ruleset())
     request, base = alice.opened(), alice.trunk()
     assert request.head
     with pytest.raises(
@@ -446,7 +389,7 @@ def test_what_github_s_rules_forbid_is_refused_in_its_words(acme: World, alice: 
     assert alice.trunk() == base
 
 
-def test_a_conflicting_base_is_refused(acme: World, alice: Desk) -> None:
+def test_a_conflicting_base_is_refused(hub: World, alice: Desk) -> None:
     base = alice.trunk()
     heads = []
     for text in (b"one\n", b"two\n"):
@@ -460,7 +403,7 @@ def test_a_conflicting_base_is_refused(acme: World, alice: Desk) -> None:
     assert "refresh 1" in str(error.value.hint)
 
 
-def test_another_tree_than_was_judged_is_not_merged(acme: World, alice: Desk) -> None:
+def test_another_tree_than_was_judged_is_not_merged(hub: World, alice: Desk) -> None:
     request, base = alice.opened(), alice.trunk()
     with pytest.raises(Refused, match="to another tree"):
         alice.forge.merge(request, alice.commit(base), base, "merged")
@@ -468,48 +411,48 @@ def test_another_tree_than_was_judged_is_not_merged(acme: World, alice: Desk) ->
 
 
 def test_a_merge_that_github_has_not_tried_is_undecided(
-    acme: World, alice: Desk, monkeypatch: pytest.MonkeyPatch
+    hub: World, alice: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request, base = alice.opened(), alice.trunk()
     assert request.head
-    acme.hub.pulls[1].mergeable = None
+    hub.hub.pulls[1].mergeable = None
     with pytest.raises(Undecided, match="has not tried the merge of #1 in time"):
         alice.forge.merge(request, request.head, base, "merged")
-    assert len(calls(acme, "GET", f"{PULLS}/1")) == github_merge.ATTEMPTS + 1
+    assert len(calls(hub, "GET", f"{PULLS}/1")) == github_merge.ATTEMPTS + 1
     assert alice.trunk() == base
 
 
-def test_a_merge_that_was_not_answered_is_found(acme: World, alice: Desk) -> None:
+def test_a_merge_that_was_not_answered_is_found(hub: World, alice: Desk) -> None:
     request, base = alice.opened(), alice.trunk()
     assert request.head
-    acme.github.fail(None, "PUT", PULLS, after=True)
+    hub.github.fail(None, "PUT", PULLS, after=True)
     landed = alice.forge.merge(request, request.head, base, "merged")
     assert alice.trunk() == landed != base
 
 
-def test_a_merge_that_never_arrived_is_undecided(acme: World, alice: Desk) -> None:
+def test_a_merge_that_never_arrived_is_undecided(hub: World, alice: Desk) -> None:
     request, base = alice.opened(), alice.trunk()
     assert request.head
-    acme.github.fail(None, "PUT", PULLS)
+    hub.github.fail(None, "PUT", PULLS)
     with pytest.raises(Undecided, match="cannot merge change request #1"):
         alice.forge.merge(request, request.head, base, "merged")
-    assert (alice.trunk(), acme.hub.pulls[1].state) == (base, "open")
+    assert (alice.trunk(), hub.hub.pulls[1].state) == (base, "open")
 
 
-def test_a_branch_that_moves_under_the_button_is_a_lost_race(acme: World, alice: Desk) -> None:
+def test_a_branch_that_moves_under_the_button_is_a_lost_race(hub: World, alice: Desk) -> None:
     request, base = alice.opened(), alice.trunk()
     assert request.head
     refusal = {
         "message": "Head branch was modified. Review and try the merge again.",
         "documentation_url": "",
     }
-    acme.github.fail(Answer(409, refusal), "PUT", PULLS)
+    hub.github.fail(Answer(409, refusal), "PUT", PULLS)
     with pytest.raises(LostRace, match="Head branch was modified"):
         alice.forge.merge(request, request.head, base, "merged")
 
 
 def test_a_base_that_moves_under_the_button_is_told_loudly(
-    acme: World, alice: Desk, monkeypatch: pytest.MonkeyPatch
+    hub: World, alice: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GitHub's merge has no expected base: what landed is compared, whoever was in between."""
     request, base = alice.opened(), alice.trunk()
@@ -518,7 +461,7 @@ def test_a_base_that_moves_under_the_button_is_told_loudly(
 
     def tried(*args: object) -> object:
         found = demand(*args)  # type: ignore[arg-type]
-        bob = acme.desk("bob-gh")
+        bob = hub.desk("bob-gh")
         bob.push("main", base, bob.commit(base))
         return found
 
@@ -530,21 +473,21 @@ def test_a_base_that_moves_under_the_button_is_told_loudly(
 # --- the gate ----------------------------------------------------------------------------------------------------
 
 
-def test_the_red_jobs_of_the_gate_run_again(acme: World, alice: Desk) -> None:
+def test_the_red_jobs_of_the_gate_run_again(hub: World, alice: Desk) -> None:
     """Each red run leaves a check that goes on blocking: that of the opening, and that of each earlier review."""
     head = alice.opened().head
     assert head
     rerun = alice.forge.rerun_failed  # type: ignore[attr-defined]
     assert rerun(head) is None
-    old = acme.github.add_run(head, "pull_request", "success", login="alice-gh")
-    acme.github.add_run(head, "pull_request_review", None, login="bob-gh")  # this very run, say
-    acme.github.add_run(head, "push", "failure", login="alice-gh")
-    acme.github.add_run("0" * 40, "pull_request", "failure", login="alice-gh")
+    old = hub.github.add_run(head, "pull_request", "success", login="alice-gh")
+    hub.github.add_run(head, "pull_request_review", None, login="bob-gh")  # this very run, say
+    hub.github.add_run(head, "push", "failure", login="alice-gh")
+    hub.github.add_run("0" * 40, "pull_request", "failure", login="alice-gh")
     assert rerun(head) is None
-    opened = acme.github.add_run(head, "pull_request", "failure", login="alice-gh")
-    reviewed = acme.github.add_run(head, "pull_request_review", "failure", login="bob-gh")
+    opened = hub.github.add_run(head, "pull_request", "failure", login="alice-gh")
+    reviewed = hub.github.add_run(head, "pull_request_review", "failure", login="bob-gh")
     urls = rerun(head).split(", ")
     assert [url.rpartition("/")[2] for url in urls] == [str(reviewed.id), str(opened.id)]
-    assert acme.github.reruns == [reviewed, opened]
+    assert hub.github.reruns == [reviewed, opened]
     assert rerun(head) is None  # they run
     assert old.attempt == 1

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from forge_contract import Desk, ForgeContract
 
-from forge.github_world import world
+from forge.github_world import World
 
 
 class TestTwoPeopleOnGithub(ForgeContract):
     @pytest.fixture
-    def desks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Desk, Desk]]:
-        monkeypatch.setenv("HOME", str(tmp_path))
-        monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-        monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
-        with world(tmp_path) as made:
-            yield made.desk("alice-gh"), made.desk("bob-gh")
+    def desks(self, hub: World) -> tuple[Desk, Desk]:
+        return hub.desk("alice-gh"), hub.desk("bob-gh")

@@ -139,3 +139,44 @@ def test_names_that_nobody_can_read(desk: Desk) -> None:
         assert code
         assert "characters that nobody can read" in said
     proposed(desk("dan"), describe("fine"))
+
+
+def marked_merged(desk: Desk, person: str, commit: str, number: int = 1) -> str:
+    """The blob of an open request that says that a commit has landed it."""
+    folder = desk.root / person
+    ref = f"refs/gitreg/requests/{number}"
+    git(folder, "fetch", "-q", "origin", f"+{ref}:{ref}")
+    text = git(folder, "cat-file", "-p", ref)
+    text = text.replace('"state":"open"', '"state":"merged"').replace(
+        '"merged_as":null', f'"merged_as":"{commit}"'
+    )
+    return git(folder, "hash-object", "-w", "--stdin", stdin=text.encode())
+
+
+def test_a_direct_commit_lands_no_request_that_asks_for_something_else(desk: Desk) -> None:
+    """Dan's note would be told for ever as the promotion that he asked for, and that nobody approved."""
+    proposed(desk("dan"), promote(2, "production"))
+    sign_with(desk, "dan")
+    direct = commit(desk, {"README.txt": "x"})
+    blob = marked_merged(desk, "dan", direct)
+    with desk.unchanged():
+        code, said = push(desk.root / "dan", "work:main", f"+{blob}:{REQUEST}")
+    assert code
+    assert f"{REQUEST}: what lands is not what this request asks for" in said
+    code, said = push(desk.root / "dan", "work:main")
+    assert code == 0, said
+
+
+def test_a_merge_lands_no_request_but_its_own(desk: Desk) -> None:
+    """What Dan asks for lands; what Alice asks for would be told as merged, and her branch be gone."""
+    proposed(desk("dan"), describe("his"))
+    landing = merge_by_hand(desk, "dan")
+    proposed(desk("alice"), describe("hers", 2))
+    blob = marked_merged(desk, "dan", landing, 2)
+    with desk.unchanged():
+        code, said = push(desk.root / "dan", "work:main", f"+{blob}:refs/gitreg/requests/2")
+    assert code
+    assert "what lands is not what this request asks for (#1 does)" in said
+    blob = marked_merged(desk, "dan", landing, 1)
+    code, said = push(desk.root / "dan", "work:main", f"+{blob}:{REQUEST}")
+    assert code == 0, said

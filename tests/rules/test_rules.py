@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,17 @@ from registry_kit import NOW, World, base_files, files_in, shown, snapshot, verd
 
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.ports import FILE, Entry, ListedFile, Presence, Pusher
+from gitreg.core.ports import (
+    FILE,
+    Conversation,
+    DispatchedRun,
+    Entry,
+    Hand,
+    ListedFile,
+    Presence,
+    Pusher,
+    Review,
+)
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import RawChange, blob_oid
 from gitreg.core.verify.engine import validate
@@ -28,6 +38,10 @@ DOCS = HERE.parent.parent / "docs" / "rules"
 RULES = set(all_rules())
 OF_REGISTRIES = {each.rule.name for each in SNAPSHOT_RULES}
 EXAMPLE = re.compile(r"^```\w+\n.*?^```$", re.MULTILINE | re.DOTALL)
+HEAD = "b" * 40
+ALL_WRITERS = [
+    f"{person}-{where}" for person in ("alice", "bo", "carol", "dan", "erin") for where in ("gh", "gl")
+]
 CASES = sorted(path.parent for path in HERE.glob("*/*/*/case.yaml"))
 
 
@@ -116,8 +130,58 @@ def _landing(said: Mapping[str, Any]) -> Landing:
     )
 
 
+#: A run that opens a request for somebody, as it should be; a case says what is otherwise.
+RUN = {
+    "workflow": ".github/workflows/gitreg-promote.yml",
+    "event": "workflow_dispatch",
+    "branch": "main",
+    "title": "Promote credit-risk/3 to production",
+}
+
+
+def _ago(minutes: float) -> datetime:
+    return NOW - timedelta(minutes=minutes)
+
+
+def _hand(said: Any, role: str) -> Hand:
+    """An account alone, or what a :class:`Hand` takes."""
+    return Hand(**{"role": role} | (said if isinstance(said, dict) else {"account": said}))
+
+
+def _review(said: Mapping[str, Any]) -> Review:
+    rest = {"decision": "approved", "commit": HEAD} | {**said}
+    return Review(at=_ago(rest.pop("ago", 60)), **rest)
+
+
+def _run(said: Mapping[str, Any]) -> DispatchedRun:
+    rest = RUN | {**said}
+    actor = _hand(rest.pop("actor"), "requester")
+    return DispatchedRun(actor=actor, started=_ago(rest.pop("ago", 121)), **rest)
+
+
+def _conversation(said: Any) -> Conversation | Unknown:
+    if isinstance(said, Unknown):
+        return said
+    found = {"provider": "github", "writers": ALL_WRITERS} | said
+    return Conversation(
+        provider=found["provider"],
+        head=HEAD,
+        author=_hand(found.get("author", "erin-gh"), "author"),
+        hands=tuple(_hand(each, "author") for each in found.get("hands", ())),
+        reviews=tuple(map(_review, found.get("reviews", ()))),
+        since=_ago(found["since"]) if "since" in found else None,
+        writers=frozenset(found["writers"]),
+        run=_run(found["run"]) if "run" in found else None,
+        void=found.get("void"),
+        problems=tuple(found.get("problems", ())),
+    )
+
+
 def _world(said: Mapping[str, Any]) -> World:
     found = {key: _known(value) for key, value in said.items()}
+    if "conversation" in found:
+        found["conversation"] = _conversation(found["conversation"])
+        found = {"author": None, "approvals": [], "request": "1"} | found
     if isinstance(found.get("inner"), list):
         found["inner"] = tuple(map(_inner, found["inner"]))
     if "landing" in found:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gitreg.adapters.ci import fields
 from gitreg.core.ports import CiEvent, EventKind
-from gitreg.errors import Undecided
+from gitreg.errors import Refused, Undecided
 
 SYSTEM = "gitlab"
 _TRAIN = "merge_train"
@@ -15,9 +15,12 @@ _HINT = "run gitreg in a job, without changing GitLab's own variables"
 
 
 def read(environ: Mapping[str, str]) -> CiEvent:
-    """The event of a job's environment. Raises Undecided if its variables do not say it.
+    """The event of a job's environment.
 
     A child pipeline of a merge request's pipeline is about that merge request.
+
+    Raises:
+        Undecided: the variables do not say it. Refused: the pipeline runs in the fork that the request comes from.
     """
     name = environ.get("CI_PIPELINE_SOURCE", "")
     if not re.fullmatch(r"[a-z_]{1,64}", name):
@@ -26,6 +29,7 @@ def read(environ: Mapping[str, str]) -> CiEvent:
         name == "parent_pipeline" and bool(environ.get("CI_MERGE_REQUEST_IID"))
     )
     if is_request:
+        _demand_its_project(environ)
         is_train = environ.get("CI_MERGE_REQUEST_EVENT_TYPE") == _TRAIN
         return _of_train(name, environ) if is_train else _of_request(name, environ)
     # Of a tag's pipeline there is a CI_COMMIT_TAG instead of a branch.
@@ -34,6 +38,19 @@ def read(environ: Mapping[str, str]) -> CiEvent:
         if name == "push" and not environ.get("CI_COMMIT_TAG")
         else _other(name, environ)
     )
+
+
+def _demand_its_project(environ: Mapping[str, str]) -> None:
+    """By default GitLab runs a fork's pipeline in the fork, whose branches and rules are the fork's owner's.
+
+    https://docs.gitlab.com/ci/pipelines/merge_request_pipelines/#use-with-forked-projects.
+    """
+    here, there = environ.get("CI_PROJECT_ID"), environ.get("CI_MERGE_REQUEST_PROJECT_ID")
+    if here != there:
+        raise Refused(
+            "this pipeline runs in a fork, where the fork's own rules would judge",
+            "run it in the project that the request is for: Run pipeline, in the merge request",
+        )
 
 
 def _of_request(name: str, environ: Mapping[str, str]) -> CiEvent:

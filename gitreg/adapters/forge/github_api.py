@@ -76,14 +76,13 @@ class GithubApi:
             raise ConfigError(
                 f"PyGithub is not installed ({error})", "pip install 'gitreg[github]'"
             ) from error
-        from gitreg import __version__
         from gitreg.adapters.forge.github_retry import Patience
 
         return Github(
             auth=Auth.Token(self.token.value),
             base_url=self.address.api,
             timeout=TIMEOUT,
-            user_agent=f"gitreg/{__version__}",
+            user_agent="gitreg",
             per_page=PER_PAGE,
             retry=Patience(),
             seconds_between_requests=None,

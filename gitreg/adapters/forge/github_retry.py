@@ -84,6 +84,7 @@ class Patience(Retry):
             MaxRetryError: none; the answer stands. ConfigError: the repository has another name by now.
         """
         if response is not None and response.status in _MOVED:
+            response.close()
             raise ConfigError(
                 "the repository has been renamed or moved",
                 "git remote set-url origin URL, and see forge in gitreg.yaml",

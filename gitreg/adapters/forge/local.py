@@ -177,6 +177,15 @@ class LocalForge(SignedForge):
         record = self._pushed_record(update.ref, update.new)
         return isinstance(record, Record) and record.state != OPEN
 
+    def lands_request(self, update: RefUpdate) -> tuple[str, str] | None:
+        """See :class:`gitreg.core.ports.Guard`."""
+        if not update.ref.startswith(REQUESTS) or update.new is None:
+            return None
+        record = self._pushed_record(update.ref, update.new)
+        if isinstance(record, str) or record.state != MERGED or record.merged_as is None:
+            return None
+        return str(record.number), record.merged_as
+
     def objection(self, update: RefUpdate, landing: Mapping[str, str | None]) -> str | None:
         """See :class:`gitreg.core.ports.Guard`.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 import textwrap
@@ -150,6 +151,22 @@ class SshSigner:
         if done.returncode:
             raise ConfigError(f"cannot sign with {self._path}: {_last_line(done.stderr)}", _UNLOCK)
         return done.stdout
+
+
+def openssh_version() -> str:
+    """The version of the OpenSSH whose ``ssh-keygen`` is used (``9.2p1``). Raises ConfigError if there is none.
+
+    ``ssh-keygen`` does not tell its own: it comes with ``ssh``, which does (https://man.openbsd.org/ssh#V).
+    """
+    if shutil.which("ssh-keygen") is None:
+        raise ConfigError("ssh-keygen is not there", _INSTALL)
+    try:
+        done = subprocess.run(
+            ["ssh", "-V"], stdin=subprocess.DEVNULL, capture_output=True, timeout=CHECK_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Undecided(f"ssh does not say its version: {error}", _INSTALL) from error
+    return done.stderr.decode(errors="replace").partition(" ")[0].partition(",")[0].removeprefix("OpenSSH_")
 
 
 @lru_cache(maxsize=256)

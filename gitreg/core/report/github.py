@@ -40,6 +40,12 @@ def findings_github(findings: Iterable[Finding], *, note: str = "") -> str:
     return "\n".join(lines)
 
 
+def error_github(message: str, hint: str | None = None) -> str:
+    """An error that kept gitreg from a verdict, as an annotation of the run."""
+    text = printable(message) + (f"\nhint: {printable(hint)}" if hint else "")
+    return _command("error", {"title": "gitreg"}, text)
+
+
 def _annotation(command: str, finding: Finding) -> str:
     place = finding.location
     properties = {

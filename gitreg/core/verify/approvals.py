@@ -24,7 +24,14 @@ from gitreg.core.policy import ApprovalNeed, Person, Policy, show_period
 from gitreg.core.ports import Conversation, Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown
-from gitreg.core.verify.reviews import decisions, hands_problem, part_of, proposer, review_objection
+from gitreg.core.verify.reviews import (
+    asked_for_changes,
+    decisions,
+    hands_problem,
+    part_of,
+    proposer,
+    review_objection,
+)
 
 APPROVE, REVOKE, OPEN = "approve", "revoke", "open"
 
@@ -213,9 +220,14 @@ def author_of(evidence: Evidence, policy: Policy) -> str | None:
 
 def stranger_of(evidence: Evidence, policy: Policy) -> str | None:
     """The account of a hosted forge that proposes a change, where the policy does not know it; else None."""
-    found = proposer(evidence, policy) if evidence.conversation is not None else None
-    is_known = author_of(evidence, policy) is not None or hands_problem(evidence, policy) is not None
-    return None if found is None or is_known else found.account
+    found = proposer(evidence, policy)
+    return found.account if found is not None and author_of(evidence, policy) is None else None
+
+
+def unreadable(evidence: Evidence) -> str | None:
+    """Why it could not be read who has approved a change; None if it could."""
+    asked = (evidence.statements, evidence.conversation)
+    return next((answer.why for answer in asked if isinstance(answer, Unknown)), None)
 
 
 def author_problem(evidence: Evidence, policy: Policy) -> str | None:
@@ -265,11 +277,12 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A statement that does not count, by whom (as far as known), and why."""
+    """A statement or review that does not count, by whom (as far as known), and why; ``ref`` is its ref or URL."""
 
     who: str
     why: str
     ref: str
+    what: str = "a statement"
 
 
 def approvals_given(
@@ -317,11 +330,14 @@ def _reviewed(evidence: Evidence, policy: Policy) -> Iterator[Approval | Rejecte
     found = evidence.conversation
     if not isinstance(found, Conversation):
         return
-    for review in decisions(found):
+    revoked = _revocations(evidence, policy)
+    for review in decisions(found, evidence):
         person = policy.person_called(found.provider, review.account)
-        why = review_objection(review, person, evidence, found)
+        taken_back = revoked.get(person.id) if person else None
+        why = review_objection(review, person, evidence, found, taken_back)
         if why or person is None:
-            yield Rejected(person.id if person else review.account, why or "", review.url)
+            who = person.id if person else f"the account {review.account}"
+            yield Rejected(who, why or "", review.url, "a review")
         else:
             yield Approval(person.id, review.at)
 
@@ -341,8 +357,7 @@ def _moment(body: Mapping[str, object], key: str) -> datetime | None:
 def _revocations(evidence: Evidence, policy: Policy) -> dict[str, datetime]:
     """The newest revocation of each person."""
     found: dict[str, datetime] = {}
-    assert not isinstance(evidence.statements, Unknown)
-    for statement in evidence.statements:
+    for statement in () if isinstance(evidence.statements, Unknown) else evidence.statements:
         person, issued = _signer(statement, policy), _moment(statement.body, "issued")
         names_this = statement.body.get("change") == evidence.change_id
         if statement.body.get("type") == REVOKE and names_this and person and issued:
@@ -383,6 +398,10 @@ def _objection(
     part = part_of(person, evidence)
     if part is not None:
         return f"it is the {part}'s own"
+    asked = asked_for_changes(person, evidence)
+    issued = _moment(body, "issued")
+    if asked is not None and issued is not None and asked >= issued:
+        return f"they asked for changes at {show_time(asked)}"
     return _time_objection(body, evidence, revoked.get(person.id))
 
 

@@ -35,8 +35,8 @@ from gitreg.core.verify.approvals import (
     owners_with_a_part,
     satisfying,
     unknown_change_of_rules,
+    unreadable,
 )
-from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.gates import GateResult, gates_of
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules import (
@@ -214,7 +214,7 @@ def _owners(judged: Judged, owners: tuple[str, ...]) -> ChecklistItem:
     given, _ = approvals_given(evidence, evidence_digests(judged.head, judged.delta, policy), policy)
     have = owners_with_a_part(owners, author_of(evidence, policy), given, policy)
     text = owners_asked(owners, judged.delta)
-    outcome = Outcome.UNDECIDED if isinstance(evidence.statements, Unknown) else Outcome.FAIL
+    outcome = Outcome.UNDECIDED if unreadable(evidence) is not None else Outcome.FAIL
     if have:
         return ChecklistItem("approvals", approvals.RULE.id, f"{text}: {', '.join(have)}")
     return ChecklistItem("approvals", approvals.RULE.id, f"{text}: nobody so far", outcome)
@@ -233,7 +233,7 @@ def approval_points(judged: Judged) -> list[ApprovalPoint]:
         have = tuple(satisfying(needed.need, given, policy, evidence.now))
         unsure = Outcome.UNDECIDED if is_open else None
         outcome = Outcome.FAIL if len(have) < needed.need.count else unsure
-        if isinstance(evidence.statements, Unknown):
+        if unreadable(evidence) is not None:
             outcome = Outcome.UNDECIDED
         members = tuple(sorted(policy.approvers(needed.need.group)))
         points.append(ApprovalPoint(needed, members, have, author, outcome))
@@ -241,13 +241,13 @@ def approval_points(judged: Judged) -> list[ApprovalPoint]:
 
 
 def _approval(judged: Judged, point: ApprovalPoint) -> str:
-    need, statements = point.needed.need, judged.evidence.statements
+    need, why = point.needed.need, unreadable(judged.evidence)
     signed = "signed " if need.signed else ""
     text = f"{point.needed.reason} needs {need.count} {signed}approval{'s' if need.count > 1 else ''} of {need.group}"
     if need.expire is not None:
         text += f" that {'are' if need.count > 1 else 'is'} at most {show_period(need.expire)} old"
-    if isinstance(statements, Unknown):
-        return f"{text}; whether it has them is not known: {statements.why}"
+    if why is not None:
+        return f"{text}; whether it has them is not known: {why}"
     others = [person for person in point.members if person not in point.given and person != point.author]
     return f"{text}: {_who(point.given, others, need.count)}"
 

@@ -104,9 +104,9 @@ class Evidence:
     rules files that the change touches (None: not since the oldest approval that counts was given; commits' time, UTC).
 
     On a hosted forge, ``conversation`` is what it knows of who made the request and who reviewed it (None: nothing but
-    signed statements counts), ``reviewed`` the change id of what the reviewers saw, ``titles`` what somebody who has CI
-    open this very request would call it. ``evidence_changed`` is as ``rules_changed``, of the evidence beside the
-    versions that move: a review does not name it.
+    signed statements counts), ``reviewed`` the change id of what the reviewers saw, ``opened`` when the request was
+    opened (UTC), ``titles`` what somebody who has CI open this very request would call it. ``evidence_changed`` is as
+    ``rules_changed``, of the evidence beside the versions that move: a review does not name it.
     """
 
     now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
@@ -130,6 +130,7 @@ class Evidence:
     landing: Landing | None = None
     conversation: Conversation | Unknown | None = None
     reviewed: str = ""
+    opened: datetime | None = None
     titles: tuple[str, ...] = ()
     evidence_changed: datetime | Unknown | None = Unknown("nobody looked")
 

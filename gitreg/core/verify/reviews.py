@@ -3,15 +3,19 @@
 A review counts if it is a human's whom the base's policy knows by that account, their last decision, about the commit
 that is asked to be merged, from after the last time that the branch was forced or retargeted, and if they may write to
 the repository and had no hand in the change themselves.
+
+Whoever had a hand is told by their account where the forge knows it, and by their e-mail address. Anybody may write any
+address into a commit, so addresses only ever take approvals away.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from gitreg.core.delta import Delta, transitions
+from gitreg.core.decode import show_time
+from gitreg.core.delta import Delta, StageChanged, transitions
 from gitreg.core.policy import Person, Policy
 from gitreg.core.ports import Conversation, DispatchedRun, Hand, Review
 from gitreg.core.verify.evidence import Evidence, Unknown
@@ -19,17 +23,29 @@ from gitreg.core.verify.evidence import Evidence, Unknown
 #: The workflow that opens requests for people (``gitreg init --forge github`` writes it), and what may start it.
 PROMOTE_WORKFLOW = ".github/workflows/gitreg-promote.yml"
 DISPATCH = "workflow_dispatch"
-#: How long before its request a run may have started, for the run to have opened it.
+#: How long before its request a run may have started, for the run to have opened it: jobs are stopped after that time.
+#: https://docs.github.com/en/actions/reference/limits
 LONGEST_RUN = timedelta(hours=6)
 
+APPROVED, CHANGES_REQUESTED, DISMISSED = "approved", "changes_requested", "dismissed"
+
+#: Roles of hands that only somebody with an account can have.
+_OF_ACCOUNTS = frozenset({"author", "requester", "pusher"})
 #: https://docs.github.com/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
-_NOREPLY = re.compile(r"(?:[0-9]+\+)?([^@+]+)@users\.noreply\.[^@]+\Z")
+#: https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email
+_NOREPLY = re.compile(r"([^@]+)@users\.noreply\.([^@]+)", re.IGNORECASE)
+#: GitHub puts ``ID+`` before the name, GitLab ``ID-``.
+_NUMBER = re.compile(r"\A[0-9]+[+-]")
+_PROVIDERS = {"github.com": "github", "gitlab.com": "gitlab"}
 
 
 def titles_of(delta: Delta, policy: Policy) -> tuple[str, ...]:
-    """What a run of CI that promotes is called, for each version that a change moves."""
-    moves = (move for move in transitions(delta, policy) if not move.displaced)
-    return tuple(f"Promote {move.model}/{move.pin.version} to {move.target}" for move in moves)
+    """What a run of CI that does just this change is called; none where it is no promotion, or more than one."""
+    moves = [move for move in transitions(delta, policy) if not move.displaced]
+    is_all = all(isinstance(change, StageChanged) for change in delta.changes)
+    if len(moves) != 1 or not is_all:
+        return ()
+    return (f"Promote {moves[0].model}/{moves[0].pin.version} to {moves[0].target}",)
 
 
 def proposer(evidence: Evidence, policy: Policy) -> Hand | None:
@@ -48,7 +64,11 @@ def proposer(evidence: Evidence, policy: Policy) -> Hand | None:
 
 
 def run_problem(run: DispatchedRun, evidence: Evidence) -> str | None:
-    """Why a run of CI does not tell who asked for this change; None if it does."""
+    """Why a run of CI does not tell who asked for this change; None if it does.
+
+    Which run it was is the request's own word. So it must be a run that could have opened just this request: else
+    somebody could name one that another person started for the same purpose long ago, and approve what they asked for.
+    """
     branch = evidence.target.removeprefix("refs/heads/")
     if run.event != DISPATCH:
         return f"the run that opened it was started by {run.event}, and not by a person"
@@ -58,6 +78,8 @@ def run_problem(run: DispatchedRun, evidence: Evidence) -> str | None:
         return f"the run that opened it was about something else: {run.title}"
     if run.actor.is_bot:
         return "the run that opened it was started by a bot"
+    if evidence.opened is None or run.started < evidence.opened - LONGEST_RUN:
+        return f"the run that it names was started at {show_time(run.started)}, long before it was opened"
     return None
 
 
@@ -66,8 +88,13 @@ def hands_problem(evidence: Evidence, policy: Policy) -> str | None:
     found = evidence.conversation
     if isinstance(found, Unknown):
         return f"who made this change, and who reviewed it, could not be read: {found.why}"
-    if found is None or found.problems:
-        return found.problems[0] if found else "there is no change request"
+    if found is None:
+        return "there is no change request"
+    if found.problems:
+        return found.problems[0]
+    unknown = next((hand for hand in _hands(found) if _is_unknown(hand)), None)
+    if unknown is not None:
+        return f"the forge does not tell who the {unknown.role} is"
     if proposer(evidence, policy) is None:
         why = run_problem(found.run, evidence) if found.run else "nobody knows for whom"
         return f"the bot {found.author.account} opened this change request: {why}"
@@ -82,20 +109,43 @@ def part_of(person: Person, evidence: Evidence) -> str | None:
     return next((hand.role for hand in _hands(found) if _is(person, hand, found.provider)), None)
 
 
-def decisions(conversation: Conversation) -> list[Review]:
-    """Each account's last decision."""
+def decisions(conversation: Conversation, evidence: Evidence) -> list[Review]:
+    """Each account's last decision; of one moment, the one that the forge tells last.
+
+    What somebody says after a change has landed takes nothing back. Before that all counts, whatever this clock shows.
+    """
+    landing = evidence.landing
+    has_landed = landing is not None and landing.received is None
     last: dict[str, Review] = {}
     for review in sorted(conversation.reviews, key=lambda review: review.at):
-        last[review.account.casefold()] = review
+        account = review.account.casefold()
+        if account not in last or not has_landed or review.at <= evidence.now:
+            last[account] = review
     return list(last.values())
 
 
+def asked_for_changes(person: Person, evidence: Evidence) -> datetime | None:
+    """When a person asked for changes, if that is their last decision (UTC)."""
+    found = evidence.conversation
+    if not isinstance(found, Conversation):
+        return None
+    asked = (r for r in decisions(found, evidence) if r.decision == CHANGES_REQUESTED)
+    return next((r.at for r in asked if person.is_called(found.provider, r.account)), None)
+
+
 def review_objection(
-    review: Review, person: Person | None, evidence: Evidence, conversation: Conversation
+    review: Review,
+    person: Person | None,
+    evidence: Evidence,
+    conversation: Conversation,
+    revoked: datetime | None = None,
 ) -> str | None:
-    """Why somebody's last decision does not count as an approval; None if it does."""
-    if review.decision != "approved":
-        return "it was dismissed" if review.decision == "dismissed" else "it asks for changes"
+    """Why somebody's last decision does not count as an approval; None if it does.
+
+    ``revoked``: when they signed that they take their approval back, if they did.
+    """
+    if review.decision != APPROVED:
+        return "it was dismissed" if review.decision == DISMISSED else "it asks for changes"
     if conversation.void is not None:
         return conversation.void
     if review.is_bot or (person is not None and person.bot):
@@ -107,6 +157,8 @@ def review_objection(
         return f"it is the {part}'s own"
     if review.account.casefold() not in {account.casefold() for account in conversation.writers}:
         return "they may not write to the repository"
+    if revoked is not None and revoked >= review.at:
+        return f"it was revoked at {show_time(revoked)}"
     return _stale(review, evidence, conversation)
 
 
@@ -116,7 +168,7 @@ def _stale(review: Review, evidence: Evidence, conversation: Conversation) -> st
     if conversation.since is not None and review.at <= conversation.since:
         return "the branch was forced or given another base since"
     if review.at > evidence.now:
-        return "it was given afterwards"
+        return f"it is of {show_time(review.at)}, after the moment that counts ({show_time(evidence.now)})"
     for changed, what in (
         (evidence.rules_changed, "these rules have"),
         (evidence.evidence_changed, "the evidence has"),
@@ -133,16 +185,35 @@ def _hands(conversation: Conversation) -> Iterator[Hand]:
         yield conversation.run.actor
 
 
+def _is_unknown(hand: Hand) -> bool:
+    """Whether a hand could be anybody's. An address that is nobody's in the policy is a stranger's."""
+    return not hand.account and (hand.role in _OF_ACCOUNTS or hand.email is None)
+
+
 def _is(person: Person, hand: Hand, provider: str) -> bool:
     """Whether a hand is a person's: by its account, by its address, or by the account in a noreply address."""
-    if hand.account is not None and person.is_called(provider, hand.account):
+    if hand.account and person.is_called(provider, hand.account):
         return True
-    if hand.email is None:
+    if not hand.email:
         return False
-    if person.email is not None and person.email.casefold() == hand.email.casefold():
+    if person.email is not None and _mailbox(person.email) == _mailbox(hand.email):
         return True
-    noreply = _NOREPLY.match(hand.email)
-    return noreply is not None and person.is_called(provider, noreply[1])
+    return any(person.is_called(where, name) for where, name in _named_in(hand.email, provider))
+
+
+def _mailbox(email: str) -> str:
+    """An address without case, and without what follows a plus: that is the owner's to choose."""
+    local, _, host = email.strip().casefold().rpartition("@")
+    return f"{local.partition('+')[0]}@{host}"
+
+
+def _named_in(email: str, provider: str) -> Iterator[tuple[str, str]]:
+    """The accounts, each after its provider, that a noreply address may stand for. Some names begin with a number."""
+    noreply = _NOREPLY.fullmatch(email.strip())
+    if noreply is not None:
+        where = _PROVIDERS.get(noreply[2].casefold(), provider)
+        yield where, noreply[1]
+        yield where, _NUMBER.sub("", noreply[1])
 
 
 def reviewers(policy: Policy, provider: str, groups: Iterable[str]) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "audit": "check:audit",
         "ci": "ci:ci",
         "hook": "hook:hook",
+        "doctor": "doctor:doctor",
         "forge": "forge:forge",
         "policy": "policy:policy",
     },

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gitreg.errors import ConfigError
+from gitreg.errors import ConfigError, GitregError
 from gitreg.surfaces.cli.session import formatted, warn
 
 if TYPE_CHECKING:
@@ -113,7 +114,22 @@ class Report:
 
 
 def reporting(command: F) -> Callable[..., Any]:
-    """Adds ``--format`` (``text`` by default), and ``--report``, which the command gets as ``reports``."""
+    """Adds ``--format`` (``text`` by default), and ``--report``, which the command gets as ``reports``.
+
+    With ``--format github`` an error that keeps the command from a verdict is an annotation, too.
+    """
+
+    @wraps(command)
+    def announced(*args: Any, format: str, **others: Any) -> Any:
+        try:
+            return command(*args, format=format, **others)
+        except GitregError as error:
+            if format == "github":
+                from gitreg.core.report.github import error_github
+
+                click.echo(error_github(error.message, error.hint))
+            raise
+
     option = click.option(
         "--report",
         "reports",
@@ -122,7 +138,7 @@ def reporting(command: F) -> Callable[..., Any]:
         callback=_parse_reports,
         help="Write this format to a file, too; may be given several times.",
     )
-    return formatted(*(name for name in FORMATS if name != "text"))(option(command))
+    return formatted(*(name for name in FORMATS if name != "text"))(option(announced))
 
 
 def _parse_reports(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[Report, ...]:

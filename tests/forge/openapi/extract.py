@@ -22,6 +22,7 @@ VERSION = "23.0.2"
 PACKAGE = f"https://registry.npmjs.org/@octokit/openapi/-/openapi-{VERSION}.tgz"
 DESCRIPTION = "generated/api.github.com.json"
 TARGET = Path(__file__).with_name("github.json")
+LICENSE = Path(__file__).with_name("LICENSE")
 
 _REPO = "/repos/{owner}/{repo}"
 _PULL = _REPO + "/pulls/{pull_number}"
@@ -121,7 +122,7 @@ def cut(whole: dict[str, Any]) -> dict[str, Any]:
         "version": VERSION,
         "license": whole["info"]["license"],
         "description": f"Cut by extract.py out of {DESCRIPTION} of npm @octokit/openapi@{VERSION}, "
-        "MIT licence, Copyright (c) 2020 Gregor Martynus and GitHub: no prose, and only the operations used.",
+        "MIT licence (see LICENSE beside it): no prose, and only the operations used.",
     }
     return {
         "openapi": whole["openapi"],
@@ -136,24 +137,32 @@ def _described(operation: dict[str, Any]) -> dict[str, Any]:
     return {key: operation[key] for key in ("parameters", "requestBody", "responses") if key in operation}
 
 
-def read(folder: Path | None) -> dict[str, Any]:
-    """The whole description, from an unpacked package or the registry."""
+def read(folder: Path | None) -> tuple[dict[str, Any], str]:
+    """The whole description and its licence, from an unpacked package or the registry."""
     if folder:
-        return json.loads((folder / DESCRIPTION).read_text())
+        return json.loads((folder / DESCRIPTION).read_text()), (folder / "LICENSE").read_text()
     with urllib.request.urlopen(PACKAGE) as answer:
         packed = io.BytesIO(answer.read())
     with tarfile.open(fileobj=packed) as archive:
-        member = archive.extractfile(f"package/{DESCRIPTION}")
-        assert member is not None
-        return json.load(member)
+        members = [archive.extractfile(f"package/{name}") for name in (DESCRIPTION, "LICENSE")]
+        description, licence = (member.read().decode() for member in members if member is not None)
+    return json.loads(description), licence
+
+
+def lines(node: dict[str, Any], deep: int) -> str:
+    """JSON with a line for each operation and component, so that updates can be read as diffs."""
+    if deep == 0 or not isinstance(node, dict) or not node:
+        return json.dumps(node, sort_keys=True)
+    inner = ",\n".join(f"{json.dumps(key)}: {lines(node[key], deep - 1)}" for key in sorted(node))
+    return "{\n" + inner + "\n}"
 
 
 def main() -> None:
-    """Writes ``github.json``, a line for each operation and component, so that updates can be read as diffs."""
-    made = cut(read(Path(sys.argv[1]) if sys.argv[1:] else None))
-    TARGET.write_text(
-        re.sub(r"\n {4,}", "", json.dumps(made, indent=1, sort_keys=True, ensure_ascii=True)) + "\n"
-    )
+    """Writes ``github.json`` and its licence."""
+    description, licence = read(Path(sys.argv[1]) if sys.argv[1:] else None)
+    made = cut(description)
+    TARGET.write_text(lines(made, 3) + "\n")
+    LICENSE.write_text(licence)
     print(f"{TARGET}: {TARGET.stat().st_size} bytes, {len(made['components']['schemas'])} schemas")
 
 

@@ -19,8 +19,8 @@ from gitreg.core.verify.approvals import (
     remarks,
     satisfying,
     unknown_change_of_rules,
+    unreadable,
 )
-from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule("GR401", "approvals", "The persons whom policy asks for have approved exactly this change")
@@ -34,16 +34,16 @@ def check(judged: Judged) -> Iterator[Finding]:
     needed = approvals_needed(judged.base, judged.delta, judged.policy)
     if judged.bootstrap or not needed:
         return
-    statements = judged.evidence.statements
-    if isinstance(statements, Unknown):
-        yield RULE.undecided(f"approvals could not be read: {statements.why}")
+    why = unreadable(judged.evidence)
+    if why is not None:
+        yield RULE.undecided(f"approvals could not be read: {why}")
         return
     problem = author_problem(judged.evidence, judged.policy)
     if problem is not None:
         yield RULE.undecided(
             f"{problem}, so their own approval cannot be told from another's",
             fix=None
-            if judged.evidence.conversation
+            if judged.evidence.conversation is not None
             else "open the change request with an SSH key that policy.yaml lists",
         )
     unknown = unknown_change_of_rules(judged.evidence)
@@ -57,7 +57,7 @@ def check(judged: Judged) -> Iterator[Finding]:
     yield from _lacking(judged, needed, given)
     yield from _owners(judged, given)
     for one in rejected[:MOST_TOLD]:
-        yield RULE.warning(f"{_said(judged)} of {one.who} does not count: {one.why}")
+        yield RULE.warning(f"{one.what} of {one.who} does not count: {one.why}")
     if len(rejected) > MOST_TOLD:
         yield RULE.warning(f"{len(rejected) - MOST_TOLD} more statements do not count")
     owners = owners_needed(judged.delta, judged.policy)
@@ -76,10 +76,6 @@ def _lacking(judged: Judged, needed: list[NeededApproval], given: list[Approval]
                 f" {each.need.group}, and has {len(have)}{persons}",
                 fix=_how_to_approve(judged),
             )
-
-
-def _said(judged: Judged) -> str:
-    return "a statement" if judged.evidence.conversation is None else "what was said"
 
 
 def _how_to_approve(judged: Judged) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitreg.core.findings import Finding
-from gitreg.core.verify.approvals import author_of, stranger_of
+from gitreg.core.verify.approvals import author_of, author_problem, stranger_of
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
 RULE = Rule("GR308", "roles", "The author has a role that may propose such a change")
@@ -24,15 +24,22 @@ def check(judged: Judged) -> Iterator[Finding]:
         )
         return
     if author is None:
-        yield RULE.undecided(
-            "who proposes this change is not known, so neither is whether they may",
-            fix="open the change request with an SSH key that policy.yaml lists",
-        )
+        yield _unknown(judged)
         return
     for kind in judged.kinds:
         if not judged.policy.may_propose(author, kind):
             roles = ", ".join(judged.policy.roles_of(author)) or "no role"
             yield RULE.finding(f"{author} ({roles}) may not propose a change of the kind {kind}")
+
+
+def _unknown(judged: Judged) -> Finding:
+    if judged.evidence.conversation is not None:
+        why = author_problem(judged.evidence, judged.policy)
+        return RULE.undecided(f"{why}, so it is not known whether they may propose it")
+    return RULE.undecided(
+        "who proposes this change is not known, so neither is whether they may",
+        fix="open the change request with an SSH key that policy.yaml lists",
+    )
 
 
 ROLES = ChangeRule(RULE, check)

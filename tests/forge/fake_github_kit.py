@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import requests
 
+from forge.bare import Bare
 from forge.fake_github import FakeGitHub
 from forge.fake_github_state import GitHubRepository
 
@@ -41,8 +43,7 @@ class Team:
     def __init__(self, github: FakeGitHub, folder: Path) -> None:
         self.github, self.folder = github, folder
         self.tokens = {login: github.personal_token(login) for login in PEOPLE}
-        folder.mkdir()
-        self.git("init", "-q", "-b", "main")
+        self._branches, self._at = {"main"}, "main"
 
     @property
     def repo(self) -> GitHubRepository:
@@ -51,23 +52,16 @@ class Team:
 
     def git(self, *args: str, check: bool = True) -> str:
         """Runs git in the checkout; what it printed, errors too where they are no surprise."""
-        env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_TERMINAL_PROMPT": "0",
-        }
-        done = subprocess.run(
-            ["git", *args], cwd=self.folder, env=env, capture_output=True, text=True, check=False
-        )
-        assert not check or done.returncode == 0, done.stderr
-        return (done.stdout + ("" if check else done.stderr)).strip()
+        return _git(self.folder, *args, check=check)
 
     def commit(self, branch: str, files: Mapping[str, str], login: str = "dan", start: str = "main") -> str:
         """A commit on a branch of the checkout, which begins at ``start``; returns its id."""
-        known = self.git("branch", "--list", branch)
-        if branch != "main":
-            self.git("checkout", "-q", *((branch,) if known else ("-b", branch, start)))
+        if branch not in self._branches:
+            self.git("checkout", "-q", "-b", branch, start)
+            self._branches.add(branch)
+        elif self._at != branch:
+            self.git("checkout", "-q", branch)
+        self._at = branch
         for path, text in files.items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_text(text)
@@ -96,16 +90,46 @@ class Team:
         return Reply(got.status_code, got.json() if got.content else None, got.headers)
 
 
+def _git(folder: Path, *args: str, check: bool = True) -> str:
+    env = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+    done = subprocess.run(["git", *args], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return (done.stdout + ("" if check else done.stderr)).strip()
+
+
+def make_template(folder: Path) -> None:
+    """A checkout (``work``) whose ``main`` has one commit, and a bare repository that has the objects alone."""
+    work = folder / "work"
+    work.mkdir(parents=True)
+    (work / "README.md").write_text("models\n")
+    (work / "stage.yaml").write_text("version: 1\n")
+    _git(work, "init", "-q", "--template=", "-b", "main")
+    _git(work, "add", "-A")
+    _git(work, "-c", "user.name=Bo", "-c", "user.email=bo@example.com", "commit", "-q", "-m", "The registry")
+    bare = Bare.create(folder / "bare")
+    # One pack is copied faster than many loose objects.
+    bare.text("-c", "fetch.unpackLimit=1", "fetch", "-q", str(work), "main")
+    _git(work, "repack", "-adq")
+
+
 @contextmanager
-def team(root: Path, *, private: bool = False) -> Iterator[Team]:
+def team(template: Path, root: Path, *, private: bool = False) -> Iterator[Team]:
     """A team whose repository has a ``main`` of one commit. Every exchange must have been as GitHub describes it."""
     with FakeGitHub(root / "host") as github:
         for login in PEOPLE:
             github.add_person(login, f"{login}@example.com")
-        github.add_repository(NAME, PEOPLE, private=private)
+        bare = root / "host" / f"{NAME}.git"
+        shutil.copytree(template / "bare", bare)
+        shutil.copytree(template / "work", root / "work")
+        repo = github.adopt_repository(NAME, bare, PEOPLE, private=private)
         made = Team(github, root / "work")
-        made.commit("main", {"README.md": "models\n", "stage.yaml": "version: 1\n"}, "bo")
-        made.push("bo", "main")
+        with github.moving(repo, "bo"):
+            repo.bare.move("refs/heads/main", made.git("rev-parse", "main"))
         yield made
     github.demand_conforming()
 
