@@ -65,6 +65,7 @@ class FakeGitHub(Acts, GitHost):
     """The server. Its helpers act as a person; see :class:`forge.fake_github_acts.Acts`."""
 
     prefix = "/api/v3"
+    graphql = "/api/graphql"
 
     def __init__(self, root: Path, now: datetime | None = None) -> None:
         super().__init__(root, now)
@@ -209,6 +210,8 @@ class FakeGitHub(Acts, GitHost):
     # Answering
 
     def answer(self, request: ApiRequest) -> Answer:
+        if request.path == "/graphql":
+            return self._viewer(request)
         found = ROUTES.find(request.method, request.path)
         if found is None:
             raise error(404, "Not Found")
@@ -216,6 +219,13 @@ class FakeGitHub(Acts, GitHost):
         answer: Answer = route.operation(self, request)
         answer.headers |= self._headers(request.token)
         return answer
+
+    def _viewer(self, request: ApiRequest) -> Answer:
+        """The one query that is understood: who asks. An App's token may ask it, unlike ``/user``."""
+        assert request.data["query"] == "query { viewer { login } }"
+        if request.token is None:
+            raise error(401, "Requires authentication")
+        return Answer(200, {"data": {"viewer": {"login": request.token.login}}})
 
     def _headers(self, token: Token | None) -> dict[str, str]:
         found = {
@@ -240,6 +250,8 @@ class FakeGitHub(Acts, GitHost):
         return super().crashed(problem)
 
     def checked(self, request: ApiRequest, answer: Answer) -> Answer:
+        if request.path == "/graphql":  # no part of the description
+            return answer
         found = ROUTES.find(request.method, request.path)
         template = None
         if found:

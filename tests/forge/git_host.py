@@ -44,6 +44,8 @@ class GitHost:
 
     #: What the API's paths begin with.
     prefix: ClassVar[str] = "/api"
+    #: The path of the GraphQL API, if there is one; calls are recorded as of ``/graphql``.
+    graphql: ClassVar[str | None] = None
     url: str
 
     def __init__(self, root: Path, now: datetime | None = None) -> None:

@@ -63,9 +63,14 @@ class World:
         value = token or self.github.personal_token(login)
         path = self.folder / f"{login}-{next(self._serial)}"
         url = self.github.remote(self.hub.full_name, value)
-        subprocess.run(["git", "clone", "-q", url, str(path)], check=True, capture_output=True)
+        _git("clone", "-q", self.hub.bare.path, path)  # quicker than over HTTP
+        _git("-C", path, "remote", "set-url", "origin", url)
         repository = GitRepository.open(path)
         return Desk(repository, self.forge(repository, value, environment))
+
+
+def _git(*args: str | Path) -> None:
+    subprocess.run(["git", *args], check=True, capture_output=True)
 
 
 @contextmanager

@@ -31,6 +31,8 @@ class HostHandler(GitHandler):
             self._send(Answer(200, list(self.host.judge(json.loads(body)))))
         elif path.startswith(self.host.prefix + "/"):
             self._api(path.removeprefix(self.host.prefix), query, body)
+        elif path == self.host.graphql:
+            self._api("/graphql", query, body)
         else:
             self._git(path, query, body)
 

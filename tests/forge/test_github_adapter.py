@@ -327,16 +327,17 @@ def test_another_s_comment_is_not_touched_whatever_it_says(hub: World, alice: De
     ]
 
 
-def test_a_job_knows_its_own_comment(hub: World, alice: Desk) -> None:
-    """The token of a job may not ask whose it is."""
+@pytest.mark.parametrize("bot", [ACTIONS_BOT, "promoter[bot]"])
+def test_an_app_knows_its_own_comment(hub: World, alice: Desk, bot: str) -> None:
+    """Neither a job's token nor another App's may ask the REST API whose it is."""
     request = alice.opened()
-    hub.github.comment("bob-gh", 1, f"not yours {STATUS}")
-    job = hub.forge(alice.repository, hub.github.actions_token(HUB), source="GITHUB_TOKEN")  # type: ignore[arg-type]
+    hub.github.add_person("promoter[bot]", kind="Bot")
+    hub.github.add_person("other[bot]", kind="Bot")
+    hub.github.comment("other[bot]", 1, f"not yours {STATUS}")
+    job = hub.forge(alice.repository, hub.github.actions_token(HUB, login=bot))  # type: ignore[arg-type]
     for text in ("one", "two"):
         assert job.comment(request, text)
-    assert [(each.login, each.body) for each in hub.hub.pulls[1].comments[1:]] == [
-        (ACTIONS_BOT, f"two\n{STATUS}")
-    ]
+    assert [(each.login, each.body) for each in hub.hub.pulls[1].comments[1:]] == [(bot, f"two\n{STATUS}")]
 
 
 # --- ending ------------------------------------------------------------------------------------------------------

@@ -114,6 +114,12 @@ def test_a_request_goes_by_its_number_with_either_mark(alice: Desk, request_of_a
             alice.forge.request(id)
 
 
+def test_no_pipeline_is_started_again(alice: Desk, request_of_alice: ChangeRequest) -> None:
+    with pytest.raises(Refused, match="started again there, by hand") as error:
+        alice.forge.rerun_failed(request_of_alice.head or "")
+    assert "press Run pipeline" in (error.value.hint or "")
+
+
 def test_text_does_nothing_on_gitlab_and_titles_fit(place: World, alice: Desk) -> None:
     body = "Approve it:\n/approve\n  /merge\n\n| a/b |\n"
     request = alice.forge.open(replace(alice.new(), body=body, title="x" * 300), None, None, NOW)

@@ -20,7 +20,7 @@ TIMEOUT = 20
 #: The largest page that there is.
 PER_PAGE = 100
 #: Nothing that is read here is longer; a server that never ends its list is not believed.
-MOST_PAGES = 200
+MOST_PAGES = 1000
 
 Json = Mapping[str, Any]
 
@@ -142,6 +142,15 @@ class GithubApi:
                 return
             path = following
         raise Undecided(f"cannot {doing}: the list on {self.address.host} does not end")
+
+    def viewer(self) -> str:
+        """The account of the token. An App's token may ask that of the GraphQL API alone; raises as ``asking``.
+
+        https://docs.github.com/en/graphql/reference/queries#user
+        """
+        with self.asking("ask whose token it is"):
+            _, answer = self.client.requester.graphql_query("query { viewer { login } }", {})
+            return str(answer["data"]["viewer"]["login"])
 
     def close(self) -> None:
         """Ends the connections."""

@@ -12,8 +12,6 @@ from gitreg.adapters.forge.github_pulls import STATUS, bounded, same_text
 from gitreg.core.ports import ChangeRequest
 from gitreg.errors import GitregError, Refused
 
-_ACTIONS = "github-actions[bot]"
-
 T = TypeVar("T")
 
 
@@ -90,10 +88,11 @@ class OwnWords:
 
     @cached_property
     def _account(self) -> str:
-        """Whose token it is, in lower case. An installation's token may not ask that: in Actions it is Actions'."""
-        with suppress(NotPermitted):
+        """Whose token it is, in lower case: a person's, or the bot of an App, such as that of Actions in a job."""
+        try:
             return str(self._api.get("ask whose token it is", "/user")["login"]).lower()
-        return _ACTIONS
+        except NotPermitted:
+            return self._api.viewer().lower()
 
 
 def once(create: Callable[[], T], find: Callable[[], T | None]) -> T:
