@@ -47,7 +47,6 @@ from gitreg.core.ports import (
 from gitreg.errors import GitregError, LostRace, NotFound, Refused, UsageError
 
 _NUMBER = re.compile(r"[#!]?([1-9][0-9]{0,8})\Z")
-_FAILED = frozenset({"failed", "canceled"})
 _QUERIES = {"open": "opened", "merged": "merged", "closed": "closed"}
 #: For so few commits it is cheaper to ask about each than to read the list of all requests that are merged.
 _FEW = 5
@@ -274,21 +273,6 @@ class GitlabForge(SignedForge):
     def conversation(self, request: ChangeRequest, accounts: Collection[str]) -> Conversation | None:
         """See :class:`gitreg.core.ports.Forge`. Raises LostRace where it moves while it is read."""
         return read_conversation(self.api, request, accounts)
-
-    def rerun_failed(self, head: str) -> str | None:
-        """See :class:`gitreg.core.ports.Forge`. An approval starts no pipeline on GitLab, so a red one is run again."""
-        request = self.about("", head)
-        if request is None:
-            return None
-        # https://docs.gitlab.com/api/merge_requests/#list-merge-request-pipelines
-        path = f"{self._root}/{request.id}/pipelines"
-        found = self.api.pages(f"read the pipelines of change request !{request.id}", path)
-        newest = max(found, key=lambda each: int(each["id"]), default=None)
-        if newest is None or newest["status"] not in _FAILED:
-            return None
-        # https://docs.gitlab.com/api/pipelines/#retry-jobs-in-a-pipeline
-        retry = f"{self.api.root}/pipelines/{newest['id']}/retry"
-        return str(self.api.send(f"run the pipeline of !{request.id} again", "POST", retry)["web_url"])
 
     def review(self, request: ChangeRequest, text: str, *, withdraw: bool = False) -> str:
         """See :class:`gitreg.core.ports.Forge`. GitLab's approvals have no text, so it becomes a comment."""
