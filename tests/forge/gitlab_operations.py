@@ -227,7 +227,7 @@ def pipelines(host: FakeGitLab, request: ApiRequest) -> Answer:
     repository = project(host, request)
     known = host.settings(repository).pipelines
     found = [sha for sha in known if request.query.get("sha") in (None, sha)]
-    return page(request, found, lambda sha: views.pipeline(repository, sha, known[sha]))
+    return page(request, found[::-1], lambda sha: host.pipeline(repository, sha))
 
 
 # Merge requests
@@ -386,7 +386,7 @@ def request_pipelines(host: FakeGitLab, request: ApiRequest) -> Answer:
     one = merge_request(host, request)
     known = host.settings(one.project).pipelines
     found = [each.head for each in reversed(one.versions) if each.head in known]
-    return page(request, found, lambda sha: views.pipeline(one.project, sha, known[sha]))
+    return page(request, found, lambda sha: host.pipeline(one.project, sha))
 
 
 @ROUTER.on("GET", _REQUEST + "/merge_ref")

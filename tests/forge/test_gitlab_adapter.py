@@ -861,3 +861,16 @@ def test_reviews_are_in_the_order_in_which_they_were_given(
     bob.forge.review(request_of_alice, "")
     found: tuple[Review, ...] = talk(alice, request_of_alice).reviews
     assert [review.account for review in found] == ["carol", "bob"]
+
+
+def test_an_account_that_was_deleted_is_nobody_known(
+    place: World, alice: Desk, request_of_alice: ChangeRequest
+) -> None:
+    """GitLab shows its own account ``ghost`` in the place of one that is gone."""
+    place.gitlab.add_user("ghost")
+    made = place.gitlab.settings(place.hub).requests[1]
+    made.author = "ghost"
+    place.gitlab.settings(place.hub).events[-1].login = "ghost"
+    gone, pushed = talk(alice, request_of_alice).problems
+    assert gone == "who opened the change request is not known: the account is gone"
+    assert pushed == f"who pushed {request_of_alice.head} is not known: the account is gone"
