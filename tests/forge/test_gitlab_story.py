@@ -147,7 +147,9 @@ def test_a_model_goes_to_production_by_a_merge_request(story: Story) -> None:
     assert "GR401" in alice("change", "merge", "3", code=1).out
 
     bo("change", "approve", "3")
+    assert bo("ci", "rerun", "!3").out.startswith("runs again: ")
     story.ci(3)
+    assert bo("ci", "rerun", "3").out == "Nothing is to be run again.\n"
     bo("change", "merge", "3")
     assert bo("resolve", "credit-risk/production").out.startswith("credit-risk/1")
     assert git(story.hub.bare.path, "rev-parse", "main^{tree}") == bo.git("rev-parse", "origin/main^{tree}")
