@@ -157,7 +157,7 @@ def approval_settings(host: FakeGitLab, request: ApiRequest) -> Answer:
     repository = project(host, request)
     if host.settings(repository).tier == "free":
         raise refuse(404, "404 Not Found")
-    login_of(host, request, repository, "guest")
+    login_of(host, request, repository, "maintainer")
     return Answer(200, views.approval_settings(host, repository))
 
 
@@ -228,6 +228,19 @@ def pipelines(host: FakeGitLab, request: ApiRequest) -> Answer:
     known = host.settings(repository).pipelines
     found = [sha for sha in known if request.query.get("sha") in (None, sha)]
     return page(request, found[::-1], lambda sha: host.pipeline(repository, sha))
+
+
+@ROUTER.on("POST", _PROJECT + "/pipelines/{pipeline_id}/retry")
+def retry(host: FakeGitLab, request: ApiRequest) -> Answer:
+    """https://docs.gitlab.com/api/pipelines/#retry-jobs-in-a-pipeline."""
+    repository = project(host, request)
+    login_of(host, request, repository)
+    known, number = host.settings(repository).pipelines, request.params["pipeline_id"]
+    sha = dict(enumerate(known, 1)).get(int(number)) if number.isdigit() else None
+    if sha is None:
+        raise refuse(404, "404 Not found")
+    known[sha] = "running"
+    return Answer(201, host.pipeline(repository, sha))
 
 
 # Merge requests

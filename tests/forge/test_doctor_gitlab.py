@@ -140,8 +140,8 @@ def test_without_premium_the_pipeline_must_come_from_another_project(place: Plac
 
 
 def test_who_may_not_see_settings_learns_which(place: Place) -> None:
-    assert place.missing("bob") == {}
-    assert place.missing("rita") == dict.fromkeys(["push", "force push", "code owners"])
+    assert place.missing("bob") == {"approvals": None}
+    assert place.missing("rita") == dict.fromkeys(["push", "force push", "code owners", "approvals"])
 
 
 def test_a_job_token_sees_little(place: Place) -> None:

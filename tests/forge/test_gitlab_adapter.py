@@ -114,12 +114,6 @@ def test_a_request_goes_by_its_number_with_either_mark(alice: Desk, request_of_a
             alice.forge.request(id)
 
 
-def test_no_pipeline_is_started_again(alice: Desk, request_of_alice: ChangeRequest) -> None:
-    with pytest.raises(Refused, match="started again there, by hand") as error:
-        alice.forge.rerun_failed(request_of_alice.head or "")
-    assert "press Run pipeline" in (error.value.hint or "")
-
-
 def test_text_does_nothing_on_gitlab_and_titles_fit(place: World, alice: Desk) -> None:
     body = "Approve it:\n/approve\n  /merge\n\n| a/b |\n"
     request = alice.forge.open(replace(alice.new(), body=body, title="x" * 300), None, None, NOW)
@@ -310,6 +304,15 @@ def test_where_pushes_void_no_approvals_none_counts(
     found = talk(alice, request_of_alice)
     assert "it takes Premium" in str(found.void)
     assert "gitreg change approve --signed" in str(found.void)
+    assert ([review.commit for review in found.reviews], found.problems) == ([None], ())
+
+
+def test_who_may_not_see_the_setting_is_told_which_role_it_takes(
+    bob: Desk, request_of_alice: ChangeRequest
+) -> None:
+    bob.forge.review(request_of_alice, "")
+    found = talk(bob, request_of_alice)
+    assert str(found.void).startswith("the token from GITLAB_TOKEN needs the role Maintainer")
     assert ([review.commit for review in found.reviews], found.problems) == ([None], ())
 
 
@@ -700,6 +703,19 @@ def test_a_person_s_own_branch_is_kept(alice: Desk) -> None:
     assert request.head
     alice.forge.merge(request, alice.merge_commit(base, request.head), base, "merged")
     assert alice.tip("mine") == request.head
+
+
+def test_a_red_pipeline_of_the_head_is_run_again(
+    place: World, alice: Desk, request_of_alice: ChangeRequest
+) -> None:
+    pipelines, head = place.gitlab.settings(place.hub).pipelines, str(request_of_alice.head)
+    assert alice.forge.rerun_failed(head) is None
+    pipelines |= {"1" * 40: "failed", head: "success"}
+    assert alice.forge.rerun_failed(head) is None
+    pipelines[head] = "failed"
+    assert alice.forge.rerun_failed(head) == f"{place.gitlab.url}/{HUB}/-/pipelines/2"
+    assert pipelines == {"1" * 40: "failed", head: "running"}
+    assert alice.forge.rerun_failed("1" * 40) is None
 
 
 # --- tokens, limits, failures

@@ -98,7 +98,7 @@ def begin(
     """``gitreg init --forge gitlab`` → push, on a project with the settings that docs/gitlab.md asks for."""
     for login in ("alice", "bo"):
         gitlab.add_user(login)
-    hub = gitlab.add_project(HUB, alice="maintainer", bo="developer")
+    hub = gitlab.add_project(HUB, alice="maintainer", bo="maintainer")
     settings = gitlab.settings(hub)
     settings.pipeline_must_succeed, settings.skipped_passes = True, False
     settings.committers_may_approve = settings.rules_overridable = False
@@ -125,7 +125,7 @@ def begin(
     alice.git("fetch", "-q", url, "+refs/heads/*:refs/remotes/origin/*")
     git(folder, "clone", "-q", gitlab.remote(HUB, bo.environment["GITLAB_TOKEN"]), os.fspath(bo.folder))
     bo.git("remote", "set-url", "origin", f"{gitlab.url}/{HUB}.git")
-    ci_token = gitlab.project_token(hub, "developer", "api")
+    ci_token = gitlab.project_token(hub, "maintainer", "read_api", "read_repository")
     return Story(gitlab, hub, alice, bo, ci_token, Payloads(folder / "payloads"), folder)
 
 

@@ -28,7 +28,10 @@ _ATTEMPTS = 3
 _WRITES = 30
 
 _SIGN = "gitreg change approve --signed counts"
-_KEPT = f"this project keeps approvals when somebody pushes (reset_approvals_on_push is off); {_SIGN}"
+_KEPT = (
+    "this project keeps approvals when somebody pushes (reset_approvals_on_push is off, or lacks Premium);"
+    f" {_SIGN}"
+)
 _UNTOLD = f"this GitLab does not say that a push voids approvals (it takes Premium); {_SIGN}"
 
 # System notes: https://docs.gitlab.com/user/project/system_notes/. GitLab writes them in English, and people cannot.
@@ -129,12 +132,16 @@ class _Reading:
     def _void(self) -> str | None:
         """Why approvals say nothing about the head; None if they do.
 
-        https://docs.gitlab.com/user/project/merge_requests/approvals/settings/#remove-all-approvals
+        https://docs.gitlab.com/user/project/merge_requests/approvals/settings/#remove-all-approvals; GitLab shows the
+        setting to maintainers (``read_approvers`` in its project policy).
         """
         try:
             found = self.api.get("read the settings of approvals", f"{self.api.root}/approvals")
-        except (Unknown, NotPermitted):
+        except Unknown:
             return _UNTOLD
+        except NotPermitted:
+            named = f"the token from {self.api.token.source}"
+            return f"{named} needs the role Maintainer, to see that a push voids approvals; {_SIGN}"
         return None if found.get("reset_approvals_on_push") is True else _KEPT
 
     def _bound_after(self) -> datetime | None:
