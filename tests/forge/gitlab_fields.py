@@ -154,6 +154,7 @@ OPERATIONS: Mapping[tuple[str, str], Documented] = {
     ("GET", f"{_ONE}/versions"): Documented(VERSION, _PAGES, is_list=True),
     ("GET", f"{_ONE}/commits"): Documented(COMMIT, _PAGES, is_list=True),
     ("GET", f"{_ONE}/pipelines"): Documented(PIPELINE, _PAGES, is_list=True),
+    ("POST", "/projects/{id}/pipelines/{pipeline_id}/retry"): Documented(PIPELINE),
     ("GET", f"{_ONE}/merge_ref"): Documented(MERGE_REF),
     ("PUT", f"{_ONE}/merge"): Documented(
         REQUEST,

@@ -230,6 +230,19 @@ def pipelines(host: FakeGitLab, request: ApiRequest) -> Answer:
     return page(request, found[::-1], lambda sha: host.pipeline(repository, sha))
 
 
+@ROUTER.on("POST", _PROJECT + "/pipelines/{pipeline_id}/retry")
+def retry(host: FakeGitLab, request: ApiRequest) -> Answer:
+    """https://docs.gitlab.com/api/pipelines/#retry-jobs-in-a-pipeline."""
+    repository = project(host, request)
+    login_of(host, request, repository)
+    known, number = host.settings(repository).pipelines, request.params["pipeline_id"]
+    sha = dict(enumerate(known, 1)).get(int(number)) if number.isdigit() else None
+    if sha is None:
+        raise refuse(404, "404 Not found")
+    known[sha] = "running"
+    return Answer(201, host.pipeline(repository, sha))
+
+
 # Merge requests
 
 

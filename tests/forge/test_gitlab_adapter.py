@@ -114,12 +114,6 @@ def test_a_request_goes_by_its_number_with_either_mark(alice: Desk, request_of_a
             alice.forge.request(id)
 
 
-def test_no_pipeline_is_started_again(alice: Desk, request_of_alice: ChangeRequest) -> None:
-    with pytest.raises(Refused, match="started again there, by hand") as error:
-        alice.forge.rerun_failed(request_of_alice.head or "")
-    assert "press Run pipeline" in (error.value.hint or "")
-
-
 def test_text_does_nothing_on_gitlab_and_titles_fit(place: World, alice: Desk) -> None:
     body = "Approve it:\n/approve\n  /merge\n\n| a/b |\n"
     request = alice.forge.open(replace(alice.new(), body=body, title="x" * 300), None, None, NOW)
@@ -700,6 +694,19 @@ def test_a_person_s_own_branch_is_kept(alice: Desk) -> None:
     assert request.head
     alice.forge.merge(request, alice.merge_commit(base, request.head), base, "merged")
     assert alice.tip("mine") == request.head
+
+
+def test_a_red_pipeline_of_the_head_is_run_again(
+    place: World, alice: Desk, request_of_alice: ChangeRequest
+) -> None:
+    pipelines, head = place.gitlab.settings(place.hub).pipelines, str(request_of_alice.head)
+    assert alice.forge.rerun_failed(head) is None
+    pipelines |= {"1" * 40: "failed", head: "success"}
+    assert alice.forge.rerun_failed(head) is None
+    pipelines[head] = "failed"
+    assert alice.forge.rerun_failed(head) == f"{place.gitlab.url}/{HUB}/-/pipelines/2"
+    assert pipelines == {"1" * 40: "failed", head: "running"}
+    assert alice.forge.rerun_failed("1" * 40) is None
 
 
 # --- tokens, limits, failures
