@@ -409,6 +409,22 @@ def test_the_conversation_of_a_merged_request_stays(hub: World, alice: Desk) -> 
     assert Hand("pusher", "alice-gh") in found.hands
 
 
+@pytest.mark.parametrize(
+    ("path", "unknown"),
+    [
+        (f"{PULLS}/1/reviews", "who reviewed it"),
+        (f"{PULLS}/1/commits", "who made its commits"),
+        (f"/repos/{HUB}/issues/1/timeline", "whether its branch was forced"),
+    ],
+)
+def test_what_the_token_may_not_see_is_a_problem(hub: World, alice: Desk, path: str, unknown: str) -> None:
+    request = alice.opened()
+    said = {"message": "Resource not accessible by integration", "documentation_url": ""}
+    hub.github.fail(Answer(403, said), "GET", path)
+    [problem] = talk(alice, request).problems
+    assert problem.startswith(f"{unknown} is not known: cannot read the ")
+
+
 def test_silence_is_no_answer(hub: World, alice: Desk) -> None:
     request = alice.opened()
     hub.github.fail(Answer(502, {"message": "Bad Gateway"}), "GET", f"/repos/{HUB}/activity", times=9)

@@ -5,17 +5,17 @@ What GitHub does not tell, or not to this token, becomes a problem: then nothing
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitreg.adapters.forge.github_api import GithubApi, Json, NotPermitted, Unknown
 from gitreg.adapters.forge.github_people import hand_of, hands_in, is_bot
 from gitreg.adapters.forge.github_pulls import moment, repository_of, runs_named
 from gitreg.core.ports import ChangeRequest, Conversation, DispatchedRun, Hand, Review
-from gitreg.errors import ConfigError, LostRace
+from gitreg.errors import LostRace
 
 #: GitHub lists no more commits of one pull request.
 MOST_COMMITS = 250
@@ -30,6 +30,8 @@ _DECISIONS = {"APPROVED": "approved", "CHANGES_REQUESTED": "changes_requested", 
 # https://docs.github.com/en/rest/using-the-rest-api/issue-event-types
 _VOIDING = frozenset({"head_ref_force_pushed", "base_ref_changed", "automatic_base_change_succeeded"})
 _WRITING = frozenset({"write", "maintain", "admin"})
+
+T = TypeVar("T")
 
 
 def read_conversation(api: GithubApi, request: ChangeRequest, accounts: Collection[str]) -> Conversation:
@@ -120,9 +122,13 @@ class _Reading:
     def _doing(self, what: str) -> str:
         return f"read {what} of change request #{self.pull['number']}"
 
-    def _hidden(self, unknown: str, error: ConfigError) -> None:
+    def _known(self, unknown: str, read: Callable[[], T], otherwise: T) -> T:
         """What the token may not see is told as a problem. Silence of GitHub is none, but an error: try again."""
-        self.problems.append(f"{unknown} is not known: {error.message}")
+        try:
+            return read()
+        except (NotPermitted, Unknown) as error:
+            self.problems.append(f"{unknown} is not known: {error.message}")
+            return otherwise
 
     def _author(self) -> Hand:
         found = hand_of("author", self.pull.get("user"))
@@ -131,13 +137,19 @@ class _Reading:
         return found or Hand("author")
 
     def _reviews(self) -> tuple[Review, ...]:
-        found = self.api.pages(self._doing("the reviews"), f"{self.path}/reviews")
+        doing = self._doing("the reviews")
+        found: list[Json] = self._known(
+            "who reviewed it", lambda: list(self.api.pages(doing, f"{self.path}/reviews")), []
+        )
         decisive = [_review(each) for each in found if each.get("state") in _DECISIONS]
         return tuple(sorted(decisive, key=lambda review: review.at))
 
     def _since(self) -> datetime | None:
         path = f"{self.api.root}/issues/{self.pull['number']}/timeline"
-        events = self.api.pages(self._doing("the timeline"), path)
+        doing = self._doing("the timeline")
+        events: list[Json] = self._known(
+            "whether its branch was forced", lambda: list(self.api.pages(doing, path)), []
+        )
         times = [moment(each["created_at"]) for each in events if each.get("event") in _VOIDING]
         return max(times, default=None)
 
@@ -147,7 +159,10 @@ class _Reading:
                 f"who made its {self.pull['commits']} commits is not known: GitHub lists {MOST_COMMITS} at most"
             )
             return []
-        commits = self.api.pages(self._doing("the commits"), f"{self.path}/commits")
+        doing = self._doing("the commits")
+        commits: list[Json] = self._known(
+            "who made its commits", lambda: list(self.api.pages(doing, f"{self.path}/commits")), []
+        )
         return [hand for commit in commits for hand in hands_in(commit)]
 
     def _pushes(self) -> list[_Push]:
@@ -157,11 +172,7 @@ class _Reading:
         if repository is None:
             self.problems.append(f"{unknown} is not known: the repository that it is in is gone")
             return []
-        try:
-            return self._noted_pushes(repository, unknown)
-        except (NotPermitted, Unknown) as error:
-            self._hidden(unknown, error)
-            return []
+        return self._known(unknown, lambda: self._noted_pushes(repository, unknown), [])
 
     def _noted_pushes(self, repository: str, unknown: str) -> list[_Push]:
         # https://docs.github.com/en/rest/repos/repos#list-repository-activities: the newest first.
@@ -204,13 +215,15 @@ class _Reading:
 
     def _may_write(self, account: str) -> bool:
         path = f"{self.api.root}/collaborators/{quote(account, safe='')}/permission"
-        try:
-            answer = self.api.get(f"ask whether {account} may write", path)
-        except Unknown:  # no collaborator, as far as can be seen: it does not count
-            return False
-        except NotPermitted as error:
-            self._hidden(f"whether {account} may write", error)
-            return False
+        doing = f"ask whether {account} may write"
+
+        def ask() -> Json:
+            try:
+                return self.api.get(doing, path)
+            except Unknown:  # no collaborator, as far as can be seen: it does not count
+                return {}
+
+        answer: Json = self._known(f"whether {account} may write", ask, {})
         return answer.get("permission") in _WRITING
 
     def _runs(self) -> list[_Run]:
@@ -223,10 +236,9 @@ class _Reading:
     def _run(self, number: int) -> _Run | None:
         """https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run"""
         unknown = f"who started the run {number}"
-        try:
-            run = self.api.get(self._doing(f"the run {number}"), f"{self.api.root}/actions/runs/{number}")
-        except (NotPermitted, Unknown) as error:
-            self._hidden(unknown, error)
+        path = f"{self.api.root}/actions/runs/{number}"
+        run = self._known(unknown, lambda: self.api.get(self._doing(f"the run {number}"), path), None)
+        if run is None:
             return None
         started_by = hand_of("requester", run.get("actor"))
         again = hand_of("requester", run.get("triggering_actor"))
