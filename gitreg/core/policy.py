@@ -53,6 +53,8 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 # https://packaging.python.org/en/latest/specifications/name-normalization/
 _PACKAGE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?\Z")
+#: Names that GitHub and GitLab give, and those of GitHub's apps: all in ASCII, so that no other letter passes for one.
+_ACCOUNT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(?:\[bot\])?\Z")
 _KEY = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{16,8000}={0,2}(?: [^\r\n]{0,200})?\Z")
 
 
@@ -352,13 +354,17 @@ _kinds = array(one_of("all", *KINDS), most=20)
 _stage_or_none: Reader[str] = lambda value, where: NONE if value == NONE else pointer_name(value, where)  # noqa: E731
 
 
+def _account(most: int) -> Reader[str]:
+    return matching(_ACCOUNT, "the name of an account (without @)", most)
+
+
 def _person(value: object, where: Where) -> Person:
     fields = Fields(value, where)
     person = Person(
         id=fields.take("id", _identifier),
         email=fields.maybe("email", nullable(text(254, 3)), None),
-        github=fields.maybe("github", nullable(text(64, 1)), None),
-        gitlab=fields.maybe("gitlab", nullable(text(255, 1)), None),
+        github=fields.maybe("github", nullable(_account(64)), None),
+        gitlab=fields.maybe("gitlab", nullable(_account(255)), None),
         keys=fields.maybe("keys", array(matching(_KEY, "an SSH public key", 8400), most=32), ()),
         bot=fields.maybe("bot", boolean, False),
     )

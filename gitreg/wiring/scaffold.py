@@ -14,7 +14,8 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from gitreg.core.codec.load import load_manifest
-from gitreg.core.layout import DVC_CONFIG, POLICY_FILE
+from gitreg.core.layout import DVC_CONFIG, POLICY_FILE, REGISTRY_FILE
+from gitreg.core.manifest import Registry
 from gitreg.core.policy import Policy
 from gitreg.core.ports import Tree
 from gitreg.core.scaffold.files import Scaffold, includes_jobs, pinned_source, scaffold_files
@@ -45,12 +46,18 @@ class Scaffolded:
 
 
 def first_files(new: NewRegistry, root: str, source: Source) -> Callable[[Tree], Mapping[str, bytes]]:
-    """What makes the forge's files of a registry that is about to begin, from the files that are there."""
+    """What makes the forge's files of a registry that is about to begin, from the files that are there.
+
+    Raises InvalidManifest for what cannot stand in its rules, such as a branch that would be more than a name to CI.
+    """
     from gitreg.core.plan.init import registry_files
 
-    policy = load_manifest("Policy", registry_files(new)[POLICY_FILE], POLICY_FILE)
+    files = registry_files(new)
+    registry = load_manifest("Registry", files[REGISTRY_FILE], REGISTRY_FILE)
+    policy = load_manifest("Policy", files[POLICY_FILE], POLICY_FILE)
+    assert isinstance(registry, Registry)
     assert isinstance(policy, Policy)
-    scaffold = Scaffold(new.forge, source, new.branch, root, policy, new.remote)
+    scaffold = Scaffold(new.forge, source, registry.branch, root, policy, new.remote)
     return lambda present: scaffold_files(scaffold, _template, present)
 
 

@@ -36,9 +36,9 @@ POLICY = b"""\
 apiVersion: gitreg/v1
 kind: Policy
 people:
-  - {id: alice, keys: [ssh-ed25519 AlicesKeyAAAAAAAAAAA]}
-  - {id: bo, keys: [ssh-ed25519 BosKeyAAAAAAAAAAAAAA]}
-  - {id: erin, keys: [ssh-ed25519 ErinsKeyAAAAAAAAAAAA]}
+  - {id: alice, github: alice-gh, keys: [ssh-ed25519 AlicesKeyAAAAAAAAAAA]}
+  - {id: bo, github: bo-gh, keys: [ssh-ed25519 BosKeyAAAAAAAAAAAAAA]}
+  - {id: erin, github: erin-gh, keys: [ssh-ed25519 ErinsKeyAAAAAAAAAAAA]}
 groups: {ml-platform: [bo], risk-owners: [alice, erin]}
 rules: {owners: [risk-owners], approvals: [{group: risk-owners}]}
 stages:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from registry_kit import NOW
 
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.findings import Outcome
 from gitreg.core.plan.alias import plan_clear_alias
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
+from gitreg.core.ports import Conversation, Hand, Review
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.checklist import ChecklistItem, approval_points, beyond, checklist
 from gitreg.core.verify.engine import evaluate
@@ -37,6 +39,15 @@ def stage_file(stage: str, *versions: int, previous: int, serial: int) -> dict[s
     return {f"models/credit-risk/stages/{stage}.yaml": text.encode()}
 
 
+def hosted(*reviewers: str, pusher: str | None = "bo-gh") -> Conversation:
+    """A request that Erin opened on GitHub, and who approved it."""
+    reviews = tuple(Review(account, "approved", "b" * 40, NOW) for account in reviewers)
+    hands = (Hand("pusher", pusher),)
+    return Conversation(
+        "github", "b" * 40, Hand("author", "erin-gh"), hands, reviews, writers=frozenset(reviewers)
+    )
+
+
 #: 4, a pickle without a signature, goes from no stage to production; 2 leaves every stage instead of archived.
 FORCED = laid(BASE, stage_file("production", 4, previous=2, serial=3))
 HEADS = {
@@ -56,6 +67,11 @@ WORLDS: dict[str, dict[str, object]] = {
     "own approval": {"author": "alice", "approvals": ({"by": "alice"},)},
     "not soaked": {"soaked": False},
     "unknown soak": {"soaked": Unknown("shallow")},
+    "a review": {"approvals": (), "conversation": hosted("alice-gh")},
+    "no review": {"approvals": (), "conversation": hosted()},
+    "a review of a hand": {"approvals": (), "conversation": hosted("alice-gh", pusher="alice-gh")},
+    "a forge that does not answer": {"conversation": Unknown("no network")},
+    "an unknown pusher": {"conversation": hosted("alice-gh", pusher=None)},
 }
 
 
@@ -246,6 +262,14 @@ class TestApprovals:
     def test_do_not_ask_the_author(self, schemas: Schemas) -> None:
         (item,) = items(change(BASE, promoted(3), schemas, approvals=()), "GR401")
         assert item.text.endswith(": nobody has approved; alice may")
+
+    @pytest.mark.parametrize(
+        ("pusher", "who"), [("bo-gh", "nobody has approved; alice may"), ("alice-gh", "nobody has approved")]
+    )
+    def test_do_not_ask_who_had_a_hand(self, pusher: str, who: str, schemas: Schemas) -> None:
+        judged = change(BASE, promoted(3), schemas, approvals=(), conversation=hosted(pusher=pusher))
+        (item,) = items(judged, "GR401")
+        assert item.text.endswith(f": {who}")
 
     def test_do_not_ask_bots(self, schemas: Schemas) -> None:
         policy = POLICY.replace(b"{id: alice,", b"{id: alice, bot: true,")

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitreg.core.policy import Person, Policy
+from gitreg.core.decode import DecodeError
+from gitreg.core.policy import Person, Policy, decode_policy
 from gitreg.core.ports import Conversation, Hand, Review, Signature, Statement
 from gitreg.core.verify.approvals import (
     APPROVE,
@@ -211,3 +213,20 @@ def test_whom_gitreg_asks_to_review_are_those_whose_reviews_could_count() -> Non
     assert reviewers(policy, "github", ["owners", "nobody"]) == ("alice-gh",)
     assert reviewers(policy, "gitlab", ["owners", "more"]) == ("alice-gl", "bo-gl")
     assert reviewers(policy, "local", ["owners"]) == ()
+
+
+@pytest.mark.parametrize(
+    "account", ["@alice", "al ice", "\u017fam", "\u212aim", "alice\n", "a/b", "-a", "a[bot]x", ""]
+)
+@pytest.mark.parametrize("provider", ["github", "gitlab"])
+def test_an_account_s_name_is_one_that_a_forge_could_give(provider: str, account: str) -> None:
+    """Else another letter would pass for one: a long s is an s to whoever ignores case."""
+    policy = {
+        "apiVersion": "gitreg/v1",
+        "kind": "Policy",
+        "people": [{"id": "alice", provider: account}],
+        "rules": {"owners": []},
+        "stages": [],
+    }
+    with pytest.raises(DecodeError, match="is not the name of an account"):
+        decode_policy(policy)

@@ -6,6 +6,7 @@ and merges come from git: a push makes a new version and, where the project says
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from forge import gitlab_views as views
 from forge.bare import NOTHING, Bare, Person
 from forge.git_host import GitHost
+from forge.gitlab_fields import deviations
 from forge.gitlab_operations import ROUTER
 from forge.gitlab_records import LEVELS, Event, MergeRequest, Note, Protection, Settings, Version
 from forge.records import Account, Answer, ApiRequest, Hosted, Push, Token
@@ -39,6 +41,8 @@ class FakeGitLab(GitHost):
         self._statuses: dict[tuple[str, ...], str] = {}
         #: What was told to GitLab in the lines of a description or note: who, and the line.
         self.quick_actions: list[tuple[str, str]] = []
+        #: What was asked or answered otherwise than GitLab documents it.
+        self.deviations: list[str] = []
 
     # Setting up
 
@@ -46,15 +50,21 @@ class FakeGitLab(GitHost):
         """Somebody new, with ``LOGIN@example.com`` where no address is given."""
         return self.add_account(login, *(emails or (f"{login}@example.com",)), kind=kind)
 
-    def add_project(self, full_name: str, *, private: bool = True, **access: str) -> Hosted:
-        """A project (subgroups are fine) with its members and their roles; its main branch is protected."""
-        bare = Bare.create(self.root / f"{full_name}.git")
+    def add_project(
+        self, full_name: str, *, private: bool = True, template: Path | None = None, **access: str
+    ) -> Hosted:
+        """A project (subgroups are fine) with its members and their roles; its main branch is protected.
+
+        Pushes are held to that only where the project is guarded. ``template`` is a bare repository to begin with.
+        """
+        path = self.root / f"{full_name}.git"
+        if template is not None:
+            shutil.copytree(template, path)
+        bare = Bare(path) if template is not None else Bare.create(path)
         bare.text("config", "receive.hideRefs", "refs/merge-requests")
         repository = Hosted(full_name, self.next_id(), bare, private, access=dict(access))
         self._settings[full_name.lower()] = Settings(protections={"main": Protection()})
-        self.adopt(repository)
-        self.guard(repository)
-        return repository
+        return self.adopt(repository)
 
     def settings(self, repository: Hosted) -> Settings:
         """What the project sets, and what happened there."""
@@ -328,6 +338,18 @@ class FakeGitLab(GitHost):
         answer = route.operation(self, request)
         assert isinstance(answer, Answer)
         return answer
+
+    def checked(self, request: ApiRequest, answer: Answer) -> Answer:
+        """Holds each exchange to what GitLab documents of the operation."""
+        found = ROUTER.find(request.method, request.path)
+        if found:
+            asked = request.method, found[0].template, request.query, request.body
+            self.deviations += deviations(*asked, answer.status, answer.body)
+        return answer
+
+    def demand_conforming(self) -> None:
+        """Fails if an exchange was not as documented."""
+        assert not self.deviations, "\n".join(dict.fromkeys(self.deviations))
 
     def ask(
         self, token: str | None, method: str, path: str, body: Any = None, **query: str

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from forge_contract import NOW, TRUNK, Desk, seed
@@ -19,6 +23,7 @@ from gitreg.adapters.forge.tokens import JOB, Token
 from gitreg.adapters.git.repository import GitRepository
 
 HUB = "acme/risk/models"
+_ORIGIN = "https://gitlab.example.com/template.git"
 
 
 @dataclass
@@ -48,8 +53,10 @@ class World:
         """A clone of one person, who pushes and asks with a token of theirs."""
         value = token or self.gitlab.personal_token(login)
         path = self.folder / f"{login}-{next(self._serial)}"
+        shutil.copytree(_template() / "work", path)
+        config = path / ".git" / "config"
         url = self.gitlab.remote(self.hub.full_name, value)
-        subprocess.run(["git", "clone", "-q", url, str(path)], check=True, capture_output=True)
+        config.write_text(config.read_text().replace(_ORIGIN, url))
         repository = GitRepository.open(path)
         return Desk(repository, self.forge(repository, value))
 
@@ -60,8 +67,20 @@ def world(folder: Path) -> Iterator[World]:
     with FakeGitLab(folder / "gitlab", NOW) as gitlab:
         for login in ("alice", "bob", "carol", "rita"):
             gitlab.add_user(login)
-        hub = gitlab.add_project(HUB, alice="maintainer", bob="developer", carol="developer", rita="reporter")
-        gitlab.settings(hub).protections["main"].push = 30
-        with GitRepository.open(hub.bare.path) as repository:
-            seed(repository)
-        yield World(gitlab, hub, folder)
+        roles = {"alice": "maintainer", "bob": "developer", "carol": "developer", "rita": "reporter"}
+        yield World(gitlab, gitlab.add_project(HUB, template=_template() / "hub.git", **roles), folder)
+    gitlab.demand_conforming()
+
+
+@cache
+def _template() -> Path:
+    """A seeded bare repository and a clone of it: to copy them costs no process."""
+    folder = Path(tempfile.mkdtemp(prefix="gitreg-template-"))
+    atexit.register(shutil.rmtree, folder)
+    git = ["git", "-c", "init.templateDir=", "-c", "init.defaultBranch=main"]
+    subprocess.run([*git, "init", "-q", "--bare", folder / "hub.git"], check=True)
+    with GitRepository.open(folder / "hub.git") as repository:
+        seed(repository)
+    subprocess.run([*git, "clone", "-q", folder / "hub.git", folder / "work"], check=True)
+    subprocess.run(["git", "-C", folder / "work", "remote", "set-url", "origin", _ORIGIN], check=True)
+    return folder

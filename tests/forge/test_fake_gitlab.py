@@ -13,6 +13,7 @@ import requests
 
 from forge.bare import Person
 from forge.fake_gitlab import FakeGitLab
+from forge.gitlab_fields import deviations
 from forge.gitlab_records import Protection
 from forge.records import Answer, Hosted
 
@@ -26,12 +27,14 @@ def host(tmp_path: Path) -> Iterator[FakeGitLab]:
         for login in ("alice", "bob", "rita", "stranger"):
             made.add_user(login)
         yield made
+    made.demand_conforming()
 
 
 @pytest.fixture
 def project(host: FakeGitLab) -> Hosted:
     made = host.add_project(NAME, alice="maintainer", bob="developer", rita="reporter")
     change(host, made, "main", None, "README", "a registry\n")
+    host.guard(made)
     return made
 
 
@@ -73,6 +76,17 @@ def opened(host: FakeGitLab, project: Hosted, token: str, branch: str = "a") -> 
 def git(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     own = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
     return subprocess.run(["git", *own, *args], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_what_is_not_documented_is_found() -> None:
+    path = "/projects/{id}/merge_requests/{merge_request_iid}/merge_ref"
+    assert list(deviations("GET", path, {}, None, 200, {"commit_id": "a" * 40})) == []
+    assert list(deviations("GET", path, {"x": "1"}, None, 200, {"commit_id": "main", "tree": "b"})) == [
+        f"GET {path} takes no x",
+        f"{path}: tree is not documented",
+        f"{path}: commit_id: 'main' is no sha",
+    ]
+    assert list(deviations("GET", "/users", {}, None, 200, {})) == ["GET /users answers with a list"]
 
 
 # --- tokens

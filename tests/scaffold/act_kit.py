@@ -28,27 +28,27 @@ OTHERS = {
     "actions/setup-python": "setup_python",
 }
 _USES = re.compile(r"uses: ([\w-]+/[\w.-]+)(?:/\S*)?@([0-9a-f]{40})")
-#: What a step prints is behind a bar; a workflow command behind a sign.
-_PRINTED = re.compile(r"^\[[^]]*\] +(?:\| |\S+ +(?=::))", re.MULTILINE)
 _SECONDS = 120
+#: act may lose the last words of a step that ends at once. So steps' shells also write what they print to a file.
+_BASH = """\
+#!{bash}
+if [ -n "$STAND_IN_NESTED" ]; then exec {bash} "$@"; fi
+STAND_IN_NESTED=yes {bash} "$@" 2>&1 | tee -a "$STAND_IN_LOG"
+exit "${{PIPESTATUS[0]}}"
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a run ended, and what it wrote: ``printed`` by its steps, ``log`` by act as well."""
+    """How a run ended, what its steps ``printed``, and act's ``log``."""
 
     code: int
+    printed: str
     log: str
 
     @property
     def ok(self) -> bool:
         return self.code == 0
-
-    @property
-    def printed(self) -> str:
-        return "\n".join(
-            line[found.end() :] for line in self.log.splitlines() if (found := _PRINTED.match(line))
-        )
 
     @property
     def summary(self) -> str:
@@ -93,7 +93,7 @@ class Act:
         run_id: int = 1,
     ) -> Ran:
         """Runs one workflow of a checkout, which is where GitHub would have read it from."""
-        self.home.mkdir(parents=True, exist_ok=True)
+        self._prepare()
         path = self.home / "event.json"
         path.write_text(json.dumps(payload))
         inputs = payload.get("inputs") or {}
@@ -127,17 +127,25 @@ class Act:
             timeout=_SECONDS,
             check=False,
         )
-        return Ran(done.returncode, done.stdout)
+        return Ran(done.returncode, (self.home / "printed").read_text(), done.stdout)
+
+    def _prepare(self) -> None:
+        (self.home / "bin").mkdir(parents=True, exist_ok=True)
+        (self.home / "printed").write_text("")
+        bash = self.home / "bin" / "bash"
+        bash.write_text(_BASH.format(bash=shutil.which("bash")))
+        bash.chmod(0o755)
 
     def _inherited(self) -> dict[str, str]:
         """What a step has of this machine: little, as on GitHub's; and this tree's gitreg on the PATH."""
-        path = os.pathsep.join([os.fspath(Path(sys.executable).parent), os.environ["PATH"]])
+        folders = [os.fspath(self.home / "bin"), os.fspath(Path(sys.executable).parent)]
         kept = {key: os.environ[key] for key in ("LANG", "TMPDIR") if key in os.environ}
         return kept | {
             "HOME": os.fspath(self.home),
-            "PATH": path,
+            "PATH": os.pathsep.join([*folders, os.environ["PATH"]]),
             "PYTHONPATH": os.fspath(ROOT),
             "GIT_CONFIG_NOSYSTEM": "1",
+            "STAND_IN_LOG": os.fspath(self.home / "printed"),
             "STAND_IN_PYTHON": sys.executable,
         }
 

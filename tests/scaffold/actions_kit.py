@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from act_kit import Act, Ran, with_this_gitreg
 from forge.fake_github import ACTIONS_BOT, Announcement, FakeGitHub
-from forge.fake_github_json import user
+from forge.fake_github_json import repository, user
 from forge.fake_github_state import GitHubRepository, Run
 
 FOLDER = ".github/workflows"
@@ -74,6 +74,23 @@ class Actions:
         }
         title = f"Promote {inputs['model']}/{inputs['version']} to {inputs['stage']}"
         return self._execute(self._start(workflow, "workflow_dispatch", payload, ref, sha, sha, login, title))
+
+    def queue(self, login: str, number: int) -> Ran:
+        """Somebody puts a request into the merge queue, which tries what would land."""
+        branch, sha = self.github.queue(number)
+        ref, base = f"refs/heads/{branch}", self.repo.pulls[number]
+        group = {
+            "head_sha": sha,
+            "head_ref": ref,
+            "base_sha": base.base,
+            "base_ref": f"refs/heads/{base.base_ref}",
+        }
+        payload = {
+            "action": "checks_requested",
+            "merge_group": group,
+            "repository": repository(self.github, self.repo),
+        }
+        return self._execute(self._start("gitreg-verify.yml", "merge_group", payload, ref, sha, sha, login))
 
     # What starts runs
 

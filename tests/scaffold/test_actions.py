@@ -149,6 +149,8 @@ def test_from_the_request_to_production(world: World, capsys: pytest.CaptureFixt
     assert again.ok, again.log
     assert "gitreg: pass" in reviewed.summary
     assert world.gate(1) == "success"
+    queued = world.actions.queue("alice-gh", 1)
+    assert queued.ok, queued.log
     assert world.merge("alice-gh", 1) == ""
 
     (audit,) = world.actions.catch_up()
@@ -236,5 +238,5 @@ def test_the_form_takes_text_alone_and_works_from_the_registrys_branch_alone(wor
     form = {"model": "credit-risk", "version": "1", "stage": "production"}
     asked = world.actions.dispatch("alice-gh", "gitreg-promote.yml", form, "other")
     assert not asked.ok
-    assert "from the registry's branch alone" in asked.printed
+    assert "from the registry's branch alone" in asked.printed, asked.log
     assert world.repo.pulls == {}

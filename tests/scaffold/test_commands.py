@@ -107,6 +107,14 @@ def test_what_does_not_fit_is_refused_and_nothing_is_made(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_branch_that_would_be_more_than_a_name_to_ci_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert begin(tmp_path / "new", "--branch", 'main"||"1"=="1', forge="gitlab") == 1
+    assert "branch" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_check_says_which_file_differs_and_scaffold_mends_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -341,6 +341,13 @@ class GitlabForge(SignedForge):
                 self.api.send(doing, "DELETE", f"{path}/{surplus['id']}")
         return f"{request.url}#note_{kept['id']}"
 
+    def rerun_failed(self, head: str) -> str | None:
+        """Raises Refused: GitLab starts no pipeline for an approval, so none is there that could ask for this."""
+        raise Refused(
+            "on GitLab the pipeline of a merge request is started again there, by hand",
+            "press Run pipeline, on the merge request's tab Pipelines; or Retry, in the pipeline that failed",
+        )
+
     def _first_url(self, request: ChangeRequest) -> str | None:
         found = self._own_notes(request)
         return f"{request.url}#note_{found[0]['id']}" if found else None

@@ -38,6 +38,7 @@ from gitreg.core.verify.approvals import (
     unreadable,
 )
 from gitreg.core.verify.gates import GateResult, gates_of
+from gitreg.core.verify.reviews import with_a_part
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules import (
     approvals,
@@ -248,7 +249,8 @@ def _approval(judged: Judged, point: ApprovalPoint) -> str:
         text += f" that {'are' if need.count > 1 else 'is'} at most {show_period(need.expire)} old"
     if why is not None:
         return f"{text}; whether it has them is not known: {why}"
-    others = [person for person in point.members if person not in point.given and person != point.author]
+    barred = {point.author, *point.given, *with_a_part(point.members, judged.evidence, judged.policy)}
+    others = [person for person in point.members if person not in barred]
     return f"{text}: {_who(point.given, others, need.count)}"
 
 

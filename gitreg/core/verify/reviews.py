@@ -11,7 +11,7 @@ address into a commit, so addresses only ever take approvals away.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from gitreg.core.decode import show_time
@@ -107,6 +107,12 @@ def part_of(person: Person, evidence: Evidence) -> str | None:
     if not isinstance(found, Conversation):
         return None
     return next((hand.role for hand in _hands(found) if _is(person, hand, found.provider)), None)
+
+
+def with_a_part(persons: Collection[str], evidence: Evidence, policy: Policy) -> frozenset[str]:
+    """Those of some persons (ids) who had a part in a change, as far as a hosted forge knows."""
+    asked = (person for person in policy.people if person.id in persons)
+    return frozenset(person.id for person in asked if part_of(person, evidence) is not None)
 
 
 def decisions(conversation: Conversation, evidence: Evidence) -> list[Review]:
