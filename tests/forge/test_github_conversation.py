@@ -313,19 +313,63 @@ def test_who_runs_it_again_is_a_requester_too(
     assert requesters == ["bob-gh", "carol-gh"]
 
 
+def earlier_run(hub: World, alice: Desk) -> Run:
+    """One that Carol started the day before, for the same."""
+    hub.github.now = NOW - timedelta(days=1)
+    made = hub.github.add_run(alice.trunk(), "workflow_dispatch", "success", login="carol-gh", branch="main")
+    made.ended = hub.github.now
+    hub.github.now = NOW + timedelta(hours=2)
+    return made
+
+
 def test_a_run_that_was_over_does_not_speak_for_the_bot(
     hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run]
 ) -> None:
-    """Bob, who asked for it, edits the text so that it names a run that Carol started another day."""
-    old = hub.github.add_run(alice.trunk(), "workflow_dispatch", "success", login="carol-gh", branch="main")
-    old.at, old.ended = NOW - timedelta(days=1), NOW - timedelta(days=1)
-    pull = hub.hub.pulls[1]
+    """Bob, who asked for it, edits the text so that it names Carol's run in place of his."""
+    old, pull = earlier_run(hub, alice), hub.hub.pulls[1]
     assert pull.body
     pull.body = pull.body.replace(f"run={promoted[2].id}", f"run={old.id}")
-    [problem] = talk(alice, promoted[1]).problems
-    assert problem == (
-        f"who had {ACTIONS_BOT} push {promoted[1].head} is not known: no run that is named ran then"
+    found = talk(alice, promoted[1])
+    assert found.run is None
+    assert found.problems == (
+        f"who had {ACTIONS_BOT} push {promoted[1].head} is not known: no run that is named ran then",
+        f"who had {ACTIONS_BOT} open the change request is not known: no run that is named ran then",
     )
+
+
+def test_another_run_that_is_named_as_well_does_not_take_its_place(
+    hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run]
+) -> None:
+    hub.hub.pulls[1].body = f"{hub.hub.pulls[1].body}<!-- gitreg:run={earlier_run(hub, alice).id} -->"
+    found = talk(alice, promoted[1])
+    assert found.run
+    assert (found.run.actor.account, found.problems) == ("bob-gh", ())
+    assert {hand.account for hand in found.hands if hand.role == "requester"} == {"bob-gh", "carol-gh"}
+
+
+def test_of_two_runs_at_once_neither_speaks(
+    hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run]
+) -> None:
+    hub.github.now = NOW
+    other = hub.github.add_run(alice.trunk(), "workflow_dispatch", None, login="carol-gh", branch="main")
+    hub.hub.pulls[1].body = f"{hub.hub.pulls[1].body}<!-- gitreg:run={other.id} -->"
+    found = talk(alice, promoted[1])
+    assert found.run is None
+    assert all(line.endswith("several runs that are named ran then") for line in found.problems)
+    assert len(found.problems) == 2
+
+
+def test_what_a_person_pushed_is_still_the_bot_s_request(
+    hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run]
+) -> None:
+    request = promoted[1]
+    assert request.head
+    alice.repository.fetch()
+    alice.push(request.branch, request.head, alice.commit(request.head))
+    found = talk(alice, alice.forge.request("1"))
+    assert found.run
+    assert (found.run.actor.account, found.problems) == ("bob-gh", ())
+    assert Hand("pusher", "alice-gh") in found.hands
 
 
 def test_a_bot_that_names_no_run_speaks_for_nobody(

@@ -59,11 +59,11 @@ def _place(pull: Json) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Push:
-    """Somebody moved the branch to ``commit``."""
+class _Act:
+    """Somebody opened the request, or pushed to its branch; ``what`` follows on their name."""
 
     hand: Hand
-    commit: str
+    what: str
     at: datetime
 
 
@@ -98,14 +98,14 @@ class _Reading:
 
     def conversation(self, accounts: Collection[str]) -> Conversation:
         author, pushes, reviews = self._author(), self._pushes(), self._reviews()
-        is_by_bots = author.is_bot or any(push.hand.is_bot for push in pushes)
-        runs = self._runs() if is_by_bots else []
-        self._demand_asked_for(pushes, runs)
+        acts = [*pushes, _Act(author, "open the change request", moment(self.pull["created_at"]))]
+        runs = self._runs() if any(act.hand.is_bot for act in acts) else []
+        run = self._run_behind(acts, runs)
         hands = [
             author,
             *(push.hand for push in pushes),
             *self._in_commits(),
-            *(hand for run in runs for hand in run.hands),
+            *(hand for each in runs for hand in each.hands),
         ]
         return Conversation(
             provider="github",
@@ -115,7 +115,7 @@ class _Reading:
             reviews=reviews,
             since=self._since(),
             writers=self._writers(reviews, accounts),
-            run=runs[-1].dispatched if runs else None,
+            run=run.dispatched if run else None,
             problems=tuple(self.problems),
         )
 
@@ -165,7 +165,7 @@ class _Reading:
         )
         return [hand for commit in commits for hand in hands_in(commit)]
 
-    def _pushes(self) -> list[_Push]:
+    def _pushes(self) -> list[_Act]:
         """All pushes to the branch since it was made. GitHub notes a push a moment later than it happens."""
         repository = repository_of(self.pull["head"])
         unknown = f"who pushed {self.head}"
@@ -174,10 +174,10 @@ class _Reading:
             return []
         return self._known(unknown, lambda: self._noted_pushes(repository, unknown), [])
 
-    def _noted_pushes(self, repository: str, unknown: str) -> list[_Push]:
+    def _noted_pushes(self, repository: str, unknown: str) -> list[_Act]:
         # https://docs.github.com/en/rest/repos/repos#list-repository-activities: the newest first.
         path, ref = f"/repos/{repository}/activity", f"refs/heads/{self.pull['head']['ref']}"
-        found: list[_Push] = []
+        found: list[_Act] = []
         is_noted = False
         for each in self.api.pages(self._doing("the pushes"), path, ref=ref):
             kind = each["activity_type"]
@@ -187,7 +187,7 @@ class _Reading:
             if pusher is None:
                 self.problems.append(f"who pushed {each['after']} is not known: the account is gone")
             else:
-                found.append(_Push(pusher, each["after"], moment(each["timestamp"])))
+                found.append(_Act(pusher, f"push {each['after']}", moment(each["timestamp"])))
             is_noted = is_noted or each["after"] == self.head
             if is_noted and kind == "branch_creation":
                 return found
@@ -198,13 +198,22 @@ class _Reading:
         )
         return found
 
-    def _demand_asked_for(self, pushes: Sequence[_Push], runs: Sequence[_Run]) -> None:
-        """Whoever may edit the request's text may name any run: one counts that was running when a bot pushed."""
-        for push in pushes if runs else ():
-            if push.hand.is_bot and not any(run.was_running(push.at) for run in runs):
-                self.problems.append(
-                    f"who had {push.hand.account} push {push.commit} is not known: no run that is named ran then"
-                )
+    def _run_behind(self, acts: Sequence[_Act], runs: Sequence[_Run]) -> _Run | None:
+        """The run in which a bot last did something.
+
+        Whoever may edit the request's text may name any run there, also another person's: one counts that was running.
+        """
+        found = None
+        for act in sorted(acts, key=lambda act: act.at, reverse=True) if runs else ():
+            if not act.hand.is_bot:
+                continue
+            running = [run for run in runs if run.was_running(act.at)]
+            if len({run.dispatched.actor for run in running}) == 1:
+                found = found or running[-1]
+                continue
+            why = "several runs that are named ran then" if running else "no run that is named ran then"
+            self.problems.append(f"who had {act.hand.account} {act.what} is not known: {why}")
+        return found
 
     def _writers(self, reviews: Sequence[Review], accounts: Collection[str]) -> frozenset[str]:
         """Those approving accounts that may write. The rest need not be asked about: they do not count."""
