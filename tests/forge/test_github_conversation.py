@@ -226,15 +226,12 @@ def test_the_last_force_or_new_base_voids_what_was_before(hub: World, alice: Des
     assert talk(alice, alice.forge.request("1")).since == retargeted_at
 
 
-@pytest.mark.parametrize(
-    ("role", "may"),
-    [("read", False), ("triage", False), ("write", True), ("maintain", True), ("admin", True)],
-)
-def test_a_reviewer_must_be_able_to_write(hub: World, alice: Desk, role: str, may: bool) -> None:
+def test_a_reviewer_must_be_able_to_write(hub: World, alice: Desk) -> None:
     request = alice.opened()
-    hub.hub.access["bob-gh"] = role
     hub.github.review("bob-gh", 1)
-    assert talk(alice, request, "BOB-GH").writers == (frozenset({"bob-gh"}) if may else frozenset())
+    for role, may in {"read": 0, "triage": 0, "write": 1, "maintain": 1, "admin": 1}.items():
+        hub.hub.access["bob-gh"] = role
+        assert talk(alice, request, "BOB-GH").writers == frozenset({"bob-gh"} if may else ())
 
 
 def test_only_those_who_count_are_asked_about(hub: World, alice: Desk) -> None:
