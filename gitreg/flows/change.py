@@ -22,6 +22,7 @@ from gitreg.core.verify.approvals import (
     evidence_digests,
 )
 from gitreg.core.verify.engine import evaluate
+from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.reviews import part_of
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError, Refused
@@ -118,7 +119,8 @@ def speak(
 ) -> Said:
     """Approves a change request in the way that counts there, or takes that back: signed, or as a review.
 
-    Reviews are what a hosted forge has; ``signed`` asks for a statement there, too, and so may policy.
+    Reviews are what a hosted forge has; ``signed`` asks for a statement there, too, and so may policy. Whoever takes
+    an approval back there takes back both.
     """
     if ws.forge.provider == "local" or signed:
         return Said(approve(ws, id, valid_for=valid_for, revoke=revoke), True)
@@ -129,7 +131,16 @@ def speak(
     needed = approvals_needed(judged.base, judged.delta, judged.policy)
     if any(each.need.signed for each in needed):
         return Said(approve(ws, id, valid_for=valid_for, revoke=revoke), True)
+    if revoke and ws.signer is not None and _has_signed(judged, ws.signer):
+        approve(ws, id, valid_for=valid_for, revoke=True)
     return Said(ws.forge.review(request, _approval_text(judged), withdraw=revoke), False)
+
+
+def _has_signed(judged: Judged, signer: Signer) -> bool:
+    statements = judged.evidence.statements
+    return not isinstance(statements, Unknown) and any(
+        statement.signature.key == signer.public_key for statement in statements
+    )
 
 
 def _approval_text(judged: Judged) -> str:

@@ -297,9 +297,11 @@ class FakeGitLab(GitHost):
                 bare.move(_BRANCHES + one.source, None)
 
     def pipeline(self, repository: Hosted, sha: str) -> dict[str, Any] | None:
-        """The pipeline of a commit."""
-        status = self.settings(repository).pipelines.get(sha)
-        return views.pipeline(repository, sha, status) if status else None
+        """The pipeline of a commit; their numbers are in the order in which commits got one."""
+        known = self.settings(repository).pipelines
+        if sha not in known:
+            return None
+        return views.pipeline(self, repository, list(known).index(sha) + 1, sha, known[sha])
 
     # The API
 

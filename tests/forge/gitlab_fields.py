@@ -108,6 +108,11 @@ BRANCH = _shape(
 MEMBER = USER | _shape("access_level:number expires_at:text? membership_state:text*")
 #: https://docs.gitlab.com/api/merge_requests/#merge-to-default-merge-ref-path
 MERGE_REF = _shape("commit_id:sha")
+#: https://docs.gitlab.com/api/pipelines/
+PIPELINE = _shape(
+    "id:number iid:number project_id:number sha:sha ref:text status:text source:text created_at:time updated_at:time"
+    " web_url:text"
+)
 
 _NAMED: Mapping[str, Shape] = {"USER": USER, "PUSH": PUSH, "COMMIT": COMMIT}
 _ONE = "/projects/{id}/merge_requests/{merge_request_iid}"
@@ -148,6 +153,8 @@ OPERATIONS: Mapping[tuple[str, str], Documented] = {
     ("PUT", _ONE): Documented(REQUEST, body=f"state_event remove_source_branch {_FILING}"),
     ("GET", f"{_ONE}/versions"): Documented(VERSION, _PAGES, is_list=True),
     ("GET", f"{_ONE}/commits"): Documented(COMMIT, _PAGES, is_list=True),
+    ("GET", f"{_ONE}/pipelines"): Documented(PIPELINE, _PAGES, is_list=True),
+    ("POST", "/projects/{id}/pipelines/{pipeline_id}/retry"): Documented(PIPELINE),
     ("GET", f"{_ONE}/merge_ref"): Documented(MERGE_REF),
     ("PUT", f"{_ONE}/merge"): Documented(
         REQUEST,

@@ -227,7 +227,20 @@ def pipelines(host: FakeGitLab, request: ApiRequest) -> Answer:
     repository = project(host, request)
     known = host.settings(repository).pipelines
     found = [sha for sha in known if request.query.get("sha") in (None, sha)]
-    return page(request, found, lambda sha: views.pipeline(repository, sha, known[sha]))
+    return page(request, found[::-1], lambda sha: host.pipeline(repository, sha))
+
+
+@ROUTER.on("POST", _PROJECT + "/pipelines/{pipeline_id}/retry")
+def retry(host: FakeGitLab, request: ApiRequest) -> Answer:
+    """https://docs.gitlab.com/api/pipelines/#retry-jobs-in-a-pipeline."""
+    repository = project(host, request)
+    login_of(host, request, repository)
+    known, number = host.settings(repository).pipelines, request.params["pipeline_id"]
+    sha = dict(enumerate(known, 1)).get(int(number)) if number.isdigit() else None
+    if sha is None:
+        raise refuse(404, "404 Not found")
+    known[sha] = "running"
+    return Answer(201, host.pipeline(repository, sha))
 
 
 # Merge requests
@@ -386,7 +399,7 @@ def request_pipelines(host: FakeGitLab, request: ApiRequest) -> Answer:
     one = merge_request(host, request)
     known = host.settings(one.project).pipelines
     found = [each.head for each in reversed(one.versions) if each.head in known]
-    return page(request, found, lambda sha: views.pipeline(one.project, sha, known[sha]))
+    return page(request, found, lambda sha: host.pipeline(one.project, sha))
 
 
 @ROUTER.on("GET", _REQUEST + "/merge_ref")

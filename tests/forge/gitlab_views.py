@@ -330,17 +330,17 @@ def protection(name: str, rule: Protection, tier: str) -> dict[str, Any]:
     }
 
 
-def pipeline(repository: Hosted, sha: str, status: str) -> dict[str, Any]:
+def pipeline(host: FakeGitLab, repository: Hosted, number: int, sha: str, status: str) -> dict[str, Any]:
     """A pipeline: https://docs.gitlab.com/api/pipelines/#list-project-pipelines."""
     return {
-        "id": 1,
-        "iid": 1,
+        "id": number,
+        "iid": number,
         "project_id": repository.id,
         "sha": sha,
-        "ref": "",
+        "ref": "refs/merge-requests/1/head",
         "status": status,
         "source": "merge_request_event",
         "created_at": "2026-01-01T00:00:00.000Z",
         "updated_at": "2026-01-01T00:00:00.000Z",
-        "web_url": "",
+        "web_url": f"{host.url}/{repository.full_name}/-/pipelines/{number}",
     }

@@ -308,6 +308,8 @@ def test_who_runs_it_again_is_a_requester_too(
     found = talk(alice, promoted[1])
     requesters = [hand.account for hand in found.hands if hand.role == "requester"]
     assert requesters == ["bob-gh", "carol-gh"]
+    assert found.run is not None
+    assert found.run.actor.account == "carol-gh"  # it is she whose roles must allow the change
 
 
 def earlier_run(hub: World, alice: Desk) -> Run:

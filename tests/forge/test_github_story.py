@@ -110,10 +110,7 @@ def begin(
     text = text.replace("\ngroups:\n", f"{bo_line}\ngroups:\n", 1).replace("[alice]", "[alice, bo]", 1)
     policy.write_text(text)
     alice("forge", "scaffold", "--action", SOURCE)
-    alice.git("add", "-A")
-    alice.git(
-        "-c", "user.name=Alice", "-c", "user.email=alice@example.com", "commit", "-qa", "--amend", "--no-edit"
-    )
+    alice.commit("--amend", "--no-edit")
     alice.git("remote", "add", "origin", f"{github.url}/{HUB}.git")
     alice.git("push", "-q", github.remote(HUB, alice.environment["GH_TOKEN"]), "main")
     alice.git(
@@ -183,18 +180,8 @@ def test_an_approval_from_before_a_push_does_not_count(story: Story) -> None:
     bo("change", "approve", "3")
     story.ci("pull_request_review")
 
-    branch = story.hub.pulls[3].head_ref
-    alice.git("fetch", "-q", story.github.remote(HUB, alice.environment["GH_TOKEN"]), branch)
-    alice.git("checkout", "-q", "-B", "more", "FETCH_HEAD")
-    notes = alice.folder / "models/credit-risk/versions/1/notes.yaml"
-    notes.write_text(
-        "apiVersion: gitreg/v1\nkind: VersionNotes\nmodel: credit-risk\nversion: 1\ndescription: new\n"
-    )
-    alice.git("add", "-A")
-    alice.git(
-        "-c", "user.name=Alice", "-c", "user.email=alice@example.com", "commit", "-qm", "One thing more"
-    )
-    alice.git("push", "-q", story.github.remote(HUB, alice.environment["GH_TOKEN"]), f"HEAD:{branch}")
+    url = story.github.remote(HUB, alice.environment["GH_TOKEN"])
+    alice.adds_notes(url, story.hub.pulls[3].head_ref)
 
     red = story.ci("pull_request", code=1)
     assert "entering production needs 1 approval of maintainers, and has 0" in red.out

@@ -255,7 +255,8 @@ class _Reading:
             self.problems.append(f"{unknown} is not known: the account is gone")
             return None
         dispatched = DispatchedRun(
-            actor=started_by,
+            # Whoever ran it again had it do this; who started it first is a hand as well.
+            actor=again,
             workflow=str(run["path"]).partition("@")[0],
             event=str(run["event"]),
             branch=str(run.get("head_branch") or ""),

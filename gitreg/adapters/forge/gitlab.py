@@ -47,6 +47,7 @@ from gitreg.core.ports import (
 from gitreg.errors import GitregError, LostRace, NotFound, Refused, UsageError
 
 _NUMBER = re.compile(r"[#!]?([1-9][0-9]{0,8})\Z")
+_FAILED = frozenset({"failed", "canceled"})
 _QUERIES = {"open": "opened", "merged": "merged", "closed": "closed"}
 #: For so few commits it is cheaper to ask about each than to read the list of all requests that are merged.
 _FEW = 5
@@ -342,11 +343,19 @@ class GitlabForge(SignedForge):
         return f"{request.url}#note_{kept['id']}"
 
     def rerun_failed(self, head: str) -> str | None:
-        """Raises Refused: GitLab starts no pipeline for an approval, so none is there that could ask for this."""
-        raise Refused(
-            "on GitLab the pipeline of a merge request is started again there, by hand",
-            "press Run pipeline, on the merge request's tab Pipelines; or Retry, in the pipeline that failed",
-        )
+        """See :class:`gitreg.core.ports.Forge`. An approval starts no pipeline on GitLab, so a red one is run again."""
+        request = self.about("", head)
+        if request is None:
+            return None
+        # https://docs.gitlab.com/api/merge_requests/#list-merge-request-pipelines
+        path = f"{self._root}/{request.id}/pipelines"
+        found = self.api.pages(f"read the pipelines of change request !{request.id}", path)
+        newest = max(found, key=lambda each: int(each["id"]), default=None)
+        if newest is None or newest["status"] not in _FAILED:
+            return None
+        # https://docs.gitlab.com/api/pipelines/#retry-jobs-in-a-pipeline
+        retry = f"{self.api.root}/pipelines/{newest['id']}/retry"
+        return str(self.api.send(f"run the pipeline of !{request.id} again", "POST", retry)["web_url"])
 
     def _first_url(self, request: ChangeRequest) -> str | None:
         found = self._own_notes(request)

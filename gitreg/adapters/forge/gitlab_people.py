@@ -14,6 +14,7 @@ from gitreg.core.ports import Hand
 _BOT = re.compile(r"(?:project|group)_[0-9]+_bot(?:_?[0-9a-f]+)?\Z|service_account_", re.IGNORECASE)
 # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email
 _NOREPLY = re.compile(r"(?:[0-9]+-)?(?P<login>[^@]+)@users\.noreply\.", re.IGNORECASE)
+_GHOST = "ghost"
 _CO_AUTHOR = re.compile(r"^[ \t]*co-authored-by[ \t]*:[^<\n]*<([^>\n]*)>", re.IGNORECASE | re.MULTILINE)
 
 
@@ -41,8 +42,11 @@ class People:
         return bool(found.get("bot"))
 
     def hand_of(self, role: str, user: Json | None) -> Hand | None:
-        """The hand of an account; None where GitLab knows none."""
-        if not user or not user.get("username"):
+        """The hand of an account; None where GitLab knows none, or put its own in the place of one that was deleted.
+
+        https://docs.gitlab.com/user/profile/account/delete_account/#associated-records
+        """
+        if not user or user.get("username") in (None, "", _GHOST):
             return None
         return Hand(role, account=str(user["username"]), is_bot=self.is_bot(user))
 

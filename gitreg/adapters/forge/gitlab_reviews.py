@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -100,7 +100,8 @@ class _Reading:
             head=self.head,
             author=author,
             hands=tuple(dict.fromkeys(hands)),
-            reviews=tuple(review for review, _ in reviews),
+            # The clocks that these are compared with have whole seconds.
+            reviews=tuple(replace(each, at=each.at.replace(microsecond=0)) for each, _ in reviews),
             since=self._since(),
             writers=self._writers(reviews, accounts),
             void=void,

@@ -8,6 +8,7 @@ import click
 
 from gitreg.surfaces.cli.judged import demand_event
 from gitreg.surfaces.cli.session import Session, emit, formatted
+from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
     from gitreg.core.ports import CiEvent
@@ -51,26 +52,38 @@ def _facts(event: CiEvent) -> dict[str, object]:
 
 
 @ci.command()
+@click.argument("number", metavar="[CHANGE]", required=False, type=TEXT)
 @formatted("json")
 @click.pass_obj
-def rerun(session: Session, format: str) -> None:
-    """Have the failed run for this change request's last commit judge it again, as a review may have made it right.
+def rerun(session: Session, number: str | None, format: str) -> None:
+    """Have the failed run for a change request's last commit judge it again, as a review may have made it right.
 
-    GitHub shows the check of a request and that of a review of it side by side, and both must pass. Nothing happens
-    where nothing failed, or the run is about no change request.
+    CHANGE is the request's number; without it, in CI, the one that started the run. GitHub shows the check of a request
+    and that of a review of it side by side, and both must pass. On GitLab an approval starts no pipeline. Nothing
+    happens where nothing failed, or the run is about no change request.
 
     \b
-    Example:
+    Examples:
+      gitreg ci rerun 7
       gitreg verify --format github && gitreg ci rerun
     """
+    head, url = _of_request(session, number) if number is not None else _of_event(session)
+    emit(format, {"head": head, "rerun": url}, f"runs again: {url}" if url else "Nothing is to be run again.")
+
+
+def _of_request(session: Session, number: str) -> tuple[str | None, str | None]:
+    from gitreg.flows.asked import head_of, open_request
+
+    ws = session.workspace()
+    ws.repository.fetch()
+    head = head_of(open_request(ws, number))
+    return head, ws.forge.rerun_failed(head)
+
+
+def _of_event(session: Session) -> tuple[str | None, str | None]:
     from gitreg.core.ports import EventKind
 
     found = demand_event(_OUTSIDE)
-    url = None
-    if found.kind is EventKind.REQUEST and found.head is not None:
-        url = session.workspace_for(found).forge.rerun_failed(found.head)
-    emit(
-        format,
-        {"head": found.head, "rerun": url},
-        f"runs again: {url}" if url else "Nothing is to be run again.",
-    )
+    is_request = found.kind is EventKind.REQUEST and found.head is not None
+    url = session.workspace_for(found).forge.rerun_failed(found.head or "") if is_request else None
+    return found.head, url
