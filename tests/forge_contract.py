@@ -170,12 +170,12 @@ class ForgeContract:
         assert other.forge.request(request.id) == request
         assert other.forge.request(f"#{request.id}") == request
 
-    @pytest.mark.parametrize("id", ["7", "#7", "0", "04", "", "#", "-1", "x", "../heads/main", "4/5", "９"])
-    def test_what_does_not_exist_is_not_found(self, desk: Desk, id: str) -> None:
+    def test_what_does_not_exist_is_not_found(self, desk: Desk) -> None:
         desk.opened()
-        with pytest.raises(NotFound) as error:
-            desk.forge.request(id)
-        assert error.value.hint
+        for id in ("7", "#7", "0", "04", "", "#", "-1", "x", "../heads/main", "4/5", "９"):
+            with pytest.raises(NotFound) as error:
+                desk.forge.request(id)
+            assert error.value.hint
 
     def test_requests_are_listed_oldest_first(self, desk: Desk, other: Desk) -> None:
         opened = [who.opened(f"gitreg/{at}") for at, who in enumerate([desk, other] * 6)]

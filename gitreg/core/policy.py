@@ -354,6 +354,11 @@ _kinds = array(one_of("all", *KINDS), most=20)
 _stage_or_none: Reader[str] = lambda value, where: NONE if value == NONE else pointer_name(value, where)  # noqa: E731
 
 
+def is_account(text: str) -> bool:
+    """Whether it can be the name of an account on GitHub or GitLab."""
+    return len(text) <= 255 and _ACCOUNT.match(text) is not None
+
+
 def _account(most: int) -> Reader[str]:
     return matching(_ACCOUNT, "the name of an account (without @)", most)
 

@@ -178,6 +178,8 @@ def _refusal(token: Token, repository: GitHubRepository, permission: str) -> Api
         enough = "repo" in token.scopes or ("public_repo" in token.scopes and not repository.private)
         return None if enough or level == "read" else error(404, "Not Found")
     granted = {scope.partition(":")[0]: scope.partition(":")[2] for scope in token.scopes}
+    if name == "issues" and granted.get("pull_requests") in (level, "write"):
+        return None  # all issues here are pull requests; GitHub's pages name both permissions
     held = granted.get(name, "read" if name == "metadata" or not repository.private else "")
     if held == level or held in ("write", "admin"):
         return None

@@ -52,7 +52,9 @@ def test_fine_grained_and_installation_tokens(acme: Team) -> None:
     assert (reply.status, reply.message) == (403, "Resource not accessible by personal access token")
     job = acme.github.actions_token(NAME, ["contents:write", "pull_requests:write"])
     assert acme.api(job, "GET", "/user").message == "Resource not accessible by integration"
-    assert acme.api(job, "POST", f"~/issues/{number}/comments", {"body": "x"}).status == 403
+    assert acme.api(job, "POST", f"~/issues/{number}/comments", {"body": "x"}).status == 201
+    reader = acme.github.actions_token(NAME, ["contents:write", "pull_requests:read"])
+    assert acme.api(reader, "POST", f"~/issues/{number}/comments", {"body": "x"}).status == 403
 
 
 def test_a_job_opens_requests_only_where_it_may(acme: Team) -> None:

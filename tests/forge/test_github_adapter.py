@@ -61,10 +61,10 @@ def test_a_reviewer_who_is_no_collaborator_does_not_cost_the_others(hub: World, 
     assert "is not a collaborator" in hub.warnings[0]
 
 
-def test_labels_that_may_not_be_made_are_a_warning(hub: World) -> None:
-    token = hub.github.fine_grained_token("bob-gh", ["contents:write", "pull_requests:write"])
-    bob = hub.desk("bob-gh", token)
-    request = bob.forge.open(replace(bob.new(), labels=("gitreg",)), None, None, NOW)
+def test_labels_that_may_not_be_made_are_a_warning(hub: World, alice: Desk) -> None:
+    refusal = {"message": "Resource not accessible by personal access token", "documentation_url": ""}
+    hub.github.fail(Answer(403, refusal), "POST", f"/repos/{HUB}/labels")
+    request = alice.forge.open(replace(alice.new(), labels=("gitreg",)), None, None, NOW)
     assert request.state == "open"
     assert ["cannot make the label gitreg" in line for line in hub.warnings] == [True]
 

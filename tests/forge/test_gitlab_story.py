@@ -199,3 +199,15 @@ def test_where_a_push_voids_no_approvals_only_signed_ones_count(story: Story) ->
     story.ci(4)
     bo("change", "merge", "4")
     assert bo("resolve", "credit-risk/production").out.startswith("credit-risk/1")
+
+
+def test_a_job_token_alone_is_told_that_it_does_not_do(story: Story) -> None:
+    story.alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create")
+    token = story.gitlab.job_token("alice")
+    environment = {"CI_SERVER_URL": story.gitlab.url, "CI_JOB_TOKEN": token}
+    bo = story.bo
+    job = Person("job", bo.folder, environment, bo.capsys, bo.patch, bo.keys)
+    said = job("change", "show", "1", code=2)
+    assert "a job token (CI_JOB_TOKEN) may not do that" in said.err
+    assert "GITLAB_TOKEN" in said.err
+    assert token not in said.out + said.err

@@ -50,6 +50,7 @@ def test_no_job_may_do_more_than_it_must() -> None:
         if access == "write"
     }
     assert writes == {
+        ("verify", "gitreg", "pull-requests"),  # the comment
         ("verify", "rerun", "actions"),
         ("promote", "promote", "contents"),
         ("promote", "promote", "pull-requests"),

@@ -5,17 +5,17 @@ What GitHub does not tell, or not to this token, becomes a problem: then nothing
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitreg.adapters.forge.github_api import GithubApi, Json, NotPermitted, Unknown
 from gitreg.adapters.forge.github_people import hand_of, hands_in, is_bot
 from gitreg.adapters.forge.github_pulls import moment, repository_of, runs_named
 from gitreg.core.ports import ChangeRequest, Conversation, DispatchedRun, Hand, Review
-from gitreg.errors import ConfigError, LostRace
+from gitreg.errors import LostRace
 
 #: GitHub lists no more commits of one pull request.
 MOST_COMMITS = 250
@@ -30,6 +30,8 @@ _DECISIONS = {"APPROVED": "approved", "CHANGES_REQUESTED": "changes_requested", 
 # https://docs.github.com/en/rest/using-the-rest-api/issue-event-types
 _VOIDING = frozenset({"head_ref_force_pushed", "base_ref_changed", "automatic_base_change_succeeded"})
 _WRITING = frozenset({"write", "maintain", "admin"})
+
+T = TypeVar("T")
 
 
 def read_conversation(api: GithubApi, request: ChangeRequest, accounts: Collection[str]) -> Conversation:
@@ -57,11 +59,11 @@ def _place(pull: Json) -> tuple[object, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Push:
-    """Somebody moved the branch to ``commit``."""
+class _Act:
+    """Somebody opened the request, or pushed to its branch; ``what`` follows on their name."""
 
     hand: Hand
-    commit: str
+    what: str
     at: datetime
 
 
@@ -96,14 +98,14 @@ class _Reading:
 
     def conversation(self, accounts: Collection[str]) -> Conversation:
         author, pushes, reviews = self._author(), self._pushes(), self._reviews()
-        is_by_bots = author.is_bot or any(push.hand.is_bot for push in pushes)
-        runs = self._runs() if is_by_bots else []
-        self._demand_asked_for(pushes, runs)
+        acts = [*pushes, _Act(author, "open the change request", moment(self.pull["created_at"]))]
+        runs = self._runs() if any(act.hand.is_bot for act in acts) else []
+        run = self._run_behind(acts, runs)
         hands = [
             author,
             *(push.hand for push in pushes),
             *self._in_commits(),
-            *(hand for run in runs for hand in run.hands),
+            *(hand for each in runs for hand in each.hands),
         ]
         return Conversation(
             provider="github",
@@ -113,16 +115,20 @@ class _Reading:
             reviews=reviews,
             since=self._since(),
             writers=self._writers(reviews, accounts),
-            run=runs[-1].dispatched if runs else None,
+            run=run.dispatched if run else None,
             problems=tuple(self.problems),
         )
 
     def _doing(self, what: str) -> str:
         return f"read {what} of change request #{self.pull['number']}"
 
-    def _hidden(self, unknown: str, error: ConfigError) -> None:
+    def _known(self, unknown: str, read: Callable[[], T], otherwise: T) -> T:
         """What the token may not see is told as a problem. Silence of GitHub is none, but an error: try again."""
-        self.problems.append(f"{unknown} is not known: {error.message}")
+        try:
+            return read()
+        except (NotPermitted, Unknown) as error:
+            self.problems.append(f"{unknown} is not known: {error.message}")
+            return otherwise
 
     def _author(self) -> Hand:
         found = hand_of("author", self.pull.get("user"))
@@ -131,13 +137,19 @@ class _Reading:
         return found or Hand("author")
 
     def _reviews(self) -> tuple[Review, ...]:
-        found = self.api.pages(self._doing("the reviews"), f"{self.path}/reviews")
+        doing = self._doing("the reviews")
+        found: list[Json] = self._known(
+            "who reviewed it", lambda: list(self.api.pages(doing, f"{self.path}/reviews")), []
+        )
         decisive = [_review(each) for each in found if each.get("state") in _DECISIONS]
         return tuple(sorted(decisive, key=lambda review: review.at))
 
     def _since(self) -> datetime | None:
         path = f"{self.api.root}/issues/{self.pull['number']}/timeline"
-        events = self.api.pages(self._doing("the timeline"), path)
+        doing = self._doing("the timeline")
+        events: list[Json] = self._known(
+            "whether its branch was forced", lambda: list(self.api.pages(doing, path)), []
+        )
         times = [moment(each["created_at"]) for each in events if each.get("event") in _VOIDING]
         return max(times, default=None)
 
@@ -147,26 +159,25 @@ class _Reading:
                 f"who made its {self.pull['commits']} commits is not known: GitHub lists {MOST_COMMITS} at most"
             )
             return []
-        commits = self.api.pages(self._doing("the commits"), f"{self.path}/commits")
+        doing = self._doing("the commits")
+        commits: list[Json] = self._known(
+            "who made its commits", lambda: list(self.api.pages(doing, f"{self.path}/commits")), []
+        )
         return [hand for commit in commits for hand in hands_in(commit)]
 
-    def _pushes(self) -> list[_Push]:
+    def _pushes(self) -> list[_Act]:
         """All pushes to the branch since it was made. GitHub notes a push a moment later than it happens."""
         repository = repository_of(self.pull["head"])
         unknown = f"who pushed {self.head}"
         if repository is None:
             self.problems.append(f"{unknown} is not known: the repository that it is in is gone")
             return []
-        try:
-            return self._noted_pushes(repository, unknown)
-        except (NotPermitted, Unknown) as error:
-            self._hidden(unknown, error)
-            return []
+        return self._known(unknown, lambda: self._noted_pushes(repository, unknown), [])
 
-    def _noted_pushes(self, repository: str, unknown: str) -> list[_Push]:
+    def _noted_pushes(self, repository: str, unknown: str) -> list[_Act]:
         # https://docs.github.com/en/rest/repos/repos#list-repository-activities: the newest first.
         path, ref = f"/repos/{repository}/activity", f"refs/heads/{self.pull['head']['ref']}"
-        found: list[_Push] = []
+        found: list[_Act] = []
         is_noted = False
         for each in self.api.pages(self._doing("the pushes"), path, ref=ref):
             kind = each["activity_type"]
@@ -176,7 +187,7 @@ class _Reading:
             if pusher is None:
                 self.problems.append(f"who pushed {each['after']} is not known: the account is gone")
             else:
-                found.append(_Push(pusher, each["after"], moment(each["timestamp"])))
+                found.append(_Act(pusher, f"push {each['after']}", moment(each["timestamp"])))
             is_noted = is_noted or each["after"] == self.head
             if is_noted and kind == "branch_creation":
                 return found
@@ -187,13 +198,22 @@ class _Reading:
         )
         return found
 
-    def _demand_asked_for(self, pushes: Sequence[_Push], runs: Sequence[_Run]) -> None:
-        """Whoever may edit the request's text may name any run: one counts that was running when a bot pushed."""
-        for push in pushes if runs else ():
-            if push.hand.is_bot and not any(run.was_running(push.at) for run in runs):
-                self.problems.append(
-                    f"who had {push.hand.account} push {push.commit} is not known: no run that is named ran then"
-                )
+    def _run_behind(self, acts: Sequence[_Act], runs: Sequence[_Run]) -> _Run | None:
+        """The run in which a bot last did something.
+
+        Whoever may edit the request's text may name any run there, also another person's: one counts that was running.
+        """
+        found = None
+        for act in sorted(acts, key=lambda act: act.at, reverse=True) if runs else ():
+            if not act.hand.is_bot:
+                continue
+            running = [run for run in runs if run.was_running(act.at)]
+            if len({run.dispatched.actor for run in running}) == 1:
+                found = found or running[-1]
+                continue
+            why = "several runs that are named ran then" if running else "no run that is named ran then"
+            self.problems.append(f"who had {act.hand.account} {act.what} is not known: {why}")
+        return found
 
     def _writers(self, reviews: Sequence[Review], accounts: Collection[str]) -> frozenset[str]:
         """Those approving accounts that may write. The rest need not be asked about: they do not count."""
@@ -204,13 +224,15 @@ class _Reading:
 
     def _may_write(self, account: str) -> bool:
         path = f"{self.api.root}/collaborators/{quote(account, safe='')}/permission"
-        try:
-            answer = self.api.get(f"ask whether {account} may write", path)
-        except Unknown:  # no collaborator, as far as can be seen: it does not count
-            return False
-        except NotPermitted as error:
-            self._hidden(f"whether {account} may write", error)
-            return False
+        doing = f"ask whether {account} may write"
+
+        def ask() -> Json:
+            try:
+                return self.api.get(doing, path)
+            except Unknown:  # no collaborator, as far as can be seen: it does not count
+                return {}
+
+        answer: Json = self._known(f"whether {account} may write", ask, {})
         return answer.get("permission") in _WRITING
 
     def _runs(self) -> list[_Run]:
@@ -223,10 +245,9 @@ class _Reading:
     def _run(self, number: int) -> _Run | None:
         """https://docs.github.com/en/rest/actions/workflow-runs#get-a-workflow-run"""
         unknown = f"who started the run {number}"
-        try:
-            run = self.api.get(self._doing(f"the run {number}"), f"{self.api.root}/actions/runs/{number}")
-        except (NotPermitted, Unknown) as error:
-            self._hidden(unknown, error)
+        path = f"{self.api.root}/actions/runs/{number}"
+        run = self._known(unknown, lambda: self.api.get(self._doing(f"the run {number}"), path), None)
+        if run is None:
             return None
         started_by = hand_of("requester", run.get("actor"))
         again = hand_of("requester", run.get("triggering_actor"))

@@ -126,6 +126,8 @@ def init(
 
 def _demand_forge_fits(forge: str, account: str | None, action: str | None, direct: bool) -> None:
     """Raises UsageError for options that contradict each other."""
+    from gitreg.core.policy import is_account
+
     if forge == "local" and (account or action):
         raise UsageError(
             "--account and --action are about a hosted forge", "add --forge github or --forge gitlab"
@@ -135,6 +137,8 @@ def _demand_forge_fits(forge: str, account: str | None, action: str | None, dire
             f"--solo and --hook exclude --forge {forge}: its requests are what is judged",
             "leave them out; on a hosted forge nothing lands directly",
         )
+    if account and not is_account(account):
+        raise UsageError(f"--account: {account!r} can be no account on {forge}", "give your login, without @")
     if forge != "local" and not account:
         raise UsageError(
             f"--forge {forge} takes --account: whom {forge} asks about changes of the rules",
