@@ -98,7 +98,16 @@ def hands_problem(evidence: Evidence, policy: Policy) -> str | None:
     if proposer(evidence, policy) is None:
         why = run_problem(found.run, evidence) if found.run else "nobody knows for whom"
         return f"the bot {found.author.account} opened this change request: {why}"
+    pushed = next((hand for hand in found.hands if _pushes_for_somebody(hand, found, policy)), None)
+    if pushed is not None:
+        return f"the bot {pushed.account} pushed to this change request, and nobody knows for whom"
     return None
+
+
+def _pushes_for_somebody(hand: Hand, found: Conversation, policy: Policy) -> bool:
+    """Whether a bot pushed that the policy does not list, and no run is known that had it do so."""
+    is_unlisted = hand.is_bot and policy.person_called(found.provider, hand.account) is None
+    return hand.role == "pusher" and is_unlisted and found.run is None
 
 
 def part_of(person: Person, evidence: Evidence) -> str | None:
