@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TypeAlias
 
-from gitreg.adapters.forge.record import MERGED, OPEN, Record, encode
+from gitreg.adapters.forge.local.record import MERGED, OPEN, Record, encode
 from gitreg.adapters.forge.ssh import SshSigner
 from gitreg.adapters.forge.statements import canonical
 from gitreg.core.codec.dvcfile import dump_dvc

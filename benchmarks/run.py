@@ -35,7 +35,7 @@ from registries import (
     make_team_registry,
 )
 
-from gitreg.adapters.forge.record import OPEN
+from gitreg.adapters.forge.local.record import OPEN
 from gitreg.api import open_registry
 from gitreg.core.tree import files_below
 

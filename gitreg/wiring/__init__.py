@@ -254,8 +254,8 @@ def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) 
 
 def local_forge(opened: Opened) -> Forge:
     """The embedded forge, on the repository's hub."""
-    from gitreg.adapters.forge.finished import Finished
-    from gitreg.adapters.forge.local import LocalForge
+    from gitreg.adapters.forge.local.finished import Finished
+    from gitreg.adapters.forge.local.forge import LocalForge
 
     repository = opened.repository
     finished = Finished(repository.common_dir / "gitreg" / "finished-requests")

@@ -33,8 +33,8 @@ from gitreg.errors import GitregError, Undecided
 from gitreg.wiring import Opened, Options, load_schemas, open_registry, open_store, workspace
 
 if TYPE_CHECKING:
-    from gitreg.adapters.forge.github_api import GithubApi
-    from gitreg.adapters.forge.gitlab_api import GitlabApi
+    from gitreg.adapters.forge.github.api import GithubApi
+    from gitreg.adapters.forge.gitlab.api import GitlabApi
 
 T = TypeVar("T")
 
@@ -237,14 +237,14 @@ def _read(where: Address, token: Token, branch: str) -> GithubSettings | GitlabS
     api: GithubApi | GitlabApi
     inspector: ForgeInspector
     if where.provider == GITHUB:
-        from gitreg.adapters.forge.github_api import GithubApi
-        from gitreg.adapters.forge.github_settings import GithubInspector
+        from gitreg.adapters.forge.github.api import GithubApi
+        from gitreg.adapters.forge.github.settings import GithubInspector
 
         api = GithubApi(where, token)
         inspector = GithubInspector(api)
     else:
-        from gitreg.adapters.forge.gitlab_api import GitlabApi
-        from gitreg.adapters.forge.gitlab_settings import GitlabInspector
+        from gitreg.adapters.forge.gitlab.api import GitlabApi
+        from gitreg.adapters.forge.gitlab.settings import GitlabInspector
 
         api = GitlabApi(where, token)
         inspector = GitlabInspector(api)

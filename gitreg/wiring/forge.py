@@ -54,11 +54,11 @@ def hosted_forge(opened: Opened, provider: str, warn: Callable[[str], None]) -> 
     where = address(opened)
     match provider:
         case "github":
-            from gitreg.adapters.forge.github import GithubForge
+            from gitreg.adapters.forge.github.forge import GithubForge
 
             return GithubForge(opened.repository, opened.branch, where, token(where), os.environ, warn)
         case "gitlab":
-            from gitreg.adapters.forge.gitlab import GitlabForge
+            from gitreg.adapters.forge.gitlab.forge import GitlabForge
 
             return GitlabForge(opened.repository, opened.branch, where, token(where), warn)
     raise Bug(f"nothing makes a forge of the provider {provider!r}")

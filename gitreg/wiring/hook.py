@@ -144,7 +144,7 @@ def guarded(git_dir: str, updates: Sequence[RefUpdate]) -> Iterator[tuple[Worksp
 
     A repository without a registry has one, too: its refs are guarded.
     """
-    from gitreg.adapters.forge.local import LocalForge
+    from gitreg.adapters.forge.local.forge import LocalForge
     from gitreg.adapters.git.hook import settings_of
     from gitreg.adapters.git.pusher import pusher_in
     from gitreg.flows.receive import pending

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from forge_contract import CHANGE, NOW, OTHER_CHANGE, TRUNK, Desk, ForgeContract, make_signer, seed
 
-from gitreg.adapters.forge import record as records
-from gitreg.adapters.forge.finished import Finished
-from gitreg.adapters.forge.local import REQUESTS, LocalForge
+from gitreg.adapters.forge.local import record as records
+from gitreg.adapters.forge.local.finished import Finished
+from gitreg.adapters.forge.local.forge import REQUESTS, LocalForge
 from gitreg.adapters.forge.signed import APPROVALS
 from gitreg.adapters.forge.ssh import SshSigner, fingerprint
 from gitreg.adapters.forge.statements import canonical, seal

@@ -14,7 +14,7 @@ import pytest
 from cli_kit import ALICE, Registry, git
 from jsonschema import Draft202012Validator
 
-from gitreg.adapters.forge.local import LocalForge
+from gitreg.adapters.forge.local.forge import LocalForge
 from gitreg.core.plan.transition import plan_promote
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree

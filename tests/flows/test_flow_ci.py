@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from flow_kit import MAIN, Desk, blocking, describe, git, message, promote, proposed
 
-from gitreg.adapters.forge.local import LocalForge
+from gitreg.adapters.forge.local.forge import LocalForge
 from gitreg.core.findings import Outcome
 from gitreg.core.ports import ChangeRequest, CiEvent, EventKind, Forge
 from gitreg.core.verify.checks import APPROVALS, STRUCTURE

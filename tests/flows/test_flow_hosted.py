@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import pytest
 from flow_kit import Desk, describe, git, promote, proposed
 
-from gitreg.adapters.forge.local import LocalForge
+from gitreg.adapters.forge.local.forge import LocalForge
 from gitreg.core.ports import ChangeRequest, Conversation, Hand, Review
 from gitreg.errors import Undecided
 from gitreg.flows.asked import ATTEMPTS, verify_request

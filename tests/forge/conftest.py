@@ -10,7 +10,8 @@ from forge_contract import Desk
 
 from forge.fake_github_kit import Team, make_template, team
 from forge.github_world import World, world
-from gitreg.adapters.forge import github_merge, github_retry
+from gitreg.adapters.forge.github import merge as github_merge
+from gitreg.adapters.forge.github import retry as github_retry
 
 
 @pytest.fixture(scope="session")

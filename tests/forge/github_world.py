@@ -16,7 +16,7 @@ from forge.fake_github import FakeGitHub
 from forge.fake_github_state import GitHubRepository
 from forge.git_host import Fault
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.github import GithubForge
+from gitreg.adapters.forge.github.forge import GithubForge
 from gitreg.adapters.forge.tokens import Token
 from gitreg.adapters.git.repository import GitRepository
 

@@ -18,7 +18,7 @@ from forge_contract import NOW, TRUNK, Desk, seed
 from forge.fake_gitlab import FakeGitLab
 from forge.records import Hosted
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.gitlab import GitlabForge
+from gitreg.adapters.forge.gitlab.forge import GitlabForge
 from gitreg.adapters.forge.tokens import JOB, Token
 from gitreg.adapters.git.repository import GitRepository
 

@@ -18,8 +18,8 @@ from forge.fake_github import FakeGitHub
 from forge.fake_github_state import GitHubRepository
 from forge.records import Answer
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.github_api import GithubApi
-from gitreg.adapters.forge.github_settings import GithubInspector
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.github.settings import GithubInspector
 from gitreg.adapters.forge.tokens import Token
 from gitreg.core.doctor.github import github_points
 from gitreg.core.ports import GithubSettings

@@ -17,8 +17,8 @@ from forge.fake_gitlab import FakeGitLab
 from forge.gitlab_records import Protection, Settings
 from forge.records import Hosted
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.gitlab_api import GitlabApi
-from gitreg.adapters.forge.gitlab_settings import GitlabInspector
+from gitreg.adapters.forge.gitlab.api import GitlabApi
+from gitreg.adapters.forge.gitlab.settings import GitlabInspector
 from gitreg.adapters.forge.tokens import JOB, Token
 from gitreg.core.doctor.gitlab import gitlab_points
 from gitreg.core.doctor.point import exit_code

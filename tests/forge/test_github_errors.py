@@ -15,9 +15,10 @@ from forge_contract import NOW, Desk
 
 from forge.git_host import Answer
 from forge.github_world import HUB, PULLS, World
-from gitreg.adapters.forge import github_api
-from gitreg.adapters.forge.github_api import GithubApi, NotPermitted, Unknown, Unreachable
-from gitreg.adapters.forge.github_retry import ATTEMPTS, LIMIT, Allowance, wait_of
+from gitreg.adapters.forge.github import api as github_api
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.github.retry import ATTEMPTS, LIMIT, Allowance, wait_of
+from gitreg.adapters.forge.hosted import NotPermitted, Unknown, Unreachable
 from gitreg.adapters.forge.tokens import Token
 from gitreg.errors import ConfigError, GitregError, NotFound, Refused, Undecided
 

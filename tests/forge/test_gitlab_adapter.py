@@ -14,9 +14,10 @@ from forge_contract import NOW, TRUNK, Desk
 
 from forge.gitlab_kit import HUB, World, world
 from forge.records import Answer
-from gitreg.adapters.forge import gitlab_api, gitlab_merge
-from gitreg.adapters.forge.gitlab import GitlabForge
-from gitreg.adapters.forge.gitlab_requests import STATUS, inert
+from gitreg.adapters.forge.gitlab import api as gitlab_api
+from gitreg.adapters.forge.gitlab import merge as gitlab_merge
+from gitreg.adapters.forge.gitlab.forge import GitlabForge
+from gitreg.adapters.forge.gitlab.requests import STATUS, inert
 from gitreg.adapters.forge.tokens import JOB
 from gitreg.core.ports import FILE, ChangeRequest, Conversation, Entry, Identity, Review
 from gitreg.errors import ConfigError, GitregError, LostRace, NotFound, Refused, Undecided, UsageError

@@ -13,9 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from gitreg.adapters.forge.record import demand_change_id
 from gitreg.adapters.forge.ssh import GIT_NAMESPACE, check_signature, fingerprint
-from gitreg.adapters.forge.statements import seal, unseal
+from gitreg.adapters.forge.statements import demand_change_id, seal, unseal
 from gitreg.core.ports import Commit, RefUpdate, Repository, Signature, Signer, Statement
 from gitreg.errors import Undecided
 

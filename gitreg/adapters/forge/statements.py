@@ -7,6 +7,7 @@ whoever checks its signature see the same values.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -16,6 +17,8 @@ from gitreg.errors import UsageError
 
 #: How deep objects and lists may nest.
 MAX_DEPTH = 32
+#: A change id: a sha256 in hex.
+SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def canonical(value: Mapping[str, object]) -> bytes:
@@ -108,3 +111,9 @@ def _demand_canonical(value: Mapping[str, object]) -> None:
         canonical(value)
     except UsageError as error:
         raise ValueError(error.message) from error
+
+
+def demand_change_id(value: str) -> None:
+    """Raises UsageError unless ``value`` is a change id: a sha256 in hex, safe in a ref's name."""
+    if not SHA256.match(value):
+        raise UsageError(f"{value[:80]!r} is not a change id (64 hex digits)")

@@ -14,24 +14,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.gitlab_api import (
-    Conflict,
-    GitlabApi,
-    Json,
-    NotAccepted,
-    Unknown,
-    Unreachable,
-)
-from gitreg.adapters.forge.gitlab_merge import demand_mergeable, land
-from gitreg.adapters.forge.gitlab_requests import (
-    MOST_TITLE,
-    STATUS,
-    bounded,
-    change_request,
-    is_own_branch,
-    same_text,
-)
-from gitreg.adapters.forge.gitlab_reviews import read_conversation, read_request
+from gitreg.adapters.forge.gitlab.api import GitlabApi, NotAccepted
+from gitreg.adapters.forge.gitlab.merge import demand_mergeable, land
+from gitreg.adapters.forge.gitlab.requests import MOST_TITLE, STATUS, bounded, change_request, is_own_branch
+from gitreg.adapters.forge.gitlab.reviews import read_conversation, read_request
+from gitreg.adapters.forge.hosted import Conflict, Json, Unknown, once, same_text
 from gitreg.adapters.forge.signed import SignedForge
 from gitreg.adapters.forge.tokens import Token
 from gitreg.core.ports import (
@@ -124,7 +111,7 @@ class GitlabForge(SignedForge):
             "remove_source_branch": new.branch.startswith(BRANCH_PREFIX),
         }
         doing = f"open a change request for {new.branch}"
-        return _once(lambda: self.api.send(doing, "POST", self._root, body), lambda: self._adopted(new))
+        return once(lambda: self.api.send(doing, "POST", self._root, body), lambda: self._adopted(new))
 
     def _adopted(self, new: NewRequest) -> Json | None:
         """The open request of the branch, renewed: somebody else's, or an earlier call's whose answer was lost."""
@@ -331,7 +318,7 @@ class GitlabForge(SignedForge):
         body = bounded(text, [STATUS])
         there = self._own_notes(request)
         if not there:
-            _once(lambda: self._noted(request, body), lambda: self._first_url(request))
+            once(lambda: self._noted(request, body), lambda: self._first_url(request))
             there = self._own_notes(request)
         kept, doing = there[0], f"update the comment on change request !{request.id}"
         path = f"{self._root}/{request.id}/notes"
@@ -422,16 +409,3 @@ class GitlabForge(SignedForge):
 
     def _is_ours(self, request: ChangeRequest, found: Json) -> bool:
         return request.branch.startswith(BRANCH_PREFIX) and is_own_branch(found)
-
-
-def _once(create: Callable[[], T], find: Callable[[], T | None]) -> T:
-    """Makes something, or finds what is there already: by somebody else, or by a call whose answer was lost."""
-    try:
-        return create()
-    except (Refused, Unreachable) as error:
-        found = None
-        with suppress(GitregError):
-            found = find()
-        if found is None:
-            raise error from None
-        return found

@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitreg.adapters.forge.github_api import GithubApi, Json, NotPermitted, Unknown
-from gitreg.adapters.forge.github_people import hand_of, hands_in, is_bot
-from gitreg.adapters.forge.github_pulls import moment, repository_of, runs_named
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.github.people import hand_of, hands_in, is_bot
+from gitreg.adapters.forge.github.pulls import moment, repository_of, runs_named
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
 from gitreg.core.ports import ChangeRequest, Conversation, DispatchedRun, Hand, Review
 from gitreg.errors import LostRace
 

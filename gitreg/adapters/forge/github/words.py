@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
 
-from gitreg.adapters.forge.github_api import GithubApi, Json, NotPermitted, Unknown, Unreachable
-from gitreg.adapters.forge.github_pulls import STATUS, bounded, same_text
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.github.pulls import STATUS, bounded
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown, once, same_text
 from gitreg.core.ports import ChangeRequest
-from gitreg.errors import GitregError, Refused
+from gitreg.errors import Refused
 
 T = TypeVar("T")
 
@@ -93,16 +92,3 @@ class OwnWords:
             return str(self._api.get("ask whose token it is", "/user")["login"]).lower()
         except NotPermitted:
             return self._api.viewer().lower()
-
-
-def once(create: Callable[[], T], find: Callable[[], T | None]) -> T:
-    """Makes something, or finds what is there already: by somebody else, or by a call whose answer was lost."""
-    try:
-        return create()
-    except (Refused, Unreachable) as error:
-        found = None
-        with suppress(GitregError):
-            found = find()
-        if found is None:
-            raise error from error.__cause__
-        return found

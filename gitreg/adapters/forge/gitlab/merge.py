@@ -10,18 +10,10 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
-from gitreg.adapters.forge.gitlab_api import (
-    Conflict,
-    GitlabApi,
-    Json,
-    NotAccepted,
-    NotPermitted,
-    NotPossible,
-    Unknown,
-    Unreachable,
-)
-from gitreg.adapters.forge.gitlab_requests import change_request
-from gitreg.adapters.forge.gitlab_reviews import read_request
+from gitreg.adapters.forge.gitlab.api import GitlabApi, NotAccepted
+from gitreg.adapters.forge.gitlab.requests import change_request
+from gitreg.adapters.forge.gitlab.reviews import read_request
+from gitreg.adapters.forge.hosted import Conflict, Json, NotPermitted, NotPossible, Unknown, Unreachable
 from gitreg.core.ports import ChangeRequest, Commit, Repository
 from gitreg.errors import GitregError, LostRace, Refused, Undecided
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitreg.adapters.forge.github_api import GithubApi, Json, Unknown
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.hosted import Json, Unknown
 from gitreg.errors import GitregError, Refused
 
 #: Of labels that gitreg makes: https://docs.github.com/en/rest/issues/labels

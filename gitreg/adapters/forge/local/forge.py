@@ -18,8 +18,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from gitreg.adapters.forge.finished import Finished
-from gitreg.adapters.forge.record import CLOSED, MERGED, OPEN, Record, decode, encode
+from gitreg.adapters.forge.local.finished import Finished
+from gitreg.adapters.forge.local.record import CLOSED, MERGED, OPEN, Record, decode, encode
 from gitreg.adapters.forge.signed import APPROVALS, SignedForge
 from gitreg.adapters.forge.statements import canonical
 from gitreg.core.ports import (

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from gitreg.adapters.forge.gitlab_api import GitlabApi, Json, NotPermitted, Unknown
-from gitreg.adapters.forge.gitlab_people import People, hands_in
-from gitreg.adapters.forge.gitlab_requests import moment
+from gitreg.adapters.forge.gitlab.api import GitlabApi
+from gitreg.adapters.forge.gitlab.people import People, hands_in
+from gitreg.adapters.forge.gitlab.requests import moment
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
 from gitreg.core.ports import ChangeRequest, Conversation, Hand, Review
 from gitreg.errors import ConfigError, LostRace
 

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gitreg.adapters.forge.address import Address
+from gitreg.adapters.forge.hosted import Json
 from gitreg.adapters.forge.tokens import Token, scrubbing
-from gitreg.errors import ConfigError, GitregError, Refused, Undecided
+from gitreg.errors import ConfigError, GitregError, Undecided
 
 if TYPE_CHECKING:
     from github import Github
@@ -21,28 +22,6 @@ TIMEOUT = 20
 PER_PAGE = 100
 #: Nothing that is read here is longer; a server that never ends its list is not believed.
 MOST_PAGES = 1000
-
-Json = Mapping[str, Any]
-
-
-class NotPermitted(ConfigError):
-    """The token may not do this."""
-
-
-class Unknown(ConfigError):
-    """GitHub says that there is no such thing; it says the same of what a token may not see."""
-
-
-class Unreachable(Undecided):
-    """No answer, or none that tells anything: what was asked for may have been done or not."""
-
-
-class Conflict(Refused):
-    """409: what was asked for does not fit the state that things are in by now."""
-
-
-class NotPossible(Refused):
-    """405: GitHub's rules for the branch say no."""
 
 
 class GithubApi:
@@ -76,7 +55,7 @@ class GithubApi:
             raise ConfigError(
                 f"PyGithub is not installed ({error})", "pip install 'gitreg[github]'"
             ) from error
-        from gitreg.adapters.forge.github_retry import Patience
+        from gitreg.adapters.forge.github.retry import Patience
 
         return Github(
             auth=Auth.Token(self.token.value),
@@ -113,7 +92,7 @@ class GithubApi:
             except (GitregError, ImportError):
                 raise
             except Exception as error:
-                from gitreg.adapters.forge.github_errors import Asked
+                from gitreg.adapters.forge.github.errors import Asked
 
                 raise Asked(doing, self.address, self.token).explained(error) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitreg.adapters.forge.github_api import Json
+from gitreg.adapters.forge.hosted import Json
 from gitreg.core.ports import Hand
 
 #: Merges and edits on the web pages are committed by GitHub itself.

@@ -15,8 +15,8 @@ from requests import RequestException
 from requests.exceptions import SSLError, Timeout
 
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.github_api import Conflict, NotPermitted, NotPossible, Unknown, Unreachable
-from gitreg.adapters.forge.github_retry import wait_of
+from gitreg.adapters.forge.github.retry import wait_of
+from gitreg.adapters.forge.hosted import Conflict, NotPermitted, NotPossible, Unknown, Unreachable, innermost
 from gitreg.adapters.forge.tokens import Token
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
 
@@ -146,16 +146,3 @@ def _needed(headers: Mapping[str, str]) -> str:
     if scopes and had is not None:
         return f"it needs one of the scopes {scopes}; it has {had or 'none'}"
     return "give it access to the repository: contents, pull requests and issues, for reading and writing"
-
-
-def innermost(error: BaseException) -> BaseException:
-    """What an error of ``requests`` is about: it wraps one of urllib3's, which wraps others."""
-    seen: list[BaseException] = [error]
-    while True:
-        last = seen[-1]
-        inner = getattr(last, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((arg for arg in last.args if isinstance(arg, BaseException)), None)
-        if inner is None or inner in seen:
-            return last
-        seen.append(inner)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gitreg.adapters.forge.address import Address
+from gitreg.adapters.forge.hosted import Json, NotPermitted
 from gitreg.adapters.forge.tokens import JOB, Token, scrubbing
-from gitreg.errors import ConfigError, GitregError, Refused, Undecided
+from gitreg.errors import ConfigError, GitregError, Undecided
 
 if TYPE_CHECKING:
     from gitlab import Gitlab
@@ -35,31 +36,9 @@ LIMIT = 60.0
 _BROKEN = frozenset({500, 502, 503, 504})
 _LIMITED = 429
 
-Json = Mapping[str, Any]
-
-
-class NotPermitted(ConfigError):
-    """The token may not do this."""
-
 
 class NotAccepted(NotPermitted):
     """401: nobody's token, or, where others of its requests were answered, no right to do this."""
-
-
-class Unknown(ConfigError):
-    """GitLab says that there is no such thing; it says the same of what a token may not see."""
-
-
-class Unreachable(Undecided):
-    """No answer, or none that tells anything: what was asked for may have been done or not."""
-
-
-class Conflict(Refused):
-    """409: what was asked for does not fit the state that things are in by now."""
-
-
-class NotPossible(Refused):
-    """405, 422: GitLab's rules for the project say no."""
 
 
 class GitlabApi:
@@ -137,7 +116,7 @@ class GitlabApi:
             except (GitregError, ImportError):
                 raise
             except Exception as error:
-                from gitreg.adapters.forge.gitlab_errors import Asked
+                from gitreg.adapters.forge.gitlab.errors import Asked
 
                 asked = Asked(doing, self.address, self.token, self._headers)
                 raise asked.explained(error) from error

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from gitreg.adapters.forge.gitlab_api import Json
+from gitreg.adapters.forge.hosted import Json
 from gitreg.core.ports import ChangeRequest
 
 #: Longer texts and titles GitLab refuses: in characters (https://docs.gitlab.com/administration/instance_limits/).
@@ -79,8 +79,3 @@ def bounded(text: str, keep: Iterable[str] = ()) -> str:
     end = "".join(f"\n{line}" for line in keep if line not in safe)
     room = MOST_TEXT - len(end)
     return (safe if len(safe) <= room else safe[: room - len(_CUT)] + _CUT) + end
-
-
-def same_text(one: str, other: str) -> bool:
-    """Whether two texts are the same to GitLab, which keeps no space around them; its forms may send CRLF."""
-    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()

@@ -13,20 +13,20 @@ from dataclasses import replace
 from datetime import datetime
 
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.github_api import GithubApi, Json, Unknown
-from gitreg.adapters.forge.github_extras import ask_reviewers, put_labels, rerun_failed
-from gitreg.adapters.forge.github_merge import demand_mergeable, land
-from gitreg.adapters.forge.github_pulls import (
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.github.extras import ask_reviewers, put_labels, rerun_failed
+from gitreg.adapters.forge.github.merge import demand_mergeable, land
+from gitreg.adapters.forge.github.pulls import (
     MOST_TITLE,
     bounded,
     change_request,
     is_into,
     is_own_branch,
     run_marks,
-    same_text,
 )
-from gitreg.adapters.forge.github_reviews import read_conversation
-from gitreg.adapters.forge.github_words import OwnWords, once
+from gitreg.adapters.forge.github.reviews import read_conversation
+from gitreg.adapters.forge.github.words import OwnWords
+from gitreg.adapters.forge.hosted import Json, Unknown, once, same_text
 from gitreg.adapters.forge.signed import SignedForge
 from gitreg.adapters.forge.tokens import Token
 from gitreg.core.ports import (
@@ -258,7 +258,7 @@ class GithubForge(SignedForge):
         return self._words.comment(request, text)
 
     def rerun_failed(self, head: str) -> str | None:
-        """See :func:`gitreg.adapters.forge.github_extras.rerun_failed`."""
+        """See :func:`gitreg.adapters.forge.github.extras.rerun_failed`."""
         return rerun_failed(self.api, head)
 
     # --- ending

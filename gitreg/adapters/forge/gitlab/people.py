@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitreg.adapters.forge.gitlab_api import GitlabApi, Json, NotPermitted, Unknown
+from gitreg.adapters.forge.gitlab.api import GitlabApi
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
 from gitreg.core.ports import Hand
 
 # https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects,

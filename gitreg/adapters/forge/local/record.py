@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from gitreg.adapters.forge.statements import canonical, read_object, signed
+from gitreg.adapters.forge.statements import SHA256, canonical, read_object, signed
 from gitreg.core.decode import (
     DecodeError,
     Fields,
@@ -28,8 +28,7 @@ OPEN, MERGED, CLOSED = "open", "merged", "closed"
 # What https://git-scm.com/docs/git-check-ref-format forbids in a character; git itself checks the rest.
 _BRANCH = matching(re.compile(r"[^\x00-\x20\x7f~^:?*\[\\]+\Z"), "a branch name", 200)
 _COMMIT = matching(re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z"), "a commit id", 64)
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
-_CHANGE_ID = matching(_SHA256, "a change id (64 hex digits)", 100)
+_CHANGE_ID = matching(SHA256, "a change id (64 hex digits)", 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +68,6 @@ class Record:
     def opening(self, ref: str) -> Statement | None:
         """What its opener signed, with what checking it found."""
         return None if self.signature is None else signed(self.statement, self.signature, ref)
-
-
-def demand_change_id(value: str) -> None:
-    """Raises UsageError unless ``value`` is a change id: a sha256 in hex, safe in a ref's name."""
-    if not _SHA256.match(value):
-        raise UsageError(f"{value[:80]!r} is not a change id (64 hex digits)")
 
 
 def encode(record: Record) -> bytes:

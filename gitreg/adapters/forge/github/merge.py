@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 
-from gitreg.adapters.forge.github_api import Conflict, GithubApi, Json, NotPossible, Unreachable
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.hosted import Conflict, Json, NotPossible, Unreachable
 from gitreg.core.ports import ChangeRequest, Commit, Repository
 from gitreg.errors import GitregError, LostRace, Refused, Undecided
 

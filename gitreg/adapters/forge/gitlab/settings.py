@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
 
-from gitreg.adapters.forge.gitlab_api import GitlabApi, Json, NotPermitted, Unknown
+from gitreg.adapters.forge.gitlab.api import GitlabApi
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
 from gitreg.core.ports import GitlabApprovals, GitlabBranch, GitlabSettings, Unread
 from gitreg.errors import Undecided
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from gitreg.adapters.forge.address import Address, named_server
-from gitreg.adapters.forge.github_api import Json
+from gitreg.adapters.forge.hosted import Json
 from gitreg.core.ports import ChangeRequest
 
 #: Longer texts and titles GitHub refuses: in characters.
@@ -98,8 +98,3 @@ def run_marks(body: str, environment: Mapping[str, str], address: Address) -> li
     if here and _RUN.fullmatch(own):
         marks = [mark for mark in marks if mark != own] + [own]
     return list(dict.fromkeys(marks))
-
-
-def same_text(one: str, other: str) -> bool:
-    """Whether two texts are the same to GitHub, whose forms send CRLF."""
-    return one.replace("\r\n", "\n").strip() == other.replace("\r\n", "\n").strip()

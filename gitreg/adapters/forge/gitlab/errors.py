@@ -16,15 +16,8 @@ from requests import RequestException
 from requests.exceptions import SSLError, Timeout, TooManyRedirects
 
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.gitlab_api import (
-    Conflict,
-    NotAccepted,
-    NotPermitted,
-    NotPossible,
-    Unknown,
-    Unreachable,
-    wait_of,
-)
+from gitreg.adapters.forge.gitlab.api import NotAccepted, wait_of
+from gitreg.adapters.forge.hosted import Conflict, NotPermitted, NotPossible, Unknown, Unreachable, innermost
 from gitreg.adapters.forge.tokens import JOB, Token
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
 
@@ -110,7 +103,7 @@ class Asked:
         )
 
     def _unanswered(self, error: RequestException) -> Unreachable:
-        cause = str(_innermost(error)) or type(error).__name__
+        cause = str(innermost(error)) or type(error).__name__
         plain = re.sub(r"<[^>]* object at 0x[0-9a-f]+>:? ?|[\x00-\x1f]", "", cause)[:200]
         if isinstance(error, Timeout):
             plain = "it does not answer in time"
@@ -146,16 +139,3 @@ def _words(said: object) -> list[str]:
     if isinstance(said, list):
         return [word for each in said for word in _words(each)]
     return [] if said is None else [str(said)]
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """What an error of ``requests`` is about: it wraps one of urllib3's, which wraps others."""
-    seen: list[BaseException] = [error]
-    while True:
-        last = seen[-1]
-        inner = getattr(last, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((arg for arg in last.args if isinstance(arg, BaseException)), None)
-        if inner is None or inner in seen:
-            return last
-        seen.append(inner)

@@ -14,7 +14,8 @@ from itertools import groupby
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitreg.adapters.forge.github_api import GithubApi, Json, NotPermitted, Unknown
+from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
 from gitreg.core.ports import BranchRules, GithubSettings, RequiredCheck, Unread
 
 T = TypeVar("T")

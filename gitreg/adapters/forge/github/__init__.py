@@ -1,0 +1,1 @@
+"""Pull requests on GitHub, and on a GitHub Enterprise Server."""

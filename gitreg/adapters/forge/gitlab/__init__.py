@@ -1,0 +1,1 @@
+"""Merge requests on GitLab.com, and on a GitLab of one's own."""

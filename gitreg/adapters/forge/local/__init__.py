@@ -1,0 +1,1 @@
+"""The embedded forge: change requests as refs of any git repository."""
