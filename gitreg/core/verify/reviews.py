@@ -129,14 +129,18 @@ def decisions(conversation: Conversation, evidence: Evidence) -> list[Review]:
 
     What somebody says after a change has landed takes nothing back. Before that all counts, whatever this clock shows.
     """
-    landing = evidence.landing
-    has_landed = landing is not None and landing.received is None
+    has_landed = _has_landed(evidence)
     last: dict[str, Review] = {}
     for review in sorted(conversation.reviews, key=lambda review: review.at):
         account = review.account.casefold()
         if account not in last or not has_landed or review.at <= evidence.now:
             last[account] = review
     return list(last.values())
+
+
+def _has_landed(evidence: Evidence) -> bool:
+    """Whether it is judged afterwards, as of then. Else a review of later than now is of a clock that is ahead."""
+    return evidence.landing is not None and evidence.landing.received is None
 
 
 def asked_for_changes(person: Person, evidence: Evidence) -> datetime | None:
@@ -182,7 +186,7 @@ def _stale(review: Review, evidence: Evidence, conversation: Conversation) -> st
         return "it is about an earlier state of the change"
     if conversation.since is not None and review.at <= conversation.since:
         return "the branch was forced or given another base since"
-    if review.at > evidence.now:
+    if _has_landed(evidence) and review.at > evidence.now:
         return f"it is of {show_time(review.at)}, after the moment that counts ({show_time(evidence.now)})"
     for changed, what in (
         (evidence.rules_changed, "these rules have"),
