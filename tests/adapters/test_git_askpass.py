@@ -87,6 +87,24 @@ def test_push_and_fetch(work: GitRepository, wallet: Wallet, tmp_path: Path) -> 
     assert set(wallet.asked) == {("http", wallet.host)}
 
 
+def test_what_had_to_be_shown_once_is_shown_at_once(
+    work: GitRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look-up of a credential that git needed saves the later commands of a process the attempt without."""
+    fetches: list[object] = []
+    run = subprocess.run
+
+    def counted(args: list[str], **how: object) -> object:
+        fetches.extend(arg for arg in args if arg == "fetch")
+        return run(args, **how)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "run", counted)
+    work.fetch()
+    assert len(fetches) == 2
+    work.fetch()
+    assert len(fetches) == 3
+
+
 def test_a_registry_by_its_url(url: str, wallet: Wallet, tmp_path: Path) -> None:
     for _ in range(2):
         opened = open_url(f"{url}/hub.git", tmp_path / "cache", wallet)

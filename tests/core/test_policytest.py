@@ -340,8 +340,8 @@ class TestBroken:
         steps = [
             {
                 "replace": "policy.yaml",
-                "old": "{id: bo, keys: [ssh-ed25519 BosKeyAAAAAAAAAAAAAA]}",
-                "new": "{id: bo}",
+                "old": ", keys: [ssh-ed25519 BosKeyAAAAAAAAAAAAAA]}",
+                "new": "}",
             }
         ]
         result = played(schemas, PROMOTE, base={"steps": steps}, world=APPROVED)

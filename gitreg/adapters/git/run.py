@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
 
@@ -60,6 +61,12 @@ class Done:
     code: int
     stdout: bytes
     stderr: str
+
+
+#: What git says where a server wants to know who it is, and nothing of the person's answers.
+_UNANSWERED = "could not read "
+#: How a server asked, by the look-up that had the answer: it will ask so again.
+_ASKED: WeakKeyDictionary[Credentials, Done] = WeakKeyDictionary()
 
 
 def attempt(
@@ -116,14 +123,25 @@ def reach(
 ) -> Done:
     """As ``attempt``, for a command that talks to a remote; ``credentials`` are asked only where a server wants one.
 
-    That costs a second process and no more: a web server asks before it does anything.
+    That costs a second process and no more: a web server asks before it does anything. Later commands with the same
+    ``credentials`` begin with what had to be shown.
     """
+    asked = _ASKED.get(credentials) if credentials is not None else None
+    if credentials is not None and asked is not None:
+        from gitreg.adapters.git.access import again
+
+        done = again(args, folder, credentials, asked, extra=extra)
+        if done is not asked and _UNANSWERED not in done.stderr:
+            return done
     done = attempt(args, folder, extra=extra)
-    if done.code == 0 or credentials is None or "could not read " not in done.stderr:
+    if done.code == 0 or credentials is None or _UNANSWERED not in done.stderr:
         return done
     from gitreg.adapters.git.access import again
 
-    return again(args, folder, credentials, done, extra=extra)
+    answered = again(args, folder, credentials, done, extra=extra)
+    if answered.code == 0:
+        _ASKED[credentials] = done
+    return answered
 
 
 def not_started(error: OSError, folder: str | os.PathLike[str]) -> ConfigError:
