@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -260,9 +261,19 @@ def test_examples_reach_every_part_of_their_schema(kind: str) -> None:
     assert [part for part in parts if "$ref" not in part and id(part) not in reached] == []
 
 
+#: Where there are more, a part is tried each day, and all of them within days.
+MOST_CHANGES = 6000
+
+
+def of_today(found: list[tuple[object, Any]]) -> list[tuple[object, Any]]:
+    parts = -(-len(found) // MOST_CHANGES)
+    return found[datetime.now(UTC).toordinal() % parts :: parts]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_agree_on_every_single_change(kind: str, schemas: Schemas) -> None:
-    verdicts = Counter(agreed(kind, value, schemas, change) for change, value in changes(kind))
+    tried = of_today(list(changes(kind)))
+    verdicts = Counter(agreed(kind, value, schemas, change) for change, value in tried)
     assert verdicts[True] > 30
     assert verdicts[False] > 300
 
