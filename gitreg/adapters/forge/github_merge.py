@@ -105,7 +105,10 @@ def _merged(api: GithubApi, request: ChangeRequest, judged: Commit) -> str:
     except Conflict as error:
         raise LostRace(error.message, "try again") from error
     except NotPossible as error:
-        raise Refused(error.message, "its page on GitHub shows what is missing") from error
+        raise Refused(
+            error.message,
+            "its page on GitHub shows which review or check is missing; then run this again",
+        ) from error
     except Unreachable as error:
         return _landed_all_the_same(api, request, error)
 

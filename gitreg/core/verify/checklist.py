@@ -251,7 +251,11 @@ def _approval(judged: Judged, point: ApprovalPoint) -> str:
         return f"{text}; whether it has them is not known: {why}"
     barred = {point.author, *point.given, *with_a_part(point.members, judged.evidence, judged.policy)}
     others = [person for person in point.members if person not in barred]
-    return f"{text}: {_who(point.given, others, need.count)}"
+    # Before a request is opened, nobody knows who will have opened it.
+    unopened = point.author is None and not judged.evidence.request
+    return (
+        f"{text}: {_who(point.given, others, need.count)}{' (not the author)' if unopened and others else ''}"
+    )
 
 
 def _who(have: Sequence[str], others: Sequence[str], count: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import Reading, Session, emit, formatted, reading, warn
+from gitreg.surfaces.cli.session import Reading, Session, emit, formatted, reading, terminal_width, warn
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -184,12 +184,15 @@ def _events_table(events: list[Event], *, of_one: bool) -> str:
         for event in events
     ]
     return table(
-        ["time (UTC)", "who", "kind", *([] if of_one else ["model"]), "what", "commit", "change"], rows
+        ["time (UTC)", "who", "kind", *([] if of_one else ["model"]), "what", "commit", "change"],
+        rows,
+        terminal_width(),
+        ("who", "model", "what"),
     )
 
 
 def _who(event: Event) -> str:
     merged_by = event.merged_by
-    if merged_by is None or merged_by == event.author:
+    if merged_by is None:
         return event.author.name
     return f"{event.author.name}, merged by {merged_by.name}"
