@@ -248,3 +248,12 @@ def test_whoever_approves_is_told_whether_that_counts(story: Story) -> None:
 
     mine = bo("change", "approve", "1", "--format", "json").data
     assert {finding["outcome"] for finding in mine["findings"]} == {"warning"}
+
+
+def test_a_promotion_is_explained_to_the_person_whose_address_git_has(story: Story) -> None:
+    alice = story.alice
+    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
+    story.land(1)
+    found = alice("policy", "explain", "credit-risk/1", "--to", "production", code=1).out
+    assert "nobody has approved; bo may" in found
+    assert "SSH" not in found
