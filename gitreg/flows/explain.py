@@ -25,8 +25,8 @@ class Explanation:
     """A promotion that nobody made, and what the rules say of it.
 
     ``points`` are those of the checklist, ``findings`` what is beyond it; ``request`` is the open change request that
-    asks for just this, if there is one. Without one it is judged as if whoever asks proposed it: the person whose key is
-    here, and on a hosted forge the one whose address git has.
+    asks for just this, if there is one. Without one it is judged as if whoever asks proposed it: the person whose key
+    is here, and on a hosted forge the one whose address git has.
     """
 
     version: Resolution

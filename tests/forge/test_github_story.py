@@ -256,4 +256,5 @@ def test_a_promotion_is_explained_to_the_person_whose_address_git_has(story: Sto
     story.land(1)
     found = alice("policy", "explain", "credit-risk/1", "--to", "production", code=1).out
     assert "nobody has approved; bo may" in found
+    assert "git fetch brings what has landed" in story.bo("resolve", "credit-risk/latest", code=1).err
     assert "SSH" not in found
