@@ -258,3 +258,22 @@ def test_a_promotion_is_explained_to_the_person_whose_address_git_has(story: Sto
     assert "nobody has approved; bo may" in found
     assert "git fetch brings what has landed" in story.bo("resolve", "credit-risk/latest", code=1).err
     assert "SSH" not in found
+
+
+def test_what_another_change_has_got_ahead_of_is_refreshed_and_then_lands(story: Story) -> None:
+    """The ruleset lets in only what was checked on the newest base, also where nothing conflicts."""
+    alice, bo = story.alice, story.bo
+    for number, name in (("1", "one"), ("2", "two")):
+        alice("register", name, story.payloads(name.encode()), "--create")
+        bo("change", "approve", number)
+        story.ci("pull_request")
+    alice("change", "merge", "1")
+    head = story.hub.pulls[2].head
+    behind = alice("change", "merge", "2", code=1).err
+    assert "hint: gitreg change refresh 2 puts it on the newest base" in behind
+    assert "planned again" in alice("change", "refresh", "2").out
+    assert story.hub.pulls[2].head != head
+    assert "is open already" in alice("change", "refresh", "2").out
+    story.land(2)
+    assert bo("resolve", "two/latest", code=1).err
+    assert alice("resolve", "two/latest").out == "two/1\n"

@@ -116,8 +116,9 @@ def said(error: GithubException) -> str:
     words = [str(data.get("message") or error.message or f"status {error.status}")]
     for detail in details if isinstance(details, list) else [details] if details else []:
         words.append(_detail(detail))
-    lines = (line.strip() for word in words for line in word.split("\n"))
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", "; ".join(line for line in lines if line))[:500]
+    lines = [line.strip() for word in words for line in word.split("\n") if line.strip()]
+    told = "; ".join([*(line.removesuffix(".") for line in lines[:-1]), *lines[-1:]])
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", told)[:500]
 
 
 def _remedy(reason: str) -> str | None:

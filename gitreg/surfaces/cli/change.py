@@ -22,6 +22,8 @@ KEY = click.option(
     "--key", metavar="FILE", help="The SSH key to sign with (GITREG_SSH_KEY; default: git's signing key)."
 )
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+#: On a narrower terminal, the list of requests leaves out their branches.
+_ROOMY = 120
 NUMBER = click.argument("number", metavar="CHANGE", type=TEXT)
 
 
@@ -73,12 +75,21 @@ def list_changes(session: Session, every: bool, format: str) -> None:
     ws.repository.fetch()
     requests = ws.forge.requests(("open", "merged", "closed") if every else ("open",))
     authors = _authors(ws, requests) if requests else {}
+    width = terminal_width()
+    roomy = width is None or width >= _ROOMY
     rows = [
-        [f"#{r.id}", r.state, r.title, authors.get(r.id, ""), f"{r.opened_at:%Y-%m-%d %H:%M}", r.branch]
+        [
+            f"#{r.id}",
+            r.state,
+            r.title,
+            authors.get(r.id, ""),
+            f"{r.opened_at:%Y-%m-%d %H:%M}",
+            *([r.branch] if roomy else []),
+        ]
         for r in requests
     ]
-    headers = ["change", "state", "title", "author", "opened (UTC)", "branch"]
-    text = table(headers, rows, terminal_width(), ("title", "branch")) if rows else ""
+    headers = ["change", "state", "title", "author", "opened (UTC)", *(["branch"] if roomy else [])]
+    text = table(headers, rows, width, ("title", "branch")) if rows else ""
     if not rows and format == "text":
         click.echo("No change request is open.", err=True)
     emit(format, [_facts(request) | {"author": authors.get(request.id)} for request in requests], text)
