@@ -287,3 +287,15 @@ def test_history_says_nothing_of_a_merge_by_the_author_under_another_name(
     registry_repo("change", "merge", "1")
     newest = registry_repo.json("history", "churn")[0]
     assert (newest["author"]["name"], newest["mergedBy"]) == ("Alice", None)
+
+
+def test_a_merged_request_still_has_its_author(registry_repo: Registry) -> None:
+    registry_repo("model", "edit", "churn", "--title", "Churn")
+    before = [each["author"] for each in registry_repo.json("change", "list")]
+    registry_repo("change", "merge", "1")
+    merged = registry_repo.json("change", "list", "--all")
+    assert [each["state"] for each in merged] == ["merged"]
+    assert [each["author"] for each in merged] == before != [None]
+    shown = registry_repo("change", "show", "1").out
+    assert "###" not in shown
+    assert "judge it" not in shown

@@ -23,6 +23,7 @@ from flow_kit import (
 
 from gitreg.core.findings import Outcome
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
+from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.transition import plan_demote
 from gitreg.core.ports import ArtifactStore, RefUpdate
 from gitreg.core.verify.approvals import approval_statement, evidence_digests
@@ -420,6 +421,14 @@ def test_refresh_of_what_cannot_be_done_any_more(desk: Desk) -> None:
     desk.commit({"models/credit-risk/versions/3/version.yaml": None})  # against the rules, but there it is
     with desk.unchanged(), pytest.raises((NotFound, Refused)):
         refresh(desk("dan"), "1")
+
+
+def test_refresh_of_what_others_have_done_meanwhile_says_to_close_it(desk: Desk) -> None:
+    made = proposed(desk("dan"), promote(3, "staging"))
+    desk.commit(dict(made.plan.edits))
+    with desk.unchanged(), pytest.raises(NothingToDo) as error:
+        refresh(desk("dan"), "1")
+    assert error.value.hint == "nothing is left to ask for: gitreg change close 1"
 
 
 def test_refresh_of_foreign_history(desk: Desk, request_: Proposed) -> None:

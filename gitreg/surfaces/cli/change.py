@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitreg.errors import GitregError
 from gitreg.surfaces.cli.landing import plain_findings, show_outcome, show_request, what_is_left
 from gitreg.surfaces.cli.reports import Check, deliver
 from gitreg.surfaces.cli.session import REMOTE, Group, Session, emit, formatted, terminal_width
@@ -15,13 +16,15 @@ from gitreg.surfaces.cli.values import TEXT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitreg.core.ports import ChangeRequest
+    from gitreg.core.ports import ChangeRequest, Statement
     from gitreg.flows.workspace import Workspace
 
 KEY = click.option(
     "--key", metavar="FILE", help="The SSH key to sign with (GITREG_SSH_KEY; default: git's signing key)."
 )
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+#: Of so many of the newest requests the author is shown also where they are over: to check a signature takes a process.
+_MOST_OPENINGS = 50
 #: On a narrower terminal, the list of requests leaves out their branches.
 _ROOMY = 120
 NUMBER = click.argument("number", metavar="CHANGE", type=TEXT)
@@ -101,9 +104,21 @@ def _authors(ws: Workspace, requests: Sequence[ChangeRequest]) -> dict[str, str]
     if ws.forge.provider != "local":
         known = {r.id: policy.person_called(ws.forge.provider, r.account) for r in requests}
         return {r.id: person.id if (person := known[r.id]) else r.account or "" for r in requests}
-    signed = {r.id: r.author.signature for r in requests if r.author is not None and r.author.signature.valid}
+    newest = {r.id for r in requests[-_MOST_OPENINGS:]}
+    openings = {r.id: r.author or (_opening(ws, r) if r.id in newest else None) for r in requests}
+    signed = {
+        id: opening.signature for id, opening in openings.items() if opening and opening.signature.valid
+    }
     people = {id: policy.person_with_key(signature.key or "") for id, signature in signed.items()}
     return {id: person.id for id, person in people.items() if person is not None}
+
+
+def _opening(ws: Workspace, request: ChangeRequest) -> Statement | None:
+    """The signed opening of a request that is over; None where it cannot be read."""
+    try:
+        return None if request.state == "open" else ws.forge.opening(request.id)
+    except GitregError:
+        return None
 
 
 def _facts(request: ChangeRequest) -> dict[str, object]:
