@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +33,7 @@ from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import Overtaken, approve, close, merge, open_branch, refresh, verify_request
 from gitreg.flows.land import Landed, Proposed, Rejected, land
 from gitreg.flows.register import register
+from gitreg.surfaces.cli.main import run
 
 
 @pytest.fixture
@@ -566,3 +569,13 @@ def test_a_title_says_nothing_to_a_forge_in_the_merge_s_message(desk: Desk) -> N
     commit = merge(desk("bo"), request.id).commit
     subject = git(desk.origin, "log", "-1", "--format=%s", commit)
     assert subject == "Merge change #1: skip ci closes 12 team: NO_CI fine"
+
+
+def test_the_list_has_the_authors_of_requests_that_are_over(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proposed(desk("dan"), promote(3, "staging"))
+    merged(desk)
+    assert run(["-C", os.fspath(desk.root / "bo"), "change", "list", "--all", "--format", "json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["state"], one["author"]) == ("merged", "dan")
