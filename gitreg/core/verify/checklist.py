@@ -199,11 +199,8 @@ def _room_in(
 def _approvals(judged: Judged) -> Iterator[ChecklistItem]:
     for point in approval_points(judged):
         text = _approval(judged, point)
-        fix = (
-            f"gitreg change approve {judged.evidence.request or 'NUMBER'}"
-            if point.outcome is Outcome.FAIL
-            else None
-        )
+        signed = point.needed.need.signed
+        fix = approvals.how_to_approve(judged, signed=signed) if point.outcome is Outcome.FAIL else None
         yield ChecklistItem("approvals", approvals.RULE.id, text, point.outcome, fix)
     owners = () if judged.bootstrap else owners_needed(judged.delta, judged.policy)
     if owners:
