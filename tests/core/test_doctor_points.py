@@ -419,6 +419,18 @@ def test_points_are_boxes_with_what_to_do_below() -> None:
     ]
 
 
+def test_what_mends_several_points_in_a_row_is_said_once() -> None:
+    points = [Point(name, False, "not so", "import the ruleset") for name in ("one", "two")]
+    other = Point("three", None, "unknown", "import the ruleset", needed=False)
+    assert doctor_text({"GitHub": [*points, other]}).splitlines()[1:-2] == [
+        "  [ ] one    not so",
+        "  [ ] two    not so",
+        "             fix: import the ruleset",
+        "  [?] three  unknown",
+        "             fix: import the ruleset",
+    ]
+
+
 def test_programs_get_the_same_points() -> None:
     found = doctor_json(SECTIONS)
     assert found["exitCode"] == 1

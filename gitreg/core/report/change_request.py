@@ -38,6 +38,9 @@ MOST_VERSIONS = 5
 #: Lines of the difference of rules files.
 MOST_DIFF_LINES = 200
 
+#: How the line begins that says how an open request is judged.
+JUDGE_IT = "- judge it: "
+
 _TRENDS = {Trend.BETTER: "▲ better", Trend.WORSE: "▼ worse"}
 _BOXES = {None: "[x]", Outcome.FAIL: "[ ] **not met:**", Outcome.UNDECIDED: "[ ] **unknown:**"}
 _OUTCOMES = {Outcome.FAIL: "", Outcome.UNDECIDED: "**undecided:** ", Outcome.WARNING: "warning: "}
