@@ -20,7 +20,7 @@ from gitreg.errors import GitregError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.asked import verify_request
 from gitreg.flows.replay import MOST_AUDITED, line_between, replay
 from gitreg.flows.unasked import limited, only
-from gitreg.flows.verify import Verdict, candidate_of, verify
+from gitreg.flows.verify import Verdict, change_of, verify
 from gitreg.flows.workspace import Workspace
 
 #: Commits that one run of a merge queue may try.
@@ -150,9 +150,8 @@ def _of_group(ws: Workspace, event: CiEvent, checks: Collection[str]) -> Judgeme
             f"{head[:12]} does not lead from the registry's branch by a line of first parents",
             "let the queue merge into the branch, one request after the other",
         )
-    only = limited(ws, checks)
-    requests = _requests_of(only, event, commits)
-    return _replayed(only, event, base, commits, checks, requests)
+    requests = _requests_of(ws, event, commits) if APPROVALS in checks else {}
+    return _replayed(limited(ws, checks), event, base, commits, checks, requests)
 
 
 def _where_it_leaves(ws: Workspace, event: CiEvent, head: str) -> str | None:
@@ -188,8 +187,7 @@ def _same(ws: Workspace, number: str, base: str, id: str) -> ChangeRequest | Non
         return None
     if request.state != "open" or request.target != ws.branch or request.head is None:
         return None
-    found = candidate_of(ws, base, request.head)
-    return request if change_id((*found.changes, *found.conflicts)) == id else None
+    return request if change_of(ws, base, request.head) == id else None
 
 
 # Pushes

@@ -186,13 +186,13 @@ def _conversation(
     found = _or_unknown(lambda: ws.forge.conversation(request, accounts))
     if found is None or isinstance(found, Unknown) or found.head == head:
         return found, id
-    seen = _or_unknown(lambda: _change_of(ws, base, found.head))
+    seen = _or_unknown(lambda: change_of(ws, base, found.head))
     if isinstance(seen, Unknown):
         return replace(found, problems=(*found.problems, seen.why)), ""
     return found, seen
 
 
-def _change_of(ws: Workspace, base: str, head: str) -> str:
+def change_of(ws: Workspace, base: str, head: str) -> str:
     """The id of the change that a commit asks for; "" if it is none of this branch."""
     try:
         found = candidate_of(ws, base, head)

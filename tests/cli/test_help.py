@@ -13,7 +13,18 @@ from cli_kit import Registry
 from gitreg.surfaces.cli.main import cli, run
 
 #: What ``gitreg resolve`` must not pay for: deploy tooling runs it in a loop.
-HEAVY = {"dvc", "dvc_data", "git", "jsonschema", "referencing", "rich"}
+HEAVY = {
+    "dvc",
+    "dvc_data",
+    "git",
+    "github",
+    "gitlab",
+    "jsonschema",
+    "referencing",
+    "requests",
+    "rich",
+    "urllib3",
+}
 
 
 def walk(

@@ -144,6 +144,13 @@ class Hosted(LocalForge):
         return "github"
 
 
+class Squashed(Hosted):
+    """A forge that knows no request by what it does, as hosted ones know none of a squash."""
+
+    def about(self, change_id: str, head: str | None) -> ChangeRequest | None:
+        return None
+
+
 class TestHostedRequests:
     def at(self, desk: Desk, event: CiEvent) -> Workspace:
         ws = in_ci(desk, event)
@@ -271,6 +278,27 @@ class TestGroups:
         found = judge_event(in_ci(desk, event), event)
         assert blocking(found.findings) == []
         assert [verdict.request and verdict.request.id for verdict in found.verdicts] == ["1", "2"]
+
+    def test_a_squash_is_judged_without_the_forge(
+        self, desk: Desk, to_production: ChangeRequest, queue: Callable[..., str]
+    ) -> None:
+        event = queued(queue(tip(desk), to_production, squash="Promote (#1)"), tip(desk), to_production.id)
+        ws = replace(in_ci(desk, event), make_forge=_unasked)
+        found = judge_event(ws, event, [STRUCTURE])
+        assert blocking(found.findings) == []
+        assert len(found.verdicts) == 1
+
+    def test_a_number_of_a_request_with_another_history_leads_nowhere(
+        self, desk: Desk, to_production: ChangeRequest, queue: Callable[..., str]
+    ) -> None:
+        """Anybody can write any number into a message."""
+        event = queued(queue(tip(desk), to_production, squash="Promote (#1)"), tip(desk), to_production.id)
+        folder = desk.root / "bo"
+        anew = git(folder, "commit-tree", git(folder, "rev-parse", "main^{tree}"), "-m", "another history")
+        git(folder, "push", "-q", "--force", "origin", f"{anew}:refs/heads/{to_production.branch}")
+        ws = in_ci(desk, event)
+        hosted = Squashed(ws.repository, "main")
+        assert "GR401" in blocking(judge_event(replace(ws, make_forge=lambda: hosted), event).findings)
 
     def test_a_tree_that_nobody_asked_for_is_found(
         self, desk: Desk, to_staging: ChangeRequest, queue: Callable[..., str]
