@@ -132,9 +132,15 @@ def speak(
     request, judged = _to_review(ws, id)
     if _asks_for_signatures(judged):
         return Said(approve(ws, id, valid_for=valid_for, revoke=revoke), True)
+    revoked = None
     if revoke and ws.signer is not None and _has_signed(judged, ws.signer):
-        approve(ws, id, valid_for=valid_for, revoke=True)
-    place = ws.forge.review(request, _approval_text(judged), withdraw=revoke)
+        revoked = approve(ws, id, valid_for=valid_for, revoke=True)
+    try:
+        place = ws.forge.review(request, _review_text(judged, revoke), withdraw=revoke)
+    except Refused:
+        if revoked is None:
+            raise
+        return Said(revoked, True)  # they had signed, and not reviewed
     return Said(place, False, _needs_now(ws, request))
 
 
@@ -150,7 +156,7 @@ def to_say(
     if ws.forge.provider != "local" and not signed:
         request, judged = _to_review(ws, id)
         if not _asks_for_signatures(judged):
-            text = _approval_text(judged)
+            text = _review_text(judged, revoke)
             return {"type": "review", "request": request.id, "commit": head_of(request), "text": text}
     return statement(ws, id, valid_for=valid_for, revoke=revoke)[1]
 
@@ -185,9 +191,10 @@ def _has_signed(judged: Judged, signer: Signer) -> bool:
     )
 
 
-def _approval_text(judged: Judged) -> str:
-    """What a review says that gitreg gives for somebody: just what it approves."""
-    return f"Approves the change `{judged.evidence.change_id[:12]}`."
+def _review_text(judged: Judged, revoke: bool) -> str:
+    """What a review says that gitreg gives, or takes back, for somebody: just what it is about."""
+    change = f"the change `{judged.evidence.change_id[:12]}`"
+    return f"Takes back the approval of {change}." if revoke else f"Approves {change}."
 
 
 def approve(ws: Workspace, id: str, *, valid_for: timedelta = DEFAULT_VALIDITY, revoke: bool = False) -> str:

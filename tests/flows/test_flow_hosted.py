@@ -15,9 +15,9 @@ from flow_kit import Desk, describe, git, promote, proposed
 
 from gitreg.adapters.forge.local.forge import LocalForge
 from gitreg.core.ports import ChangeRequest, Conversation, Hand, Review
-from gitreg.errors import Undecided
+from gitreg.errors import Refused, Undecided
 from gitreg.flows.asked import ATTEMPTS, verify_request
-from gitreg.flows.change import approve
+from gitreg.flows.change import approve, speak
 from gitreg.flows.replay import replay
 from gitreg.flows.verify import Verdict
 from gitreg.flows.workspace import Workspace
@@ -29,10 +29,17 @@ class Reviewed(LocalForge):
     """The requests of a repository, with what a test says of their reviews."""
 
     saying: Saying
+    said: str | None = None
 
     @property
     def provider(self) -> str:
         return "github"
+
+    def review(self, request: ChangeRequest, text: str, *, withdraw: bool = False) -> str:
+        if withdraw and self.said is None:
+            raise Refused(f"change request #{request.id} has no approval of yours")
+        self.said = text
+        return "https://github.com/acme/models/pull/1"
 
     def conversation(self, request: ChangeRequest, accounts: Collection[str]) -> Conversation | None:
         assert set(accounts) == {"dan-gh", "bo-gh", "alice-gh"}
@@ -51,8 +58,8 @@ def hosted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk
 
 
-def at(desk: Desk, saying: Saying) -> Workspace:
-    ws = desk("dan")
+def at(desk: Desk, saying: Saying, person: str = "dan") -> Workspace:
+    ws = desk(person)
     forge = Reviewed(ws.repository, "main")
     forge.saying = saying
     return replace(ws, make_forge=lambda: forge)
@@ -209,3 +216,23 @@ def test_a_request_that_never_stands_still_is_undecided(hosted: Desk) -> None:
     with pytest.raises(Undecided, match="moved each time"):
         verify_request(at(hosted, saying), "1")
     assert len(moves) == ATTEMPTS
+
+
+def test_a_review_that_is_taken_back_says_so(hosted: Desk) -> None:
+    proposed(hosted("bo"), promote(2, "production"))
+    ws = at(hosted, approved(hosted))
+    assert isinstance(ws.forge, Reviewed)
+    speak(ws, "1")
+    assert (ws.forge.said or "").startswith("Approves the change `")
+    speak(ws, "1", revoke=True)
+    assert (ws.forge.said or "").startswith("Takes back the approval of the change `")
+
+
+def test_who_has_signed_and_not_reviewed_takes_back_what_they_signed(hosted: Desk) -> None:
+    proposed(hosted("bo"), promote(2, "production"))
+    with pytest.raises(Refused, match="no approval of yours"):
+        speak(at(hosted, approved(hosted), "alice"), "1", revoke=True)
+    approve(hosted("alice"), "1")
+    hosted.later(minutes=1)
+    said = speak(at(hosted, approved(hosted), "alice"), "1", revoke=True)
+    assert (said.signed, said.place.startswith("refs/gitreg/approvals/")) == (True, True)
