@@ -167,6 +167,12 @@ def test_a_request_into_another_branch_is_turned_to_the_right_one(place: World, 
     assert (request.id, request.target) == ("1", TRUNK)
 
 
+def test_what_asks_to_be_merged_elsewhere_is_not_about_the_trunk(place: World, alice: Desk) -> None:
+    alice.push("side", None, alice.trunk())
+    aside = alice.forge.open(replace(alice.new("gitreg/c"), target="side"), None, None, NOW)
+    assert alice.forge.about("", aside.head) is None
+
+
 def test_the_trunk_asks_nobody(alice: Desk) -> None:
     with pytest.raises(UsageError):
         alice.forge.open(alice.new(TRUNK), None, alice.trunk(), NOW)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TypeVar
 
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.gitlab.api import GitlabApi, NotAccepted
@@ -38,8 +37,6 @@ _FAILED = frozenset({"failed", "canceled"})
 _QUERIES = {"open": "opened", "merged": "merged", "closed": "closed"}
 #: For so few commits it is cheaper to ask about each than to read the list of all requests that are merged.
 _FEW = 5
-
-T = TypeVar("T")
 
 
 class GitlabForge(SignedForge):
@@ -219,13 +216,12 @@ class GitlabForge(SignedForge):
         return request
 
     def about(self, change_id: str, head: str | None) -> ChangeRequest | None:
-        """See :class:`gitreg.core.ports.Forge`. The newest open one of that head; into the trunk, if any is."""
+        """The open request into the registry's branch whose head this is; of several the first."""
         if head is None:
             return None
         found = [change_request(each) for each in self._of_commit(head)]
-        fitting = [each for each in found if each.head == head]
-        fitting.sort(key=lambda each: (each.target == self._trunk, int(each.id)))
-        return fitting[-1] if fitting else None
+        fitting = [each for each in found if (each.head, each.target) == (head, self._trunk)]
+        return min(fitting, key=lambda each: int(each.id), default=None)
 
     def landed(self, commits: Sequence[str]) -> Mapping[str, ChangeRequest]:
         """See :class:`gitreg.core.ports.Forge`. Of several requests that claim a commit, the first counts."""
