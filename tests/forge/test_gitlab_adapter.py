@@ -564,6 +564,13 @@ def test_a_comment_whose_answer_was_lost_is_not_made_twice(
     assert len(ask(place, "GET", "/merge_requests/1/notes")) == 1
 
 
+def test_a_comment_that_is_not_listed_yet_is_made_all_the_same(
+    place: World, alice: Desk, request_of_alice: ChangeRequest
+) -> None:
+    place.gitlab.fail(Answer(200, []), "GET", f"{ROOT}/merge_requests/1/notes", times=2)
+    assert str(alice.forge.comment(request_of_alice, "red")).startswith(f"{request_of_alice.url}#note_")
+
+
 def test_two_first_comments_become_one(place: World, alice: Desk, request_of_alice: ChangeRequest) -> None:
     for text in ("one", "two"):
         ask(place, "POST", "/merge_requests/1/notes", {"body": f"{text}\n{STATUS}"})

@@ -314,8 +314,10 @@ class GitlabForge(SignedForge):
         body = bounded(text, [STATUS])
         there = self._own_notes(request)
         if not there:
-            once(lambda: self._noted(request, body), lambda: self._first_url(request))
+            made = once(lambda: self._noted(request, body), lambda: self._first_url(request))
             there = self._own_notes(request)
+            if not there:  # the list may be a moment behind
+                return made
         kept, doing = there[0], f"update the comment on change request !{request.id}"
         path = f"{self._root}/{request.id}/notes"
         if not same_text(str(kept["body"]), body):
