@@ -440,15 +440,16 @@ def test_a_merge_that_never_arrived_is_undecided(hub: World, alice: Desk) -> Non
     assert (alice.trunk(), hub.hub.pulls[1].state) == (base, "open")
 
 
-def test_a_branch_that_moves_under_the_button_is_a_lost_race(hub: World, alice: Desk) -> None:
+@pytest.mark.parametrize(("status", "end"), [(409, "Head"), (405, "Base")])
+def test_an_end_that_moves_under_the_button_is_a_lost_race(
+    hub: World, alice: Desk, status: int, end: str
+) -> None:
     request, base = alice.opened(), alice.trunk()
     assert request.head
-    refusal = {
-        "message": "Head branch was modified. Review and try the merge again.",
-        "documentation_url": "",
-    }
-    hub.github.fail(Answer(409, refusal), "PUT", PULLS)
-    with pytest.raises(LostRace, match="Head branch was modified"):
+    said = f"{end} branch was modified"
+    refusal = {"message": f"{said}. Review and try the merge again.", "documentation_url": ""}
+    hub.github.fail(Answer(status, refusal), "PUT", PULLS)
+    with pytest.raises(LostRace, match=said):
         alice.forge.merge(request, request.head, base, "merged")
 
 

@@ -17,6 +17,8 @@ from gitreg.errors import GitregError, LostRace, Refused, Undecided
 #: How often GitHub is asked whether it has tried the merge, and the first pause, in seconds; each is longer by half.
 ATTEMPTS = 8
 PAUSE = 0.4
+#: Another request landed just before. GitHub answers so with status 405, as it does where its rules say no.
+_MOVED = "Base branch was modified"
 
 
 def demand_mergeable(
@@ -107,6 +109,8 @@ def _merged(api: GithubApi, request: ChangeRequest, judged: Commit) -> str:
     except Conflict as error:
         raise LostRace(error.message, "try again") from error
     except NotPossible as error:
+        if _MOVED in error.message:
+            raise LostRace(error.message, "try again") from error
         raise Refused(error.message, _remedy(request, error.message)) from error
     except Unreachable as error:
         return _landed_all_the_same(api, request, error)
