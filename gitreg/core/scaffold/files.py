@@ -15,8 +15,6 @@ from gitreg.core.scaffold.source import Source, parse_source
 from gitreg.core.scaffold.template import Script, fill, keep_parts
 from gitreg.errors import ConfigError, Refused
 
-#: The forges that take files, in the order of the help.
-PROVIDERS = ("github", "gitlab")
 RULESET = ".github/gitreg-ruleset.json"
 GITLAB_MAIN = ".gitlab-ci.yml"
 GITLAB_JOBS = ".gitlab/gitreg.yml"
