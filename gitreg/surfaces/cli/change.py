@@ -193,7 +193,7 @@ def _heading(request: ChangeRequest, author: str | None) -> list[str]:
     metavar="DURATION",
     default="30d",
     show_default=True,
-    help="How long it holds: 12h, 14d…",
+    help="How long a signed approval holds: 12h, 14d…; a review has no end of its own.",
     type=TEXT,
 )
 @click.option("--revoke", is_flag=True, help="Take your approval back.")
@@ -241,14 +241,15 @@ def approve(
         return
     said = speak(ws, number, signed=signed, valid_for=valid_for, revoke=revoke)
     verb = "revoked your approval of" if revoke else "approved"
-    lines = [f"You {verb} change #{number.lstrip('#')}."]
+    id = number.lstrip("#!")
+    lines = [f"You {verb} change #{id}."]
     data: dict[str, object] = {
-        "change": number,
+        "change": id,
         "ref" if said.signed else "url": said.place,
         "revoked": revoke,
     }
     if said.findings is not None:
-        lines += what_is_left(said.findings, number.lstrip("#"))
+        lines += what_is_left(said.findings, id)
         data["findings"] = plain_findings(said.findings)
     emit(format, data, "\n".join(lines))
 
@@ -311,7 +312,7 @@ def merge(
         show_outcome(plan_again(ws, number), format)
         return 1
     except Rejected as error:
-        return deliver(Check(error.findings, f"change #{number.lstrip('#')}"), format)
+        return deliver(Check(error.findings, f"change #{number.lstrip('#!')}"), format)
     data = {"change": merged.request.id, "commit": merged.commit, "followed": merged.followed}
     what, when = ("Change", " is merged already,") if merged.already else ("Merged change", "")
     emit(format, data, f"{what} #{merged.request.id}{when} as {merged.commit[:12]}.")
