@@ -552,7 +552,7 @@ class Forge(Protocol):
         """Lands ``commit``, a merge of the request's head into ``base``, and ends the request, with gitreg's branch.
 
         A forge that makes the merge itself makes one of the same tree and message, or none. ``body`` says for later
-        readers what was merged, and on whose approval. Returns the commit that has landed.
+        readers what was merged, and on whose approval, where that can be kept. Returns the commit that has landed.
         """
         ...
 

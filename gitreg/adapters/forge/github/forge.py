@@ -266,6 +266,9 @@ class GithubForge(SignedForge):
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> str:
         """Lets GitHub merge, if it makes a merge of the same tree.
 
+        The request's text stays as it is: to edit it would start the required check anew, and so bar the merge, or
+        leave a red one on what is merged. The gate's comment says on whose approval it was.
+
         Raises:
             LostRace: the target, the branch or the request is not what it was when ``request`` was read.
             Refused: the request is not open, or GitHub's rules for the branch say no, or it would merge otherwise.
@@ -273,10 +276,6 @@ class GithubForge(SignedForge):
         """
         pull, judged = self._unchanged(request), self._repository.commit(commit)
         demand_mergeable(self.api, self._repository, request, judged, base)
-        old = str(pull.get("body") or "")
-        told = bounded(body, run_marks(old, {}, self.api.address))
-        if not same_text(old, told):
-            self._edited(pull, body=told)
         landed = land(self.api, self._repository, request, judged, base)
         self._delete_branch(request, pull)
         return landed
