@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from gitreg.adapters.forge.github_api import GithubApi, Json, NotPermitted, Unkn
 from gitreg.adapters.forge.github_people import hand_of, hands_in, is_bot
 from gitreg.adapters.forge.github_pulls import moment, repository_of, runs_named
 from gitreg.core.ports import ChangeRequest, Conversation, DispatchedRun, Hand, Review
+from gitreg.core.verify.reviews import is_everybodys
 from gitreg.errors import ConfigError, LostRace
 
 #: GitHub lists no more commits of one pull request.
@@ -28,7 +30,9 @@ _ATTEMPTS = 3
 
 _DECISIONS = {"APPROVED": "approved", "CHANGES_REQUESTED": "changes_requested", "DISMISSED": "dismissed"}
 # https://docs.github.com/en/rest/using-the-rest-api/issue-event-types
-_VOIDING = frozenset({"head_ref_force_pushed", "base_ref_changed", "automatic_base_change_succeeded"})
+_VOIDING = frozenset(
+    {"head_ref_force_pushed", "base_ref_force_pushed", "base_ref_changed", "automatic_base_change_succeeded"}
+)
 _WRITING = frozenset({"write", "maintain", "admin"})
 
 
@@ -98,7 +102,7 @@ class _Reading:
         author, pushes, reviews = self._author(), self._pushes(), self._reviews()
         is_by_bots = author.is_bot or any(push.hand.is_bot for push in pushes)
         runs = self._runs() if is_by_bots else []
-        self._demand_asked_for(pushes, runs)
+        self._demand_asked_for(pushes, runs, accounts)
         hands = [
             author,
             *(push.hand for push in pushes),
@@ -141,17 +145,24 @@ class _Reading:
         times = [moment(each["created_at"]) for each in events if each.get("event") in _VOIDING]
         return max(times, default=None)
 
-    def _in_commits(self) -> list[Hand]:
+    @cached_property
+    def _commits(self) -> Sequence[Json]:
         if self.pull["commits"] > MOST_COMMITS:
             self.problems.append(
                 f"who made its {self.pull['commits']} commits is not known: GitHub lists {MOST_COMMITS} at most"
             )
             return []
-        commits = self.api.pages(self._doing("the commits"), f"{self.path}/commits")
-        return [hand for commit in commits for hand in hands_in(commit)]
+        return list(self.api.pages(self._doing("the commits"), f"{self.path}/commits"))
+
+    def _in_commits(self) -> list[Hand]:
+        return [hand for commit in self._commits for hand in hands_in(commit)]
 
     def _pushes(self) -> list[_Push]:
-        """All pushes to the branch since it was made. GitHub notes a push a moment later than it happens."""
+        """All pushes to the branch since it was made. GitHub notes a push a moment later than it happens.
+
+        Whoever restores a branch that somebody deleted has not pushed what is in it. So what was pushed to an earlier
+        branch of that name counts, too, where it is in the request or came while that was there.
+        """
         repository = repository_of(self.pull["head"])
         unknown = f"who pushed {self.head}"
         if repository is None:
@@ -166,20 +177,24 @@ class _Reading:
     def _noted_pushes(self, repository: str, unknown: str) -> list[_Push]:
         # https://docs.github.com/en/rest/repos/repos#list-repository-activities: the newest first.
         path, ref = f"/repos/{repository}/activity", f"refs/heads/{self.pull['head']['ref']}"
+        own, opened = {str(commit["sha"]) for commit in self._commits}, moment(self.pull["created_at"])
         found: list[_Push] = []
-        is_noted = False
+        is_noted = is_whole = False
         for each in self.api.pages(self._doing("the pushes"), path, ref=ref):
-            kind = each["activity_type"]
+            kind, at = each["activity_type"], moment(each["timestamp"])
             if each["ref"] != ref or kind == "branch_deletion":
+                continue
+            if is_whole and each["after"] not in own and at < opened:
                 continue
             pusher = hand_of("pusher", each.get("actor"))
             if pusher is None:
                 self.problems.append(f"who pushed {each['after']} is not known: the account is gone")
             else:
-                found.append(_Push(pusher, each["after"], moment(each["timestamp"])))
+                found.append(_Push(pusher, each["after"], at))
             is_noted = is_noted or each["after"] == self.head
-            if is_noted and kind == "branch_creation":
-                return found
+            is_whole = is_whole or (is_noted and kind == "branch_creation")
+        if is_whole:
+            return found
         self.problems.append(
             "who pushed the branch first is not known: GitHub does not list when it was made"
             if is_noted
@@ -187,12 +202,21 @@ class _Reading:
         )
         return found
 
-    def _demand_asked_for(self, pushes: Sequence[_Push], runs: Sequence[_Run]) -> None:
-        """Whoever may edit the request's text may name any run: one counts that was running when a bot pushed."""
-        for push in pushes if runs else ():
-            if push.hand.is_bot and not any(run.was_running(push.at) for run in runs):
+    def _demand_asked_for(
+        self, pushes: Sequence[_Push], runs: Sequence[_Run], accounts: Collection[str]
+    ) -> None:
+        """A bot's push is somebody's: any workflow of any branch can push to any other, in nobody's name.
+
+        Whoever may edit the request's text may name any run: one counts that was running when the bot pushed. A bot
+        that is among the policy's ``accounts`` stands for itself.
+        """
+        listed = {account.lower() for account in accounts if not is_everybodys(account)}
+        for push in pushes:
+            account = push.hand.account or ""
+            is_somebodys = push.hand.is_bot and account.lower() not in listed
+            if is_somebodys and not any(run.was_running(push.at) for run in runs):
                 self.problems.append(
-                    f"who had {push.hand.account} push {push.commit} is not known: no run that is named ran then"
+                    f"who had {account} push {push.commit} is not known: no run that is named ran then"
                 )
 
     def _writers(self, reviews: Sequence[Review], accounts: Collection[str]) -> frozenset[str]:

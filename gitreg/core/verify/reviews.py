@@ -27,6 +27,10 @@ DISPATCH = "workflow_dispatch"
 #: https://docs.github.com/en/actions/reference/limits
 LONGEST_RUN = timedelta(hours=6)
 
+#: In the name of these accounts every workflow of a repository can act, and so everybody who may push to it.
+#: https://docs.github.com/en/actions/concepts/security/github_token
+_EVERYBODYS = frozenset({"github-actions[bot]"})
+
 APPROVED, CHANGES_REQUESTED, DISMISSED = "approved", "changes_requested", "dismissed"
 
 #: Roles of hands that only somebody with an account can have.
@@ -37,6 +41,11 @@ _NOREPLY = re.compile(r"([^@]+)@users\.noreply\.([^@]+)", re.IGNORECASE)
 #: GitHub puts ``ID+`` before the name, GitLab ``ID-``.
 _NUMBER = re.compile(r"\A[0-9]+[+-]")
 _PROVIDERS = {"github.com": "github", "gitlab.com": "gitlab"}
+
+
+def is_everybodys(account: str) -> bool:
+    """Whether an account tells nothing of who acts, even where a policy lists it."""
+    return account.casefold() in _EVERYBODYS
 
 
 def titles_of(delta: Delta, policy: Policy) -> tuple[str, ...]:
@@ -51,16 +60,22 @@ def titles_of(delta: Delta, policy: Policy) -> tuple[str, ...]:
 def proposer(evidence: Evidence, policy: Policy) -> Hand | None:
     """Who proposes a change on a hosted forge: whoever opened the request, or had CI open it. None: nobody knows.
 
-    A bot that the policy lists stands for itself. Another one only carries out what a person asked for, and its word
-    for whom is not taken: the forge tells who started the run, and that it was about this very change.
+    A bot that the policy lists stands for itself, unless everybody can act as it. Another one only carries out what a
+    person asked for, and its word for whom is not taken: the forge tells who started the run, and that it was about
+    this very change.
     """
     found = evidence.conversation
     if not isinstance(found, Conversation):
         return None
-    if not found.author.is_bot or policy.person_called(found.provider, found.author.account):
+    if not found.author.is_bot or _stands_for_itself(found.author, found.provider, policy):
         return found.author
     run = found.run
     return run.actor if run is not None and run_problem(run, evidence) is None else None
+
+
+def _stands_for_itself(bot: Hand, provider: str, policy: Policy) -> bool:
+    account = bot.account or ""
+    return not is_everybodys(account) and policy.person_called(provider, account) is not None
 
 
 def run_problem(run: DispatchedRun, evidence: Evidence) -> str | None:

@@ -1,0 +1,83 @@
+"""People with write access to a registry on GitHub who want what its policy does not give them.
+
+Alice may approve what goes to production, and wants to approve what she made herself. Each docstring says what the
+attacker hopes for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flow_kit import MAIN, POLICY, blocking, git, promote
+
+from forge.test_github_ci import NAME, Asked, World, ci_world
+from gitreg.core.findings import Finding
+from gitreg.flows.ci import judge_event
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with ci_world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def judged(world: World) -> list[str]:
+    """The rules that keep the newest state of the request from landing."""
+    return blocking(findings(world))
+
+
+def findings(world: World) -> tuple[Finding, ...]:
+    return world.judged("pull_request", world.announced("pull_request")).findings
+
+
+def said(world: World) -> str:
+    return " ".join(finding.message for finding in findings(world))
+
+
+def push(world: World, asked: Asked, token: str, *refs: str) -> None:
+    git(asked.folder, "push", "-q", world.github.remote(NAME, token), *refs)
+
+
+def add(world: World, asked: Asked, token: str) -> None:
+    """A commit in Dan's name on his request, pushed by somebody else."""
+    git(asked.folder, "commit", "-q", "--allow-empty", "-m", "More")
+    push(world, asked, token, "HEAD:dans")
+
+
+# --- whose change it is
+
+
+def test_a_workflow_pushes_for_who_approves(world: World) -> None:
+    """A workflow of Alice's own branch pushes to Dan's request in Dan's name, so that no hand in it is hers."""
+    asked = world.ask(promote(2, "production"))
+    add(world, asked, world.github.actions_token(NAME))
+    world.github.review("alice-gh", asked.number)
+    assert judged(world) == ["GR401"]
+    assert "who had github-actions[bot] push" in said(world)
+
+
+def test_a_branch_is_deleted_so_that_its_author_restores_it(world: World) -> None:
+    """Alice adds to Dan's branch and deletes it. He restores it, and is the one who pushed it "first"."""
+    asked = world.ask(promote(2, "production"))
+    alice = world.github.personal_token("alice-gh")
+    add(world, asked, alice)
+    push(world, asked, alice, ":dans")
+    push(world, asked, world.github.personal_token("dan-gh"), "HEAD:dans")
+    world.github.act("dan-gh", "PATCH", f"/repos/{NAME}/pulls/{asked.number}", {"state": "open"})
+    world.github.review("alice-gh", asked.number)
+    assert judged(world) == ["GR401"]
+    assert "it is the pusher's own" in said(world)
+
+
+def test_a_bot_that_everybody_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy lists the account of all workflows; Alice has one of her own open the request, and approves it."""
+    robot = "  - {id: robot, bot: true, github: 'github-actions[bot]'}\n"
+    with ci_world(tmp_path, monkeypatch, POLICY.replace("groups:\n", f"{robot}groups:\n", 1)) as world:
+        asked = world.ask(promote(2, "production"))
+        pull = world.hub.pulls[asked.number]
+        pull.login = "github-actions[bot]"
+        world.github.review("alice-gh", asked.number)
+        assert judged(world) == ["GR401"]
