@@ -239,6 +239,7 @@ def _replayed(
     checks: Collection[str],
     requests: Mapping[str, ChangeRequest] | None,
 ) -> Judgement:
-    verdicts = tuple(replay(ws, commits, checks=checks, requests=requests))
+    queued = event.kind is EventKind.GROUP
+    verdicts = tuple(replay(ws, commits, checks=checks, requests=requests, queued=queued))
     oids = tuple(commit.oid for commit in commits)
     return Judgement(event, base or "", oids[-1] if oids else base or "", oids, verdicts)

@@ -81,3 +81,27 @@ def test_a_bot_that_everybody_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pull.login = "github-actions[bot]"
         world.github.review("alice-gh", asked.number)
         assert judged(world) == ["GR401"]
+
+
+# --- a queue
+
+
+def test_an_objection_while_the_queue_waits(world: World) -> None:
+    """Dan has his approved request queued quickly: what Alice says after the group was made is to come too late."""
+    asked = world.ask(promote(2, "production"))
+    world.github.review("alice-gh", asked.number)
+    before = git(world.hub.bare.path, "rev-parse", MAIN)
+    branch, head = world.github.queue(asked.number)
+    group: Mapping[str, Any] = {
+        "merge_group": {
+            "head_sha": head,
+            "head_ref": f"refs/heads/{branch}",
+            "base_sha": before,
+            "base_ref": MAIN,
+        },
+        "repository": {"full_name": NAME, "default_branch": "main"},
+    }
+    world.github.advance(minutes=5)
+    world.github.review("alice-gh", asked.number, "REQUEST_CHANGES", "stop")
+    ws = world.job("merge_group", group)
+    assert blocking(judge_event(ws, world.event).findings) == ["GR401"]

@@ -134,13 +134,16 @@ def decisions(conversation: Conversation, evidence: Evidence) -> list[Review]:
     """Each account's last decision; of one moment, the one that the forge tells last.
 
     What somebody says after a change has landed takes nothing back. Before that all counts, whatever this clock shows.
+    Of what waits in a queue the moment that counts is over: objections are heard all the same.
     """
     landing = evidence.landing
     has_landed = landing is not None and landing.received is None
+    is_queued = landing is not None and landing.queued
     last: dict[str, Review] = {}
     for review in sorted(conversation.reviews, key=lambda review: review.at):
         account = review.account.casefold()
-        if account not in last or not has_landed or review.at <= evidence.now:
+        is_heard = review.at <= evidence.now or (is_queued and review.decision != APPROVED)
+        if account not in last or not has_landed or is_heard:
             last[account] = review
     return list(last.values())
 
