@@ -14,7 +14,10 @@ import pytest
 from flow_kit import MAIN, POLICY, blocking, git, promote
 
 from forge.test_github_ci import NAME, Asked, World, ci_world
+from gitreg.adapters.forge.github_pulls import STATUS, bounded, runs_named
 from gitreg.core.findings import Finding
+from gitreg.core.plan.annotate import plan_annotate
+from gitreg.core.report.change_request import change_request_body
 from gitreg.flows.ci import judge_event
 
 
@@ -105,3 +108,19 @@ def test_an_objection_while_the_queue_waits(world: World) -> None:
     world.github.review("alice-gh", asked.number, "REQUEST_CHANGES", "stop")
     ws = world.job("merge_group", group)
     assert blocking(judge_event(ws, world.event).findings) == ["GR401"]
+
+
+# --- what the request says
+
+
+def test_notes_that_look_like_gitreg_s_own_marks(world: World) -> None:
+    """A note names a run that Dan started once; requests that show the note are to be taken for Dan's."""
+    marks = ["<!-- gitreg:run=41 -->", "<!-- gitreg:status -->"]
+    world.ask(lambda snapshot: plan_annotate(snapshot, "credit-risk", 3, {("description",): marks[0]}))
+    (verdict,) = world.judged("pull_request", world.announced("pull_request")).verdicts
+    body = change_request_body(verdict.judged)
+    assert marks[0] in body
+    own = "<!-- gitreg:run=42 -->"
+    assert runs_named(bounded(body, [own])) == [42]
+    assert runs_named(bounded(f"`{own}`", [own])) == [42]
+    assert bounded(f"`{marks[1]}`", [STATUS]).splitlines()[-1] == STATUS

@@ -345,7 +345,7 @@ def test_runs_that_cannot_be_read_are_a_problem(
     hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run], marks: str
 ) -> None:
     hub.hub.pulls[1].body = (
-        "".join(f"<!-- gitreg:run={n} -->" for n in range(1, 12)) if "{" in marks else marks
+        "".join(f"<!-- gitreg:run={n} -->\n" for n in range(1, 12)) if "{" in marks else marks
     )
     assert talk(alice, promoted[1]).problems
 
