@@ -15,9 +15,12 @@ from flow_kit import MAIN, POLICY, blocking, git, promote
 
 from forge.test_github_ci import NAME, Asked, World, ci_world
 from gitreg.adapters.forge.github_pulls import STATUS, bounded, runs_named
+from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.findings import Finding
 from gitreg.core.plan.annotate import plan_annotate
+from gitreg.core.plan.plan import Plan
 from gitreg.core.report.change_request import change_request_body
+from gitreg.core.snapshot import Snapshot
 from gitreg.flows.ci import judge_event
 
 
@@ -124,3 +127,35 @@ def test_notes_that_look_like_gitreg_s_own_marks(world: World) -> None:
     assert runs_named(bounded(body, [own])) == [42]
     assert runs_named(bounded(f"`{own}`", [own])) == [42]
     assert bounded(f"`{marks[1]}`", [STATUS]).splitlines()[-1] == STATUS
+
+
+# --- what has landed
+
+
+def test_a_push_that_no_audit_sees(world: World) -> None:
+    """Alice lands a promotion round the rules with [skip ci] in its message; the next push's run knows only its own."""
+    folder = world.clone("alice")
+    before = git(folder, "rev-parse", "HEAD")
+    ran = world.github.add_run(
+        before, "push", "success", login="alice-gh", path=".github/workflows/gitreg-audit.yml", branch="main"
+    )
+
+    def pushed(title: str, plan: Plan | None = None) -> str:
+        for path, data in (plan.edits if plan else {}).items():
+            (folder / path).write_bytes(data or b"")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-q", "--allow-empty", "-m", title)
+        git(folder, "push", "-q", "origin", "HEAD:main")
+        return git(folder, "rev-parse", "HEAD")
+
+    with GitRepository.open(folder) as repository:
+        plan = promote(2, "production")(Snapshot(repository.tree(before)))
+    hidden = pushed("Promote [skip ci]", plan)
+    after = pushed("Nothing to see")
+    event = {"ref": MAIN, "before": hidden, "after": after, "repository": {"default_branch": "main"}}
+
+    found = world.judged("push", event)
+    assert (found.base, found.commits) == (before, (hidden, after))
+    assert "GR401" in blocking(found.findings)
+    ran.conclusion = "cancelled"  # then all of history is looked at
+    assert world.judged("push", event).base == ""

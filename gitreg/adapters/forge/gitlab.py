@@ -341,6 +341,10 @@ class GitlabForge(SignedForge):
                 self.api.send(doing, "DELETE", f"{path}/{surplus['id']}")
         return f"{request.url}#note_{kept['id']}"
 
+    def audited(self) -> Collection[str] | None:
+        """None: pipelines are not asked about."""
+        return None
+
     def rerun_failed(self, head: str) -> str | None:
         """Raises Refused: GitLab starts no pipeline for an approval, so none is there that could ask for this."""
         raise Refused(
