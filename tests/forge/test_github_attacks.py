@@ -65,6 +65,24 @@ def test_a_workflow_pushes_for_who_approves(world: World) -> None:
     assert "who had github-actions[bot] push" in said(world)
 
 
+def test_a_workflow_pushes_while_another_run_runs(world: World) -> None:
+    """As before, and Alice has the request name runs of Bo that ran just then: one that verifies, one that promotes."""
+    asked = world.ask(promote(2, "production"))
+    add(world, asked, world.github.actions_token(NAME))
+    verify = world.github.add_run(asked.head, "pull_request", None, login="bo-gh")
+    path = ".github/workflows/gitreg-promote.yml"
+    other = world.github.add_run(
+        asked.head, "workflow_dispatch", None, login="bo-gh", path=path, branch="main"
+    )
+    other.title = "Promote credit-risk/3 to staging"
+    world.github.review("alice-gh", asked.number)
+    pull = world.hub.pulls[asked.number]
+    for run, why in ((verify, "no run that is named ran then"), (other, "about something else")):
+        pull.body = f"<!-- gitreg:run={run.id} -->"
+        assert judged(world) == ["GR401"]
+        assert why in said(world)
+
+
 def test_a_branch_is_deleted_so_that_its_author_restores_it(world: World) -> None:
     """Alice adds to Dan's branch and deletes it. He restores it, and is the one who pushed it "first"."""
     asked = world.ask(promote(2, "production"))

@@ -16,7 +16,7 @@ from gitreg.adapters.forge.github_api import GithubApi, Json, NotPermitted, Unkn
 from gitreg.adapters.forge.github_people import hand_of, hands_in, is_bot
 from gitreg.adapters.forge.github_pulls import moment, repository_of, runs_named
 from gitreg.core.ports import ChangeRequest, Conversation, DispatchedRun, Hand, Review
-from gitreg.core.verify.reviews import is_everybodys
+from gitreg.core.verify.reviews import DISPATCH, PROMOTE_WORKFLOW, is_everybodys
 from gitreg.errors import ConfigError, LostRace
 
 #: GitHub lists no more commits of one pull request.
@@ -78,8 +78,10 @@ class _Run:
     begin: datetime
     end: datetime | None
 
-    def was_running(self, at: datetime) -> bool:
-        return self.begin <= at and (self.end is None or at <= self.end + _SLACK)
+    def may_have_pushed(self, at: datetime) -> bool:
+        """Whether it promotes for somebody, and was at it then."""
+        is_promotion = (self.dispatched.workflow, self.dispatched.event) == (PROMOTE_WORKFLOW, DISPATCH)
+        return is_promotion and self.begin <= at and (self.end is None or at <= self.end + _SLACK)
 
 
 @dataclass
@@ -207,14 +209,14 @@ class _Reading:
     ) -> None:
         """A bot's push is somebody's: any workflow of any branch can push to any other, in nobody's name.
 
-        Whoever may edit the request's text may name any run: one counts that was running when the bot pushed. A bot
+        Whoever may edit the request's text may name any run: one counts that was promoting when the bot pushed. A bot
         that is among the policy's ``accounts`` stands for itself.
         """
         listed = {account.lower() for account in accounts if not is_everybodys(account)}
         for push in pushes:
             account = push.hand.account or ""
             is_somebodys = push.hand.is_bot and account.lower() not in listed
-            if is_somebodys and not any(run.was_running(push.at) for run in runs):
+            if is_somebodys and not any(run.may_have_pushed(push.at) for run in runs):
                 self.problems.append(
                     f"who had {account} push {push.commit} is not known: no run that is named ran then"
                 )

@@ -110,9 +110,19 @@ def hands_problem(evidence: Evidence, policy: Policy) -> str | None:
     unknown = next((hand for hand in _hands(found) if _is_unknown(hand)), None)
     if unknown is not None:
         return f"the forge does not tell who the {unknown.role} is"
-    if proposer(evidence, policy) is None:
-        why = run_problem(found.run, evidence) if found.run else "nobody knows for whom"
-        return f"the bot {found.author.account} opened this change request: {why}"
+    return _bot_problem(found, evidence, policy)
+
+
+def _bot_problem(found: Conversation, evidence: Evidence, policy: Policy) -> str | None:
+    """Why it is not known for whom a bot opened the request, or pushed to it; None if it is, or none did.
+
+    Any run can be named, and some run is always running: so one for a push must be about this change as well.
+    """
+    why = run_problem(found.run, evidence) if found.run else "nobody knows for whom"
+    for hand in _hands(found) if why else ():
+        deed = {"author": "opened", "pusher": "pushed to"}.get(hand.role)
+        if deed and hand.is_bot and not _stands_for_itself(hand, found.provider, policy):
+            return f"the bot {hand.account} {deed} this change request: {why}"
     return None
 
 
