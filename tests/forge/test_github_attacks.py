@@ -16,7 +16,6 @@ from flow_kit import MAIN, POLICY, blocking, git, promote
 from forge.test_github_ci import NAME, Asked, World, ci_world
 from gitreg.adapters.forge.github_pulls import STATUS, bounded, runs_named
 from gitreg.adapters.git.repository import GitRepository
-from gitreg.core.findings import Finding
 from gitreg.core.plan.annotate import plan_annotate
 from gitreg.core.plan.plan import Plan
 from gitreg.core.report.change_request import change_request_body
@@ -30,17 +29,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
-def judged(world: World) -> list[str]:
-    """The rules that keep the newest state of the request from landing."""
-    return blocking(findings(world))
-
-
-def findings(world: World) -> tuple[Finding, ...]:
-    return world.judged("pull_request", world.announced("pull_request")).findings
-
-
-def said(world: World) -> str:
-    return " ".join(finding.message for finding in findings(world))
+def judged(world: World) -> tuple[list[str], str]:
+    """The rules that keep the newest state of the request from landing, and what they say."""
+    findings = world.judged("pull_request", world.announced("pull_request")).findings
+    return blocking(findings), " ".join(finding.message for finding in findings)
 
 
 def push(world: World, asked: Asked, token: str, *refs: str) -> None:
@@ -61,8 +53,9 @@ def test_a_workflow_pushes_for_who_approves(world: World) -> None:
     asked = world.ask(promote(2, "production"))
     add(world, asked, world.github.actions_token(NAME))
     world.github.review("alice-gh", asked.number)
-    assert judged(world) == ["GR401"]
-    assert "who had github-actions[bot] push" in said(world)
+    blocked, why = judged(world)
+    assert blocked == ["GR401"]
+    assert "who had github-actions[bot] push" in why
 
 
 def test_a_workflow_pushes_while_another_run_runs(world: World) -> None:
@@ -79,8 +72,9 @@ def test_a_workflow_pushes_while_another_run_runs(world: World) -> None:
     pull = world.hub.pulls[asked.number]
     for run, why in ((verify, "no run that is named ran then"), (other, "about something else")):
         pull.body = f"<!-- gitreg:run={run.id} -->"
-        assert judged(world) == ["GR401"]
-        assert why in said(world)
+        blocked, said = judged(world)
+        assert blocked == ["GR401"]
+        assert why in said
 
 
 def test_a_branch_is_deleted_so_that_its_author_restores_it(world: World) -> None:
@@ -92,8 +86,9 @@ def test_a_branch_is_deleted_so_that_its_author_restores_it(world: World) -> Non
     push(world, asked, world.github.personal_token("dan-gh"), "HEAD:dans")
     world.github.act("dan-gh", "PATCH", f"/repos/{NAME}/pulls/{asked.number}", {"state": "open"})
     world.github.review("alice-gh", asked.number)
-    assert judged(world) == ["GR401"]
-    assert "it is the pusher's own" in said(world)
+    blocked, why = judged(world)
+    assert blocked == ["GR401"]
+    assert "it is the pusher's own" in why
 
 
 def test_a_bot_that_everybody_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +99,7 @@ def test_a_bot_that_everybody_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         pull = world.hub.pulls[asked.number]
         pull.login = "github-actions[bot]"
         world.github.review("alice-gh", asked.number)
-        assert judged(world) == ["GR401"]
+        assert judged(world)[0] == ["GR401"]
 
 
 # --- a queue
