@@ -134,6 +134,18 @@ def part_of(person: Person, evidence: Evidence) -> str | None:
     return next((hand.role for hand in _hands(found) if _is(person, hand, found.provider)), None)
 
 
+def could_be_own(person: Person, evidence: Evidence, policy: Policy) -> str | None:
+    """Why a change may be the own one of a person whose account on the forge nobody knows; None if it is not."""
+    found = evidence.conversation
+    if not isinstance(found, Conversation) or person.account(found.provider) is not None:
+        return None
+    known = (h for h in _hands(found) if h.account and h.role in _OF_ACCOUNTS and not h.is_bot)
+    stranger = next((h for h in known if policy.person_called(found.provider, h.account) is None), None)
+    if stranger is None:
+        return None
+    return f"the policy knows neither their account on {found.provider} nor whose the {stranger.role}'s is"
+
+
 def with_a_part(persons: Collection[str], evidence: Evidence, policy: Policy) -> frozenset[str]:
     """Those of some persons (ids) who had a part in a change, as far as a hosted forge knows."""
     asked = (person for person in policy.people if person.id in persons)
