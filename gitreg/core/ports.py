@@ -529,6 +529,14 @@ class Forge(Protocol):
         """
         ...
 
+    def audited(self) -> Collection[str] | None:
+        """Up to which commits of the registry's branch runs of CI have audited it lately.
+
+        A push can be made so that no run looks at it (``[skip ci]``), and a run can be stopped. None: nobody keeps
+        that, or there has been none before.
+        """
+        ...
+
     def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
         """Approvals and revocations that name this change, each with its signature checked.
 

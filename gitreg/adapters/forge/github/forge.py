@@ -14,7 +14,7 @@ from datetime import datetime
 
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.github.api import GithubApi
-from gitreg.adapters.forge.github.extras import ask_reviewers, put_labels, rerun_failed
+from gitreg.adapters.forge.github.extras import ask_reviewers, audited, put_labels, rerun_failed
 from gitreg.adapters.forge.github.merge import demand_mergeable, land
 from gitreg.adapters.forge.github.pulls import (
     MOST_TITLE,
@@ -260,6 +260,10 @@ class GithubForge(SignedForge):
     def rerun_failed(self, head: str) -> str | None:
         """See :func:`gitreg.adapters.forge.github.extras.rerun_failed`."""
         return rerun_failed(self.api, head)
+
+    def audited(self) -> Collection[str] | None:
+        """See :func:`gitreg.adapters.forge.github_extras.audited`."""
+        return audited(self.api, self._trunk)
 
     # --- ending
 
