@@ -332,6 +332,17 @@ def test_owners_lines_of_others_may_come_before_and_not_after() -> None:
     assert found(owners().replace("@alice-gh", "@mallory", 1)) == {"owners of the rules": False}
 
 
+def test_a_gate_that_anybody_may_change_is_none() -> None:
+    """CODEOWNERS follows ``protected``, so it can be as gitreg writes it and yet leave out what runs the checks."""
+    assert isinstance(POLICY, Policy)
+    globs = [".github/CODEOWNERS"]
+    layout = Layout("", globs)
+    text = codeowners(POLICY, "github", layout, globs, None)
+    tree = MemoryTree({WORKFLOW: b"", OWNERS["github"]: text.encode()})
+    points = file_points("github", POLICY, layout, globs, HIDDEN, tree)
+    assert outcomes(points) == {"owners of the rules": False}
+
+
 def test_a_file_that_goes_before_the_usual_one_is_the_one_that_counts() -> None:
     present = {WORKFLOW: "", OWNERS["gitlab"]: owners("gitlab"), "CODEOWNERS": "* @mallory\n"}
     assert outcomes(files(present, {}, "gitlab"))["owners of the rules"] is False
