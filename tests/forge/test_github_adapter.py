@@ -12,7 +12,8 @@ from forge.fake_github_kit import ruleset
 from forge.git_host import Answer
 from forge.github_world import HUB, PULLS, Meanwhile, World, fork_of
 from gitreg.adapters.forge.github import merge as github_merge
-from gitreg.adapters.forge.github.pulls import MOST_TEXT, STATUS
+from gitreg.adapters.forge.github.pulls import MOST_TEXT
+from gitreg.adapters.forge.hosted import STATUS
 from gitreg.core.ports import FILE, Entry
 from gitreg.errors import LostRace, NotFound, Refused, Undecided, UsageError
 

@@ -14,7 +14,8 @@ import pytest
 from flow_kit import MAIN, POLICY, blocking, git, promote
 
 from forge.test_github_ci import NAME, Asked, World, ci_world
-from gitreg.adapters.forge.github.pulls import STATUS, bounded, runs_named
+from gitreg.adapters.forge.github.pulls import bounded, runs_named
+from gitreg.adapters.forge.hosted import STATUS
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.plan.annotate import plan_annotate
 from gitreg.core.plan.plan import Plan

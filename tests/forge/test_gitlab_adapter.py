@@ -17,7 +17,8 @@ from forge.records import Answer
 from gitreg.adapters.forge.gitlab import api as gitlab_api
 from gitreg.adapters.forge.gitlab import merge as gitlab_merge
 from gitreg.adapters.forge.gitlab.forge import GitlabForge
-from gitreg.adapters.forge.gitlab.requests import STATUS, inert
+from gitreg.adapters.forge.gitlab.requests import inert
+from gitreg.adapters.forge.hosted import STATUS
 from gitreg.adapters.forge.tokens import JOB
 from gitreg.core.ports import FILE, ChangeRequest, Conversation, Entry, Identity, Review
 from gitreg.errors import ConfigError, GitregError, LostRace, NotFound, Refused, Undecided, UsageError

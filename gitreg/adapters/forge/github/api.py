@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.hosted import Json
+from gitreg.adapters.forge.hosted import Json, json_list, json_object
 from gitreg.adapters.forge.tokens import Token, scrubbing
 from gitreg.errors import ConfigError, GitregError, Undecided
 
@@ -100,7 +100,7 @@ class GithubApi:
         """One object. ``path`` begins behind the API's base URL. Raises as ``asking``."""
         with self.asking(doing):
             _, data = self.client.requester.requestJsonAndCheck("GET", path, parameters=dict(query))
-            return _object(data)
+            return json_object(data)
 
     def send(self, doing: str, verb: str, path: str, body: Json | None = None) -> Json:
         """Does something; nothing is done twice. Raises as ``asking``."""
@@ -114,7 +114,7 @@ class GithubApi:
         for _ in range(MOST_PAGES):
             with self.asking(doing):
                 headers, data = self.client.requester.requestJsonAndCheck("GET", path, parameters=parameters)
-                found = [_object(each) for each in _list(data)]
+                found = [json_object(each) for each in json_list(data)]
                 following, parameters = _next(headers), {}
             yield from found
             if following is None:
@@ -135,18 +135,6 @@ class GithubApi:
         """Ends the connections."""
         if "client" in self.__dict__:
             self.client.close()
-
-
-def _object(data: object) -> Json:
-    if not isinstance(data, dict):
-        raise ValueError("not an object")  # told as an answer that makes no sense
-    return data
-
-
-def _list(data: object) -> list[object]:
-    if not isinstance(data, list):
-        raise ValueError("not a list")
-    return data
 
 
 def _next(headers: Mapping[str, Any]) -> str | None:

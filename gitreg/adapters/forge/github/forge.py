@@ -26,7 +26,7 @@ from gitreg.adapters.forge.github.pulls import (
 )
 from gitreg.adapters.forge.github.reviews import read_conversation
 from gitreg.adapters.forge.github.words import OwnWords
-from gitreg.adapters.forge.hosted import Json, Unknown, once, same_text
+from gitreg.adapters.forge.hosted import FEW, Json, Unknown, once, same_text
 from gitreg.adapters.forge.signed import SignedForge
 from gitreg.adapters.forge.tokens import Token
 from gitreg.core.ports import (
@@ -42,8 +42,6 @@ from gitreg.core.ports import (
 from gitreg.errors import GitregError, LostRace, NotFound, Refused, Undecided, UsageError
 
 _NUMBER = re.compile(r"#?([1-9][0-9]{0,8})\Z")
-#: For so few commits it is cheaper to ask about each than to read the list of all requests that are over.
-_FEW = 5
 
 
 class GithubForge(SignedForge):
@@ -215,7 +213,7 @@ class GithubForge(SignedForge):
 
     def _pulls_with(self, commits: Sequence[str]) -> Iterable[Json]:
         doing = "look for what landed"
-        if len(commits) > _FEW:
+        if len(commits) > FEW:
             yield from self._pulls(doing, state="closed", base=self._trunk, sort="created", direction="asc")
             return
         for commit in dict.fromkeys(commits):

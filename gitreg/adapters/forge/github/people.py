@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gitreg.adapters.forge.hosted import Json
+from gitreg.adapters.forge.hosted import Json, co_authors
 from gitreg.core.ports import Hand
 
 #: Merges and edits on the web pages are committed by GitHub itself.
@@ -13,8 +13,6 @@ _ITSELF = "web-flow"
 _ITS_EMAIL = "noreply@github.com"
 # https://docs.github.com/en/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
 _NOREPLY = re.compile(r"(?:[0-9]+\+)?(?P<login>[^@+]+)@users\.noreply\.", re.IGNORECASE)
-# https://docs.github.com/en/pull-requests/committing-changes-to-your-project/creating-and-editing-commits/creating-a-commit-with-multiple-authors
-_CO_AUTHOR = re.compile(r"^[ \t]*co-authored-by[ \t]*:[^<\n]*<([^>\n]*)>", re.IGNORECASE | re.MULTILINE)
 
 
 def is_bot(user: Json) -> bool:
@@ -38,7 +36,7 @@ def hands_in(commit: Json) -> Iterator[Hand]:
         if known is not None:
             yield known
         yield from _by_email(role, str((git.get(key) or {}).get("email") or ""))
-    for email in _CO_AUTHOR.findall(str(git.get("message") or "")):
+    for email in co_authors(str(git.get("message") or "")):
         yield from _by_email("co-author", email)
 
 

@@ -16,8 +16,6 @@ from gitreg.core.ports import ChangeRequest
 #: Longer texts and titles GitHub refuses: in characters.
 MOST_TEXT = 65536
 MOST_TITLE = 256
-#: Marks the one comment that gitreg keeps.
-STATUS = "<!-- gitreg:status -->"
 
 #: A line of its own: no name or note in a request's text can be one.
 _RUN = re.compile(r"^<!-- gitreg:run=([1-9][0-9]{0,19}) -->\r?$", re.MULTILINE)

@@ -7,15 +7,14 @@ may not see is ``Unread``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitreg.adapters.forge.github.api import GithubApi
-from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown, time_of
 from gitreg.core.ports import BranchRules, GithubSettings, RequiredCheck, Unread
 
 T = TypeVar("T")
@@ -70,7 +69,7 @@ class GithubInspector:
         headers, data = self._api.client.requester.requestJsonAndCheck("GET", self._api.root)
         if not isinstance(data, dict):
             raise ValueError("not an object")
-        return data, _time(headers)
+        return data, time_of(headers)
 
     def _tried(self, ask: Callable[[], T]) -> T | Unread:
         try:
@@ -119,14 +118,6 @@ def _is_admin(repository: Json) -> bool:
 
 def _ruleset_id(rule: Json) -> int:
     return int(rule.get("ruleset_id") or 0)
-
-
-def _time(headers: Mapping[str, Any]) -> datetime | None:
-    """https://www.rfc-editor.org/rfc/rfc9110#field.date"""
-    try:
-        return parsedate_to_datetime(str(headers.get("date"))).astimezone(UTC)
-    except ValueError:
-        return None
 
 
 def _of(data: Json | Unread, take: Callable[[Json], T]) -> T | Unread:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 from gitreg.adapters.forge.github.api import GithubApi
-from gitreg.adapters.forge.github.pulls import STATUS, bounded
-from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown, once, same_text
+from gitreg.adapters.forge.github.pulls import bounded
+from gitreg.adapters.forge.hosted import STATUS, Json, NotPermitted, Unknown, once, same_text
 from gitreg.core.ports import ChangeRequest
 from gitreg.errors import Refused
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gitreg.adapters.forge.address import Address
-from gitreg.adapters.forge.hosted import Json, NotPermitted
+from gitreg.adapters.forge.hosted import Json, NotPermitted, json_list, json_object
 from gitreg.adapters.forge.tokens import JOB, Token, scrubbing
 from gitreg.errors import ConfigError, GitregError, Undecided
 
@@ -124,13 +124,13 @@ class GitlabApi:
     def get(self, doing: str, path: str, **query: str) -> Json:
         """One object. ``path`` begins behind the API's base URL. Raises as ``asking``."""
         with self.asking(doing):
-            return _object(self._request("get", path, query, None).json())
+            return json_object(self._request("get", path, query, None).json())
 
     def send(self, doing: str, verb: str, path: str, body: Json | None = None) -> Json:
         """Does something; nothing is done twice. Raises as ``asking``."""
         with self.asking(doing):
             answer = self._request(verb.lower(), path, {}, dict(body or {}))
-            return _object(answer.json()) if answer.content else {}
+            return json_object(answer.json()) if answer.content else {}
 
     def pages(self, doing: str, path: str, **query: str) -> Iterator[Json]:
         """All objects of a list, page by page as they are asked for. Raises as ``asking``.
@@ -142,7 +142,7 @@ class GitlabApi:
             with self.asking(doing):
                 query |= {"per_page": str(PER_PAGE), "page": page}
                 answer = self._request("get", path, query, None)
-                found = [_object(each) for each in _list(answer.json())]
+                found = [json_object(each) for each in json_list(answer.json())]
                 page = str(answer.headers.get("X-Next-Page") or "")
             yield from found
             if not page:
@@ -202,15 +202,3 @@ def wait_of(headers: Mapping[str, str]) -> float | None:
     if after.isdigit():
         return float(after)
     return max(float(reset) - time.time(), 0.0) if reset.isdigit() else None
-
-
-def _object(data: object) -> Json:
-    if not isinstance(data, dict):
-        raise ValueError("not an object")  # told as an answer that makes no sense
-    return data
-
-
-def _list(data: object) -> list[object]:
-    if not isinstance(data, list):
-        raise ValueError("not a list")
-    return data

@@ -15,9 +15,9 @@ from datetime import datetime
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.gitlab.api import GitlabApi, NotAccepted
 from gitreg.adapters.forge.gitlab.merge import demand_mergeable, land
-from gitreg.adapters.forge.gitlab.requests import MOST_TITLE, STATUS, bounded, change_request, is_own_branch
+from gitreg.adapters.forge.gitlab.requests import MOST_TITLE, bounded, change_request, is_own_branch
 from gitreg.adapters.forge.gitlab.reviews import read_conversation, read_request
-from gitreg.adapters.forge.hosted import Conflict, Json, Unknown, once, same_text
+from gitreg.adapters.forge.hosted import FEW, STATUS, Conflict, Json, Unknown, once, same_text
 from gitreg.adapters.forge.signed import SignedForge
 from gitreg.adapters.forge.tokens import Token
 from gitreg.core.ports import (
@@ -35,8 +35,6 @@ from gitreg.errors import GitregError, LostRace, NotFound, Refused, UsageError
 _NUMBER = re.compile(r"[#!]?([1-9][0-9]{0,8})\Z")
 _FAILED = frozenset({"failed", "canceled"})
 _QUERIES = {"open": "opened", "merged": "merged", "closed": "closed"}
-#: For so few commits it is cheaper to ask about each than to read the list of all requests that are merged.
-_FEW = 5
 
 
 class GitlabForge(SignedForge):
@@ -234,7 +232,7 @@ class GitlabForge(SignedForge):
         return found
 
     def _merged(self, commits: Sequence[str]) -> Iterator[ChangeRequest]:
-        if len(commits) > _FEW:
+        if len(commits) > FEW:
             query = {"state": "merged", "target_branch": self._trunk}
             yield from map(change_request, self.api.pages("list merged requests", self._root, **query))
             return

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gitreg.adapters.forge.gitlab.api import GitlabApi
-from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown, co_authors
 from gitreg.core.ports import Hand
 
 # https://docs.gitlab.com/user/project/settings/project_access_tokens/#bot-users-for-projects,
@@ -16,7 +16,6 @@ _BOT = re.compile(r"(?:project|group)_[0-9]+_bot(?:_?[0-9a-f]+)?\Z|service_accou
 # https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email
 _NOREPLY = re.compile(r"(?:[0-9]+-)?(?P<login>[^@]+)@users\.noreply\.", re.IGNORECASE)
 _GHOST = "ghost"
-_CO_AUTHOR = re.compile(r"^[ \t]*co-authored-by[ \t]*:[^<\n]*<([^>\n]*)>", re.IGNORECASE | re.MULTILINE)
 
 
 class People:
@@ -56,7 +55,7 @@ def hands_in(commit: Json) -> Iterator[Hand]:
     """All hands in a commit, as ``GET /projects/:id/merge_requests/:iid/commits`` has it."""
     yield from _by_email("commit author", str(commit.get("author_email") or ""))
     yield from _by_email("committer", str(commit.get("committer_email") or ""))
-    for email in _CO_AUTHOR.findall(str(commit.get("message") or "")):
+    for email in co_authors(str(commit.get("message") or "")):
         yield from _by_email("co-author", email)
 
 

@@ -15,8 +15,6 @@ from gitreg.core.ports import ChangeRequest
 #: Longer texts and titles GitLab refuses: in characters (https://docs.gitlab.com/administration/instance_limits/).
 MOST_TEXT = 1_000_000
 MOST_TITLE = 255
-#: Marks the one comment that gitreg keeps.
-STATUS = "<!-- gitreg:status -->"
 
 _STATES = {"opened": "open", "locked": "open", "merged": "merged"}
 _CUT = "\n\n… (the rest is left out: GitLab takes no longer text)\n"

@@ -6,13 +6,11 @@ GitLab shows a project's settings to its members, and some to its maintainers al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from gitreg.adapters.forge.gitlab.api import GitlabApi
-from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown, time_of
 from gitreg.core.ports import GitlabApprovals, GitlabBranch, GitlabSettings, Unread
 from gitreg.errors import Undecided
 
@@ -35,7 +33,7 @@ class GitlabInspector:
 
     def _settings(self, branch: str) -> GitlabSettings:
         project = self._api.get(_DOING, self._api.root)
-        time = _time(self._api.headers)
+        time = time_of(self._api.headers)
         return GitlabSettings(
             host=self._api.address.host,
             branch=branch,
@@ -128,11 +126,3 @@ def _text(data: Json, key: str) -> str | Unread:
     if key not in data:
         return Unread("GitLab does not show it to this token")
     return str(data[key] or "")
-
-
-def _time(headers: Mapping[str, str]) -> datetime | None:
-    """https://www.rfc-editor.org/rfc/rfc9110#field.date"""
-    try:
-        return parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
-    except ValueError:
-        return None
