@@ -206,13 +206,13 @@ def _of_push(ws: Workspace, event: CiEvent, checks: Collection[str]) -> Judgemen
         return _rewritten(ws, event, f"{head[:12]} does not go on from {(before or '')[:12]}, where it was")
     if event.forced and before is not None:
         return _rewritten(ws, event, f"the push from {before[:12]} to {head[:12]} was forced")
-    only = limited(ws, checks)
+    asking = limited(ws, checks)
     if before is None:
-        found = _replayed(only, event, None, commits, checks, None)
+        found = _replayed(asking, event, None, commits, checks, None)
         return replace(found, problems=(_begun(ws, head),))
-    start = _audited_before(only, before)
+    start = _audited_before(asking, before)
     left = line_between(ws, start, before, MOST_AUDITED) or ()
-    return _replayed(only, event, start, [*left, *commits], checks, None)
+    return _replayed(asking, event, start, [*left, *commits], checks, None)
 
 
 def _audited_before(ws: Workspace, before: str) -> str | None:

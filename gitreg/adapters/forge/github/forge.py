@@ -260,7 +260,7 @@ class GithubForge(SignedForge):
         return rerun_failed(self.api, head)
 
     def audited(self) -> Collection[str] | None:
-        """See :func:`gitreg.adapters.forge.github_extras.audited`."""
+        """See :func:`gitreg.adapters.forge.github.extras.audited`."""
         return audited(self.api, self._trunk)
 
     # --- ending
