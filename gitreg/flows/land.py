@@ -190,7 +190,10 @@ def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:
 
 
 def _demand_direct(base: Snapshot, kinds: Sequence[str]) -> None:
-    if base.registry().enforcement not in {"solo", "hook"}:
+    registry = base.registry()
+    # On a hosted forge no hook of gitreg's runs, whatever gitreg.yaml says.
+    guards = {"solo", "hook"} if registry.forge.provider == "local" else {"solo"}
+    if registry.enforcement not in guards:
         raise Refused(
             "nothing enforces the rules on this registry's branch, so nothing may land on it directly",
             "leave --direct out to open a change request",

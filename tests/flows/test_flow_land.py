@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from flow_kit import (
     proposed,
 )
 
+from gitreg.adapters.forge.local.forge import LocalForge
 from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, LostRace, NotFound, Refused, Undecided
@@ -86,6 +88,16 @@ def test_direct_is_refused_where_nothing_enforces(desk: Desk) -> None:
     with desk.unchanged(), pytest.raises(Refused, match="nothing enforces the rules") as error:
         land(desk("dan"), describe("fine"), direct=True)
     assert "--direct" in message(error)
+
+
+def test_direct_is_refused_on_a_hosted_forge_where_no_hook_runs(desk: Desk) -> None:
+    text = REGISTRY.replace("requests", "hook").replace("provider: local", "provider: github")
+    assert "provider: github" in text
+    desk.commit({"gitreg.yaml": text})
+    ws = desk("dan")
+    ws = replace(ws, make_forge=lambda: LocalForge(ws.repository, "main"))
+    with desk.unchanged(), pytest.raises(Refused, match="nothing enforces the rules"):
+        land(ws, describe("fine"), direct=True)
 
 
 def test_direct_is_for_the_kinds_in_policy(desk: Desk) -> None:
