@@ -9,11 +9,13 @@ import pytest
 import yaml
 from scaffold_kit import ACTION, COMMIT, POLICY, made, policy, workflow
 
+from gitreg.adapters.forge.github.extras import AUDIT, WORKFLOW
 from gitreg.core.layout import DEFAULT_PROTECTED, Layout
-from gitreg.core.scaffold.files import pinned_source, remote_kind
+from gitreg.core.scaffold.files import TEMPLATES, pinned_source, remote_kind
 from gitreg.core.scaffold.source import parse_source
 from gitreg.core.scaffold.template import fill, keep_parts
 from gitreg.core.tree import MemoryTree
+from gitreg.core.verify.reviews import PROMOTE_WORKFLOW
 from gitreg.errors import ConfigError, Refused, UsageError
 
 WORKFLOWS = ("verify", "promote", "audit")
@@ -91,6 +93,12 @@ def test_the_form_offers_the_stages_of_the_policy_as_text() -> None:
     assert stage["options"] == ["staging", "on", "production"]  # not: true
     assert promote["run-name"] == "Promote ${{ inputs.model }}/${{ inputs.version }} to ${{ inputs.stage }}"
     assert promote["jobs"]["promote"]["environment"] == "gitreg-promote"
+
+
+def test_the_workflows_that_are_looked_for_are_those_that_are_written() -> None:
+    """Who dispatched a promotion, which check is run again, and what was audited is asked of them by name."""
+    written = set(TEMPLATES["github"].values())
+    assert {PROMOTE_WORKFLOW, *(f".github/workflows/{name}" for name in (WORKFLOW, AUDIT))} == written
 
 
 def test_audit_watches_the_registrys_branch() -> None:
