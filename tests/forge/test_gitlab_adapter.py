@@ -602,6 +602,20 @@ def test_whatever_the_merge_method_what_lands_is_what_was_judged(
     assert alice.forge.landed([landed, *(f"{n:040x}" for n in range(9))]).keys() == {landed}
 
 
+def test_what_was_reviewed_is_here_after_a_squash(
+    place: World, alice: Desk, request_of_alice: ChangeRequest
+) -> None:
+    """A clone that is made after the merge has the squash alone; whose reviews count hangs on what they were of."""
+    place.gitlab.settings(place.hub).squash = "always"
+    base = alice.trunk()
+    assert request_of_alice.head
+    alice.forge.merge(request_of_alice, alice.merge_commit(base, request_of_alice.head), base, "merged")
+    ci = place.desk("bob")
+    landed = ci.forge.landed([ci.trunk()])[ci.trunk()]
+    assert talk(ci, landed).head == request_of_alice.head
+    assert ci.repository.commit(request_of_alice.head).parents == (base,)
+
+
 def test_a_tree_that_was_not_judged_is_not_merged(alice: Desk, request_of_alice: ChangeRequest) -> None:
     base = alice.trunk()
     assert request_of_alice.head

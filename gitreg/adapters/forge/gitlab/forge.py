@@ -30,7 +30,7 @@ from gitreg.core.ports import (
     Signer,
     Statement,
 )
-from gitreg.errors import GitregError, LostRace, NotFound, Refused, UsageError
+from gitreg.errors import GitregError, LostRace, NotFound, Refused, Undecided, UsageError
 
 _NUMBER = re.compile(r"[#!]?([1-9][0-9]{0,8})\Z")
 _FAILED = frozenset({"failed", "canceled"})
@@ -208,10 +208,13 @@ class GitlabForge(SignedForge):
         )
 
     def _brought(self, request: ChangeRequest) -> ChangeRequest:
-        """https://docs.gitlab.com/user/project/merge_requests/#checkout-merge-requests-locally-through-the-head-ref"""
         if request.head is not None:
-            self._repository.fetch_commit(f"refs/merge-requests/{request.id}/head", request.head)
+            self._fetch_head(request.id, request.head)
         return request
+
+    def _fetch_head(self, id: str, head: str) -> None:
+        """https://docs.gitlab.com/user/project/merge_requests/#checkout-merge-requests-locally-through-the-head-ref"""
+        self._repository.fetch_commit(f"refs/merge-requests/{id}/head", head)
 
     def about(self, change_id: str, head: str | None) -> ChangeRequest | None:
         """The open request into the registry's branch whose head this is; of several the first."""
@@ -254,7 +257,11 @@ class GitlabForge(SignedForge):
 
     def conversation(self, request: ChangeRequest, accounts: Collection[str]) -> Conversation | None:
         """See :class:`gitreg.core.ports.Forge`. Raises LostRace where it moves while it is read."""
-        return read_conversation(self.api, request, accounts)
+        found = read_conversation(self.api, request, accounts)
+        if found.head:
+            with suppress(Undecided):  # whoever needs what the reviewers saw is told that it is missing
+                self._fetch_head(request.id, found.head)
+        return found
 
     def review(self, request: ChangeRequest, text: str, *, withdraw: bool = False) -> str:
         """See :class:`gitreg.core.ports.Forge`. GitLab's approvals have no text, so it becomes a comment."""
