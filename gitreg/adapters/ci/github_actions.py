@@ -57,7 +57,7 @@ def read(environ: Mapping[str, str]) -> CiEvent:
 
 def _payload(path: str) -> Mapping[str, object]:
     try:
-        return _mapping(json.loads(_content(path)), "the event")
+        return _mapping(json.loads(_content(path)), "object")
     except OSError as error:
         raise Undecided(f"the event file {path!r} cannot be read: {error.strerror or error}", _HINT) from None
     except (ValueError, RecursionError):
