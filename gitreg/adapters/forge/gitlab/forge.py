@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.gitlab.api import GitlabApi, NotAccepted
@@ -268,7 +269,7 @@ class GitlabForge(SignedForge):
         found = self._unchanged(request)
         if withdraw:
             self._unapproved(request)
-        elif (found.get("author") or {}).get("id") == self._me():
+        elif (found.get("author") or {}).get("id") == self._me:
             raise Refused(f"change request !{request.id} is your own", "ask somebody else to approve it")
         elif not self._approved(request):
             return str(found["web_url"])
@@ -356,7 +357,7 @@ class GitlabForge(SignedForge):
         return f"{request.url}#note_{found[0]['id']}" if found else None
 
     def _own_notes(self, request: ChangeRequest) -> list[Json]:
-        doing, me = f"read the comments on change request !{request.id}", self._me()
+        doing, me = f"read the comments on change request !{request.id}", self._me
         notes = self.api.pages(doing, f"{self._root}/{request.id}/notes", sort="asc", order_by="created_at")
         return [
             note
@@ -364,6 +365,7 @@ class GitlabForge(SignedForge):
             if not note.get("system") and STATUS in str(note["body"]) and note["author"]["id"] == me
         ]
 
+    @cached_property
     def _me(self) -> int:
         """The number of the account whose token it is."""
         return int(self.api.get("ask whose token it is", "/user")["id"])
