@@ -36,6 +36,7 @@ from gitreg.core.verify.reviews import reviewers
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import LostRace, Refused, Undecided
+from gitreg.flows.automerge import AutoMerge, ask_to_merge, demand_by_hand
 from gitreg.flows.verify import Way, candidate_of, judge, planned
 from gitreg.flows.workspace import Workspace
 
@@ -71,12 +72,16 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A plan that has become a change request; ``how`` is ``opened``, ``adopted`` (it was open) or ``renewed``."""
+    """A plan that has become a change request; ``how`` is ``opened``, ``adopted`` (it was open) or ``renewed``.
+
+    ``automerge`` is what the forge says to merging it by itself; None where it was not asked.
+    """
 
     plan: Plan
     request: ChangeRequest
     how: str
     findings: tuple[Finding, ...]
+    automerge: AutoMerge | None = None
 
 
 class Rejected(Refused):
@@ -215,22 +220,26 @@ def propose(
     Args:
         renewed: the request that the plan takes the place of (a refresh).
     """
-    open_already = renewed or _open_request(ws, branch)
+    open_already = renewed or open_request_of(ws, branch)
     old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
     if open_already is not None and old_head is not None:
         found = candidate_of(ws, base_commit, old_head)
         if _asks_the_same(ws.snapshot(base_commit), plan, found, open_already):
             judged, _ = judge(ws, base_commit, found, open_already, Way(old_head), artifacts=False)
-            return Proposed(plan, open_already, "adopted", _needs(judged))
+            demand_by_hand(ws, judged, open_already)
+            automerge = ask_to_merge(ws, judged, open_already)
+            return Proposed(plan, open_already, "adopted", _needs(judged), automerge)
     _demand_own_branch(ws, base_commit, old_head, branch)
     head, found = _committed(ws, base_commit, plan)
     judged, _ = judge(ws, base_commit, found, artifacts=False)
     now = ws.clock()
     new = new_request(ws, judged, plan.title, branch, head, now)
+    demand_by_hand(ws, judged, open_already)
     request = ws.forge.open(new, ws.signer, old_head, now)
     ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
-    proposed = as_opened(ws, judged, request)
-    return Proposed(plan, request, "renewed" if open_already else "opened", _needs(proposed))
+    how = "renewed" if open_already else "opened"
+    findings = _needs(as_opened(ws, judged, request))
+    return Proposed(plan, request, how, findings, ask_to_merge(ws, judged, request))
 
 
 def new_request(
@@ -267,7 +276,8 @@ def _needs(judged: Judged) -> tuple[Finding, ...]:
     return tuple(finding for finding in evaluate(judged) if finding.rule != ARTIFACTS.rule.id)
 
 
-def _open_request(ws: Workspace, branch: str) -> ChangeRequest | None:
+def open_request_of(ws: Workspace, branch: str) -> ChangeRequest | None:
+    """The open request of a branch."""
     return next(iter(ws.forge.requests(branch=branch)), None)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gitreg.core.plan.plan import Plan
     from gitreg.core.ports import ChangeRequest
     from gitreg.core.snapshot import Snapshot
+    from gitreg.flows.automerge import AutoMerge
     from gitreg.flows.land import Landed, Preview, Proposed
     from gitreg.flows.workspace import Workspace
 
@@ -49,7 +50,7 @@ def _show_preview(outcome: Preview, format: str) -> None:
 
 
 def _show_proposed(outcome: Proposed, format: str) -> None:
-    show_request(outcome.request, outcome.how, outcome.findings, format)
+    show_request(outcome.request, outcome.how, outcome.findings, outcome.automerge, format)
 
 
 def _label(finding: Finding) -> str:
@@ -62,7 +63,21 @@ def _label(finding: Finding) -> str:
     return "needs   " if finding.rule == APPROVALS.rule.id else f"problem {place}"
 
 
-def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], format: str) -> None:
+def _merging(automerge: AutoMerge) -> str:
+    from gitreg.core.report.text import printable
+
+    if automerge.why is None:
+        return "  merges  by itself once its check and reviews are there"
+    return f"  merges  not by itself: {printable(automerge.why)}"
+
+
+def show_request(
+    request: ChangeRequest,
+    how: str,
+    findings: Sequence[Finding],
+    automerge: AutoMerge | None,
+    format: str,
+) -> None:
     """Prints an open change request and what it still needs; ``how`` is ``opened``, ``adopted`` or ``renewed``."""
     from gitreg.core.findings import Outcome
     from gitreg.core.report.text import printable
@@ -75,6 +90,7 @@ def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], 
         "head": request.head,
         "how": how,
         "url": request.url,
+        "automerge": {"on": automerge.is_on, "why": automerge.why} if automerge else None,
         "findings": [{"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in findings],
     }
     verb = {"opened": "opened", "adopted": "is open already", "renewed": "planned again"}[how]
@@ -82,6 +98,7 @@ def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], 
         f"Change #{request.id} {verb}: {printable(request.title)}",
         f"  branch  {printable(request.branch)}",
     ]
+    lines += [_merging(automerge)] if automerge else []
     missing = [finding for finding in findings if finding.outcome is not Outcome.WARNING]
     lines += [f"  {_label(finding)}{printable(finding.message)}" for finding in findings]
     lines.append(f"  next    gitreg change {'show' if missing else 'merge'} {request.id}")
