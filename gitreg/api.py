@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +21,7 @@ from gitreg.core.names import Version, parse_reference
 from gitreg.core.ports import Progress
 from gitreg.core.resolve import Resolution, resolve, resolve_all
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import UsageError
+from gitreg.errors import NotFound, UsageError
 from gitreg.wiring import Opened, Options, folder_made, read_snapshot
 from gitreg.wiring import open_registry as _open
 from gitreg.wiring import workspace as _workspace
@@ -128,11 +129,25 @@ class Registry:
 
         Raises NotFound, UsageError (not a reference), Refused (a pointer contradicts its record).
         """
-        return resolve(self.snapshot, parse_reference(reference))
+        with self._as_fetched():
+            return resolve(self.snapshot, parse_reference(reference))
 
     def resolve_all(self, reference: str) -> list[Resolution]:
         """Every version that a reference means, highest first: of a stage that holds several, all."""
-        return resolve_all(self.snapshot, parse_reference(reference))
+        with self._as_fetched():
+            return resolve_all(self.snapshot, parse_reference(reference))
+
+    @contextmanager
+    def _as_fetched(self) -> Iterator[None]:
+        """In a clone, what is not there may only not have been fetched: a NotFound says so."""
+        try:
+            yield
+        except NotFound as error:
+            repository = self._opened.repository
+            if self.commit is None or repository.top is None or not repository.has_origin:
+                raise
+            more = "git fetch brings what has landed since the last one"
+            raise NotFound(error.message, f"{error.hint}; {more}" if error.hint else more) from None
 
     def models(self) -> list[ModelSummary]:
         """Every living model, by name."""

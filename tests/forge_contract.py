@@ -252,7 +252,8 @@ class ForgeContract:
         assert other.forge.requests() == []
         merged = other.forge.request(request.id)
         assert (merged.state, merged.merged_as, merged.head) == ("merged", landed, None)
-        assert merged.body == "merged"
+        # On GitHub an edit would start the required check anew.
+        assert merged.body == (request.body if desk.forge.provider == "github" else "merged")
         assert other.forge.requests(("merged",)) == [merged]
         assert other.forge.landed([base, landed]) == {landed: merged}
 

@@ -83,6 +83,36 @@ def request_named(message: str) -> str | None:
     return next(filter(None, found.groups()), None) if found else None
 
 
+#: The address in which GitHub hides a person's own: their login is in it, behind a number in newer ones.
+#: https://docs.github.com/account-and-profile/reference/email-addresses-reference#your-noreply-email-address
+_NO_REPLY = re.compile(r"(?:[0-9]+\+)?([^+@]+)@users\.noreply\.github\.com\Z", re.IGNORECASE)
+
+
+def is_same_person(one: Identity, other: Identity, policy: Policy) -> bool:
+    """Whether two names in git are one person's: a merge on a forge is in the name and address of an account there."""
+    if one.email.casefold() == other.email.casefold():
+        return True
+    found = _known(one, policy)
+    return found is not None and found == _known(other, policy)
+
+
+def _known(identity: Identity, policy: Policy) -> str | None:
+    hidden = _NO_REPLY.match(identity.email)
+    named = policy.person_called("github", hidden[1]) if hidden else None
+    email = identity.email.casefold()
+    own = next((person for person in policy.people if (person.email or "").casefold() == email), None)
+    person = named or own
+    return person.id if person else None
+
+
+def policy_of(snapshot: Snapshot) -> Policy:
+    """The policy as it is there; an empty one where it cannot be read."""
+    try:
+        return snapshot.policy()
+    except GitregError:
+        return Policy()
+
+
 def _person(identity: Identity) -> dict[str, str]:
     return {"name": identity.name, "email": identity.email}
 

@@ -530,6 +530,14 @@ class Forge(Protocol):
         """
         ...
 
+    def audited(self) -> Collection[str] | None:
+        """Up to which commits of the registry's branch runs of CI have audited it lately.
+
+        A push can be made so that no run looks at it (``[skip ci]``), and a run can be stopped. None: nobody keeps
+        that, or there has been none before.
+        """
+        ...
+
     def statements(self, change_id: str, known: Collection[str] | None = None) -> Sequence[Statement]:
         """Approvals and revocations that name this change, each with its signature checked.
 
@@ -553,7 +561,7 @@ class Forge(Protocol):
         """Lands ``commit``, a merge of the request's head into ``base``, and ends the request, with gitreg's branch.
 
         A forge that makes the merge itself makes one of the same tree and message, or none. ``body`` says for later
-        readers what was merged, and on whose approval. Returns the commit that has landed.
+        readers what was merged, and on whose approval, where that can be kept. Returns the commit that has landed.
         """
         ...
 

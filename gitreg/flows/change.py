@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.plan.plan import Plan
+from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.replan import replan
 from gitreg.core.ports import ChangeRequest, NewRequest, Signer
 from gitreg.core.report.change_request import change_request_body
@@ -25,7 +25,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.reviews import part_of
 from gitreg.core.verify.rule import Judged
-from gitreg.errors import ConfigError, Refused
+from gitreg.errors import ConfigError, GitregError, Refused
 from gitreg.flows.asked import head_of, open_request, verify_request
 from gitreg.flows.automerge import AutoMerge, ask_to_merge, demand_by_hand
 from gitreg.flows.land import (
@@ -33,6 +33,7 @@ from gitreg.flows.land import (
     Proposed,
     as_opened,
     landing_time,
+    needs,
     new_request,
     open_request_of,
     propose,
@@ -120,10 +121,14 @@ def _asked_for(ws: Workspace, branch: str) -> tuple[NewRequest, Judged, str | No
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An approval, or its revocation, as it was given: ``place`` is its ref or URL."""
+    """An approval, or its revocation, as it was given: ``place`` is its ref or URL.
+
+    ``findings`` is what the request then needs; None where that was not looked at, or could not be.
+    """
 
     place: str
     signed: bool
+    findings: tuple[Finding, ...] | None = None
 
 
 def speak(
@@ -141,16 +146,53 @@ def speak(
     """
     if ws.forge.provider == "local" or signed:
         return Said(approve(ws, id, valid_for=valid_for, revoke=revoke), True)
-    ws.repository.fetch()
-    request = open_request(ws, id)
-    found = candidate_of(ws, ws.tip(), head_of(request))
-    judged, _ = judge(ws, ws.tip(), found, request, Way(request.head), artifacts=False)
-    needed = approvals_needed(judged.base, judged.delta, judged.policy)
-    if any(each.need.signed for each in needed):
+    request, judged = _to_review(ws, id)
+    if _asks_for_signatures(judged):
         return Said(approve(ws, id, valid_for=valid_for, revoke=revoke), True)
     if revoke and ws.signer is not None and _has_signed(judged, ws.signer):
         approve(ws, id, valid_for=valid_for, revoke=True)
-    return Said(ws.forge.review(request, _approval_text(judged), withdraw=revoke), False)
+    place = ws.forge.review(request, _approval_text(judged), withdraw=revoke)
+    return Said(place, False, _needs_now(ws, request))
+
+
+def to_say(
+    ws: Workspace,
+    id: str,
+    *,
+    signed: bool = False,
+    valid_for: timedelta = DEFAULT_VALIDITY,
+    revoke: bool = False,
+) -> dict[str, object]:
+    """What ``speak`` would say, as plain values; writes nothing. Raises as ``speak`` does before it says anything."""
+    if ws.forge.provider != "local" and not signed:
+        request, judged = _to_review(ws, id)
+        if not _asks_for_signatures(judged):
+            text = _approval_text(judged)
+            return {"type": "review", "request": request.id, "commit": head_of(request), "text": text}
+    return statement(ws, id, valid_for=valid_for, revoke=revoke)[1]
+
+
+def _to_review(ws: Workspace, id: str) -> tuple[ChangeRequest, Judged]:
+    """An open request, and what it does; not what is said of it there."""
+    ws.repository.fetch()
+    request = open_request(ws, id)
+    judged, _ = judge(ws, ws.tip(), candidate_of(ws, ws.tip(), head_of(request)), artifacts=False)
+    return request, judged
+
+
+def _asks_for_signatures(judged: Judged) -> bool:
+    needed = approvals_needed(judged.base, judged.delta, judged.policy)
+    return any(each.need.signed for each in needed)
+
+
+def _needs_now(ws: Workspace, request: ChangeRequest) -> tuple[Finding, ...] | None:
+    """What a request lacks after a review, and whether the review counts. The review stands, also if nobody can say."""
+    try:
+        found = candidate_of(ws, ws.tip(), head_of(request))
+        judged, _ = judge(ws, ws.tip(), found, request, Way(request.head), artifacts=False)
+        return needs(judged)
+    except GitregError:
+        return None
 
 
 def _has_signed(judged: Judged, signer: Signer) -> bool:
@@ -292,7 +334,12 @@ def preview_refresh(ws: Workspace, id: str) -> Preview:
 
 def _refresh(ws: Workspace, id: str) -> Proposed:
     request = open_request(ws, id)
-    return propose(ws, ws.tip(), _replanned(ws, request), request.branch, renewed=request)
+    try:
+        plan = _replanned(ws, request)
+    except NothingToDo as error:
+        hint = f"nothing is left to ask for: gitreg change close {request.id}"
+        raise NothingToDo(error.message, hint) from None
+    return propose(ws, ws.tip(), plan, request.branch, renewed=request)
 
 
 def _replanned(ws: Workspace, request: ChangeRequest) -> Plan:

@@ -208,8 +208,24 @@ def _of_push(ws: Workspace, event: CiEvent, checks: Collection[str]) -> Judgemen
         return _rewritten(ws, event, f"{head[:12]} does not go on from {(before or '')[:12]}, where it was")
     if event.forced and before is not None:
         return _rewritten(ws, event, f"the push from {before[:12]} to {head[:12]} was forced")
-    found = _replayed(limited(ws, checks), event, before, commits, checks, None)
-    return found if before is not None else replace(found, problems=(_begun(ws, head),))
+    only = limited(ws, checks)
+    if before is None:
+        found = _replayed(only, event, None, commits, checks, None)
+        return replace(found, problems=(_begun(ws, head),))
+    start = _audited_before(only, before)
+    left = line_between(ws, start, before, MOST_AUDITED) or ()
+    return _replayed(only, event, start, [*left, *commits], checks, None)
+
+
+def _audited_before(ws: Workspace, before: str) -> str | None:
+    """The last commit up to ``before`` that an earlier run has audited; None if none is known to have been.
+
+    Where nobody keeps that, the earlier pushes are taken to have been judged.
+    """
+    audited = ws.forge.audited()
+    if audited is None:
+        return before
+    return next((c.oid for c in ws.repository.first_parents(before) if c.oid in audited), None)
 
 
 def _begun(ws: Workspace, head: str) -> Finding:
@@ -239,6 +255,7 @@ def _replayed(
     checks: Collection[str],
     requests: Mapping[str, ChangeRequest] | None,
 ) -> Judgement:
-    verdicts = tuple(replay(ws, commits, checks=checks, requests=requests))
+    queued = event.kind is EventKind.GROUP
+    verdicts = tuple(replay(ws, commits, checks=checks, requests=requests, queued=queued))
     oids = tuple(commit.oid for commit in commits)
     return Judgement(event, base or "", oids[-1] if oids else base or "", oids, verdicts)

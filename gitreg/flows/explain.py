@@ -25,7 +25,8 @@ class Explanation:
     """A promotion that nobody made, and what the rules say of it.
 
     ``points`` are those of the checklist, ``findings`` what is beyond it; ``request`` is the open change request that
-    asks for just this, if there is one. Without one it is judged as if the person whose key is here proposed it.
+    asks for just this, if there is one. Without one it is judged as if whoever asks proposed it: the person whose key
+    is here, and on a hosted forge the one whose address git has.
     """
 
     version: Resolution
@@ -61,8 +62,10 @@ def explain(
 
 
 def _who_asks(ws: Workspace) -> Pusher | None:
-    """The person whose key is here; one that cannot be read leaves the author unknown."""
+    """The person whose key or, on a hosted forge, address is here; what cannot be read leaves the author unknown."""
     try:
+        if ws.forge.provider != "local":
+            return Pusher(user=ws.identity.email)
         signer = ws.signer
         return Pusher(key=signer.public_key) if signer else None
     except GitregError:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from gitreg.core.history import Event, events, request_named
-from gitreg.core.ports import Commit
+from gitreg.core.history import Event, events, is_same_person, policy_of, request_named
+from gitreg.core.policy import Policy
+from gitreg.core.ports import Commit, Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.flows.workspace import Workspace
@@ -16,6 +17,7 @@ def history(ws: Workspace, tip: str, model: str | None = None) -> Iterator[Event
     """What happened, newest first; of one model (and under its former names) if it is named. Raises NotFound."""
     names = None if model is None else _names(ws.snapshot(tip), model)
     number_of = _numbering(ws)
+    policy = policy_of(ws.snapshot(tip))
     line = ws.repository.first_parents(tip)
     commit = next(line)
     head = ws.snapshot(commit.oid)
@@ -29,10 +31,16 @@ def history(ws: Workspace, tip: str, model: str | None = None) -> Iterator[Event
         merged = ws.repository.commit(commit.parents[1]) if len(commit.parents) > 1 else None
         for event in events(commit, base, head, names):
             landed = replace(event, request=number_of(commit))
-            yield replace(landed, author=merged.author, merged_by=commit.author) if merged else landed
+            yield _by(landed, merged.author, policy) if merged else landed
         if parent is None:
             return
         commit, head = parent, base
+
+
+def _by(landed: Event, author: Identity, policy: Policy) -> Event:
+    """An event of a merge: its author made what was merged, and who made the merge has landed it."""
+    merged_by = None if is_same_person(author, landed.author, policy) else landed.author
+    return replace(landed, author=author, merged_by=merged_by)
 
 
 def _numbering(ws: Workspace) -> Callable[[Commit], str | None]:

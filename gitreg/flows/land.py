@@ -224,11 +224,12 @@ def propose(
     old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
     if open_already is not None and old_head is not None:
         found = candidate_of(ws, base_commit, old_head)
-        if _asks_the_same(ws.snapshot(base_commit), plan, found, open_already):
+        asks_the_same = _asks_the_same(ws.snapshot(base_commit), plan, found, open_already)
+        if asks_the_same and not (renewed and _is_behind(ws, base_commit, old_head)):
             judged, _ = judge(ws, base_commit, found, open_already, Way(old_head), artifacts=False)
             demand_by_hand(ws, judged, open_already)
-            automerge = ask_to_merge(ws, judged, open_already)
-            return Proposed(plan, open_already, "adopted", _needs(judged), automerge)
+            automerge = ask_to_merge(ws, judged, replace(open_already, head=old_head))  # just what was judged
+            return Proposed(plan, open_already, "adopted", needs(judged), automerge)
     _demand_own_branch(ws, base_commit, old_head, branch)
     head, found = _committed(ws, base_commit, plan)
     judged, _ = judge(ws, base_commit, found, artifacts=False)
@@ -238,7 +239,7 @@ def propose(
     request = ws.forge.open(new, ws.signer, old_head, now)
     ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
     how = "renewed" if open_already else "opened"
-    findings = _needs(as_opened(ws, judged, request))
+    findings = needs(as_opened(ws, judged, request))
     return Proposed(plan, request, how, findings, ask_to_merge(ws, judged, request))
 
 
@@ -271,9 +272,14 @@ def as_opened(ws: Workspace, judged: Judged, request: ChangeRequest) -> Judged:
     return replace(judged, evidence=evidence)
 
 
-def _needs(judged: Judged) -> tuple[Finding, ...]:
+def needs(judged: Judged) -> tuple[Finding, ...]:
     """What a request still needs. To read its artifacts back from the remote is left to who verifies it."""
     return tuple(finding for finding in evaluate(judged) if finding.rule != ARTIFACTS.rule.id)
+
+
+def _is_behind(ws: Workspace, base_commit: str, head: str) -> bool:
+    """Whether a hosted forge that merges only what is up to date would not take the branch: a refresh mends that."""
+    return ws.forge.provider != "local" and ws.repository.merge_base(base_commit, head) != base_commit
 
 
 def open_request_of(ws: Workspace, branch: str) -> ChangeRequest | None:

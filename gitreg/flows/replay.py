@@ -45,6 +45,7 @@ def replay(
     pusher: Pusher | None = None,
     checks: Collection[str] = ALL,
     requests: Mapping[str, ChangeRequest] | None = None,
+    queued: bool = False,
 ) -> Iterator[Verdict]:
     """The verdict on each commit, in their order, up to the first that may not stand: the next would build on it.
 
@@ -55,6 +56,7 @@ def replay(
         pusher: who brings them, as far as the transport knows; else whoever signed a commit brings it.
         checks: the groups of rules that say something (gitreg.core.verify.checks); the caller names the others.
         requests: by commit the request that it lands, where that is known; else the forge is asked.
+        queued: the commits wait in a merge queue, and have not landed.
     """
     asks = received is None and requests is None
     landed = ws.forge.landed([commit.oid for commit in commits]) if asks else requests or {}
@@ -62,7 +64,8 @@ def replay(
         if not _holds_registry(ws, commit.oid) and not _holds_registry(ws, _base_of(commit)):
             continue
         request = landed.get(commit.oid)
-        verdict = _verdict(ws, commit, request, received, pusher or signer_of(ws, commit), checks)
+        by = pusher or signer_of(ws, commit)
+        verdict = _verdict(ws, commit, request, received, by, checks, queued=queued)
         yield verdict
         if exit_code(verdict.findings):
             return
@@ -84,6 +87,8 @@ def _verdict(
     received: datetime | None,
     pusher: Pusher | None,
     checks: Collection[str],
+    *,
+    queued: bool,
 ) -> Verdict:
     """``landed`` is the request that the commit landed, as it was when it was open."""
     base = _base_of(commit)
@@ -101,6 +106,7 @@ def _verdict(
         received,
         len(commit.parents),
         tuple(raw_changes(found.tree, tree)) if branch else (),
+        queued,
     )
     moment = received or commit.time
     way = Way(branch, landing, pusher, moment)

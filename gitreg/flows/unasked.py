@@ -107,11 +107,23 @@ class UnaskedForge:
         """Not to be called."""
         self._unasked()
 
+    def audited(self) -> Collection[str] | None:
+        """Nobody knows."""
+        return None
+
     def state(self, change_id: str, body: Mapping[str, object], signer: Signer, now: datetime) -> str:
         """Not to be called."""
         self._unasked()
 
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> str:
+        """Not to be called."""
+        self._unasked()
+
+    def merge_when_ready(self, request: ChangeRequest) -> str | None:
+        """Not to be called."""
+        self._unasked()
+
+    def merge_by_hand(self, request: ChangeRequest) -> None:
         """Not to be called."""
         self._unasked()
 

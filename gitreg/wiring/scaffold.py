@@ -37,12 +37,14 @@ _SOURCE_HINT = "give --action OWNER/REPOSITORY@COMMIT: gitreg's repository and a
 class Scaffolded:
     """What became of the files: ``differing`` were not (or, after writing, had not been) as they should be.
 
-    ``notes`` are lines for people, about what gitreg leaves to them.
+    ``notes`` are lines for people, about what gitreg leaves to them; ``published``: the registry is on a hub already,
+    as far as is known here.
     """
 
     files: tuple[str, ...]
     differing: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    published: bool = True
 
 
 def first_files(new: NewRegistry, root: str, source: Source) -> Callable[[Tree], Mapping[str, bytes]]:
@@ -84,7 +86,9 @@ def scaffold_checkout(
     if write and opened.repository.top is not None:
         for path in differing:
             _write(opened.repository.top, path, files[path])
-    return Scaffolded(tuple(files), tuple(differing), tuple(_notes(chosen, tree, files)))
+    repository = opened.repository
+    published = repository.has_origin and repository.hub_ref(f"refs/heads/{registry.branch}") is not None
+    return Scaffolded(tuple(files), tuple(differing), tuple(_notes(chosen, tree, files)), published)
 
 
 def expected_files(

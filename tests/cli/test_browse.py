@@ -246,6 +246,7 @@ def test_history_names_the_change_request_and_who_merged_it(
 ) -> None:
     registry_repo("model", "edit", "churn", "--title", "Churn")
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Bo")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "bo@example.com")
     registry_repo("change", "merge", "1")
     newest = registry_repo.json("history", "churn")[0]
     assert (newest["kind"], newest["request"]) == ("annotate", "1")
@@ -276,3 +277,22 @@ def test_the_command_line_runs_as_a_process(shared_repo: Registry) -> None:
         [*command, "show", "churn/1.2.0", "--format", "json"], capture_output=True, check=False
     )
     assert json.loads(found.stdout)["created_at"] == f"{BEGIN:%Y-%m-%dT}21:00:00Z"
+
+
+def test_history_says_nothing_of_a_merge_by_the_author_under_another_name(
+    registry_repo: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry_repo("model", "edit", "churn", "--title", "Churn")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Alice on GitHub")
+    registry_repo("change", "merge", "1")
+    newest = registry_repo.json("history", "churn")[0]
+    assert (newest["author"]["name"], newest["mergedBy"]) == ("Alice", None)
+
+
+def test_a_merged_request_is_shown_as_plain_text(registry_repo: Registry) -> None:
+    registry_repo("model", "edit", "churn", "--title", "Churn")
+    assert "judge it: gitreg verify 1" in registry_repo("change", "show", "1").out
+    registry_repo("change", "merge", "1")
+    shown = registry_repo("change", "show", "1").out
+    assert "###" not in shown
+    assert "judge it" not in shown

@@ -82,6 +82,15 @@ def imported_by(*args: str) -> set[str]:
     return set(done.stderr.split())
 
 
+@pytest.mark.parametrize("path", [path for path, command in COMMANDS if isinstance(command, click.Group)])
+def test_a_group_says_in_whole_what_its_commands_do(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run([*path, "--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
 @pytest.mark.parametrize("format", ["text", "json", "env", "uri", "path"])
 def test_resolve_pays_for_nothing_that_it_does_not_need(shared_repo: Registry, format: str) -> None:
     folder = os.fspath(shared_repo.folder)

@@ -18,7 +18,7 @@ from gitreg.core.plan.register import NewModel
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.ports import Identity
-from gitreg.core.report.change_request import MOST_CHARACTERS, change_request_body
+from gitreg.core.report.change_request import MOST_CHARACTERS, change_request_body, verdict_body
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.evidence import Unknown
@@ -296,3 +296,30 @@ class TestSize:
         text = body(head, schemas, base)
         assert len(text) <= MOST_CHARACTERS + 100
         assert "… and 29 more" in text
+
+
+class TestVerdict:
+    def test_begins_with_what_is_missing_and_folds_the_rest(self, schemas: Schemas) -> None:
+        judged = change(BASE, promoted(), schemas, approvals=())
+        text = verdict_body(judged, evaluate(judged))
+        order = [
+            "### Checklist",
+            "### Findings",
+            "<details><summary>What it does</summary>",
+            "### What moves",
+        ]
+        places = [text.index(part) for part in order]
+        assert places == sorted(places)
+        assert text.endswith("\n\n</details>")
+        assert "- GR401 `entering production needs 1 approval" in text
+
+    def test_what_enters_is_told_before_what_gives_way(self, schemas: Schemas) -> None:
+        text = body(promoted(), schemas)
+        assert text.index("| `credit-risk` | `3` |") < text.index("| `credit-risk` | `2` |")
+
+    def test_fits_and_is_closed_however_long_it_is(self, schemas: Schemas) -> None:
+        judged = change(BASE, promoted(), schemas, approvals=())
+        many = [replace(evaluate(judged)[0], message="x" * 390) for _ in range(500)]
+        text = verdict_body(judged, many)
+        assert len(text) < MOST_CHARACTERS + 100
+        assert text.endswith("\n\n</details>")

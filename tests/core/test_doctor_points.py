@@ -332,6 +332,17 @@ def test_owners_lines_of_others_may_come_before_and_not_after() -> None:
     assert found(owners().replace("@alice-gh", "@mallory", 1)) == {"owners of the rules": False}
 
 
+def test_a_gate_that_anybody_may_change_is_none() -> None:
+    """CODEOWNERS follows ``protected``, so it can be as gitreg writes it and yet leave out what runs the checks."""
+    assert isinstance(POLICY, Policy)
+    globs = [".github/CODEOWNERS"]
+    layout = Layout("", globs)
+    text = codeowners(POLICY, "github", layout, globs, None)
+    tree = MemoryTree({WORKFLOW: b"", OWNERS["github"]: text.encode()})
+    points = file_points("github", POLICY, layout, globs, HIDDEN, tree)
+    assert outcomes(points) == {"owners of the rules": False}
+
+
 def test_a_file_that_goes_before_the_usual_one_is_the_one_that_counts() -> None:
     present = {WORKFLOW: "", OWNERS["gitlab"]: owners("gitlab"), "CODEOWNERS": "* @mallory\n"}
     assert outcomes(files(present, {}, "gitlab"))["owners of the rules"] is False
@@ -416,6 +427,18 @@ def test_points_are_boxes_with_what_to_do_below() -> None:
         "                advice: make it read",
         "",
         "3 points: 1 so, 1 not so, 1 could not be found out",
+    ]
+
+
+def test_what_mends_several_points_in_a_row_is_said_once() -> None:
+    points = [Point(name, False, "not so", "import the ruleset") for name in ("one", "two")]
+    other = Point("three", None, "unknown", "import the ruleset", needed=False)
+    assert doctor_text({"GitHub": [*points, other]}).splitlines()[1:-2] == [
+        "  [ ] one    not so",
+        "  [ ] two    not so",
+        "             fix: import the ruleset",
+        "  [?] three  unknown",
+        "             fix: import the ruleset",
     ]
 
 

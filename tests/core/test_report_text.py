@@ -110,6 +110,18 @@ class TestTables:
     def test_escape_their_cells(self) -> None:
         assert table(["a"], [["x\x1b[2J\ny"]]) == "a\nx\\x1b[2J\\ny"
 
+    def test_the_widest_texts_are_cut_to_the_width_and_numbers_are_not(self) -> None:
+        rows = [["x" * 40, "日" * 20, 123456789012345678]]
+        lines = table(["a", "b", "n"], rows, 50).splitlines()
+        assert max(display_width(line) for line in lines) <= 50
+        assert lines[1].count("…") == 2
+        assert lines[1].endswith(table(["n"], [[123456789012345678]]).splitlines()[1])
+
+    def test_only_the_columns_that_may_be_cut_are(self) -> None:
+        line = table(["a", "b"], [["x" * 40, "y" * 40]], 60, ("b",)).splitlines()[1]
+        assert line == f"{'x' * 40}  {'y' * 17}…"
+        assert table(["a", "b"], [["x" * 40, "y" * 40]], 10, ("b",)).splitlines()[1].count("y") == 11
+
     def test_show_truth_as_yaml_does(self) -> None:
         assert table(["a"], [[True], [None], [False]]) == "a\ntrue\n\nfalse"
 

@@ -189,6 +189,21 @@ def test_a_signature_counts_once_and_not_after_a_no(
         assert all(d.decision != "changes_requested" or d.at < NOW - timedelta(minutes=age) for d in last)
 
 
+def test_an_unknown_account_may_be_that_of_a_signer_whose_account_is_unknown() -> None:
+    """Alice signs by her key, and the policy does not say which account is hers: it may be the author's."""
+    alice, *others = POLICY.people
+    policy = replace(POLICY, people=(replace(alice, github=None), *others))
+
+    def counts(author: str) -> bool:
+        found = Conversation("github", HEAD, Hand("author", author))
+        known = replace(KNOWN, conversation=found, statements=(said("alice", 1),))
+        approvals, _ = approvals_given(known, [], policy)
+        return bool(approvals)
+
+    assert counts("bo-gh")
+    assert not counts("a-stranger")
+
+
 @given(conversations, st.sampled_from(PEOPLE), st.integers(0, 6))
 def test_a_revocation_takes_the_review_of_its_signer_back(found: Conversation, person: str, age: int) -> None:
     revoked = replace(KNOWN, statements=(said(person, age, REVOKE),))

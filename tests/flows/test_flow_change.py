@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from flow_kit import (
 
 from gitreg.core.findings import Outcome
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
+from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.transition import plan_demote
 from gitreg.core.ports import ArtifactStore, RefUpdate
 from gitreg.core.verify.approvals import approval_statement, evidence_digests
@@ -30,6 +33,7 @@ from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import Overtaken, approve, close, merge, open_branch, refresh, verify_request
 from gitreg.flows.land import Landed, Proposed, Rejected, land
 from gitreg.flows.register import register
+from gitreg.surfaces.cli.main import run
 
 
 @pytest.fixture
@@ -422,6 +426,14 @@ def test_refresh_of_what_cannot_be_done_any_more(desk: Desk) -> None:
         refresh(desk("dan"), "1")
 
 
+def test_refresh_of_what_others_have_done_meanwhile_says_to_close_it(desk: Desk) -> None:
+    made = proposed(desk("dan"), promote(3, "staging"))
+    desk.commit(dict(made.plan.edits))
+    with desk.unchanged(), pytest.raises(NothingToDo) as error:
+        refresh(desk("dan"), "1")
+    assert error.value.hint == "nothing is left to ask for: gitreg change close 1"
+
+
 def test_refresh_of_foreign_history(desk: Desk, request_: Proposed) -> None:
     """A branch that has nothing in common with the registry's: said at once, without a retry."""
     ws = desk("dan")
@@ -557,3 +569,13 @@ def test_a_title_says_nothing_to_a_forge_in_the_merge_s_message(desk: Desk) -> N
     commit = merge(desk("bo"), request.id).commit
     subject = git(desk.origin, "log", "-1", "--format=%s", commit)
     assert subject == "Merge change #1: skip ci closes 12 team: NO_CI fine"
+
+
+def test_the_list_has_the_authors_of_requests_that_are_over(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proposed(desk("dan"), promote(3, "staging"))
+    merged(desk)
+    assert run(["-C", os.fspath(desk.root / "bo"), "change", "list", "--all", "--format", "json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert (one["state"], one["author"]) == ("merged", "dan")

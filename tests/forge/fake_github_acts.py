@@ -143,7 +143,7 @@ class Acts:
         repo, suite = self.named(repository), self.next_id()
         status = "completed" if conclusion else "in_progress"
         number, workflow = (
-            len(repo.runs) + 1,
+            1 + sum(one.path == path for one in repo.runs),
             1 + sorted({path, *(one.path for one in repo.runs)}).index(path),
         )
         run = Run(

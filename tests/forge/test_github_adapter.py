@@ -369,12 +369,12 @@ def test_a_close_that_was_cut_off_can_be_run_again(hub: World, alice: Desk) -> N
     assert alice.forge.request(request.id).state == "closed"
 
 
-def test_the_text_and_the_merge_say_who_approved(hub: World, alice: Desk) -> None:
+def test_the_merge_says_who_approved_and_edits_nothing(hub: World, alice: Desk) -> None:
+    """An edit would start the required check anew, just before the merge that needs it."""
     request, base = alice.opened(), alice.trunk()
     assert request.head
-    hub.hub.pulls[1].body += "\n<!-- gitreg:run=12 -->"
     landed = alice.forge.merge(request, alice.merge_commit(base, request.head), base, "who and what")
-    assert hub.hub.pulls[1].body == "who and what\n<!-- gitreg:run=12 -->"
+    assert hub.hub.pulls[1].body == request.body
     assert alice.repository.commit(landed).message == "Merge change #1: Promote\n\nApproved-by: bob\n"
 
 

@@ -9,7 +9,7 @@ from forge_contract import NOW, Desk
 
 from forge.fake_github_kit import ruleset
 from forge.fake_github_state import Pull
-from forge.github_world import HUB, PULLS, World
+from forge.github_world import HUB, PULLS, Meanwhile, World
 from gitreg.core.ports import ChangeRequest
 from gitreg.errors import Undecided
 
@@ -87,6 +87,10 @@ def moved(hub: World) -> None:
     pull(hub).head = pull(hub).base
 
 
+def moved_late(hub: World) -> None:
+    hub.github.faults.append(Meanwhile(lambda: moved(hub), "POST", GRAPHQL))
+
+
 def unreachable(hub: World) -> None:
     hub.github.fail(None, "GET", PULLS, times=9)
 
@@ -97,7 +101,8 @@ def unreachable(hub: World) -> None:
         (no_rule, "no rule for main requires the check 'gitreg' (docs/github.md)"),
         (not_allowed, "Auto merge is not allowed for this repository (Settings, General: Allow auto-merge)"),
         (ready, "it can be merged right away: gitreg change merge 1"),
-        (moved, "Head branch was modified. Review and try the merge again."),
+        (moved, "the branch has moved meanwhile"),
+        (moved_late, "Head branch was modified. Review and try the merge again."),
         (unreachable, "could not be reached"),
     ],
 )

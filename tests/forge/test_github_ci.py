@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,18 +135,24 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    pin(monkeypatch, tmp_path / "home")
-    policy = POLICY
+    with ci_world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+@contextmanager
+def ci_world(folder: Path, patch: pytest.MonkeyPatch, policy: str = POLICY) -> Iterator[World]:
+    """A world whose people have the accounts ``NAME-gh``; at the end all exchanges must be as GitHub describes them."""
+    pin(patch, folder / "home")
     for person in PEOPLE:
         policy = policy.replace(f"keys: [{person.upper()}]", f"github: {person}-gh")
     for number in (1, 2, 3):
-        store_object(tmp_path / "artifacts", bytes_of(number))
-    with FakeGitHub(tmp_path / "github", NOW) as github:
+        store_object(folder / "artifacts", bytes_of(number))
+    with FakeGitHub(folder / "github", NOW) as github:
         for person in PEOPLE:
             github.add_person(f"{person}-gh", f"{person}@example.com")
         hub = github.add_repository(NAME, {f"{p}-gh": "write" for p in PEOPLE}, private=True)
         fast_import(hub.bare.path, story(policy, REGISTRY.replace("provider: local", "provider: github")))
-        yield World(github, hub, tmp_path, monkeypatch)
+        yield World(github, hub, folder, patch)
     github.demand_conforming()
 
 

@@ -83,6 +83,7 @@ def test_all_who_pushed_since_the_branch_was_made_are_hands(hub: World, alice: D
     before = bob.commit(bob.trunk())
     bob.push("gitreg/a", None, before)
     bob.push("gitreg/a", before, None)  # another branch of that name: not this one
+    hub.github.advance(minutes=1)
     request = alice.opened("gitreg/a")
     assert request.head
     carol.repository.fetch()
@@ -339,7 +340,7 @@ def test_a_run_that_was_over_does_not_speak_for_the_bot(
 def test_another_run_that_is_named_as_well_does_not_take_its_place(
     hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run]
 ) -> None:
-    hub.hub.pulls[1].body = f"{hub.hub.pulls[1].body}<!-- gitreg:run={earlier_run(hub, alice).id} -->"
+    hub.hub.pulls[1].body = f"{hub.hub.pulls[1].body}\n<!-- gitreg:run={earlier_run(hub, alice).id} -->"
     found = talk(alice, promoted[1])
     assert found.run
     assert (found.run.actor.account, found.problems) == ("bob-gh", ())
@@ -350,8 +351,11 @@ def test_of_two_runs_at_once_neither_speaks(
     hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run]
 ) -> None:
     hub.github.now = NOW
-    other = hub.github.add_run(alice.trunk(), "workflow_dispatch", None, login="carol-gh", branch="main")
-    hub.hub.pulls[1].body = f"{hub.hub.pulls[1].body}<!-- gitreg:run={other.id} -->"
+    path = ".github/workflows/gitreg-promote.yml"
+    other = hub.github.add_run(
+        alice.trunk(), "workflow_dispatch", None, login="carol-gh", path=path, branch="main"
+    )
+    hub.hub.pulls[1].body = f"{hub.hub.pulls[1].body}\n<!-- gitreg:run={other.id} -->"
     found = talk(alice, promoted[1])
     assert found.run is None
     assert all(line.endswith("several runs that are named ran then") for line in found.problems)
@@ -384,7 +388,7 @@ def test_runs_that_cannot_be_read_are_a_problem(
     hub: World, alice: Desk, promoted: tuple[Desk, ChangeRequest, Run], marks: str
 ) -> None:
     hub.hub.pulls[1].body = (
-        "".join(f"<!-- gitreg:run={n} -->" for n in range(1, 12)) if "{" in marks else marks
+        "".join(f"<!-- gitreg:run={n} -->\n" for n in range(1, 12)) if "{" in marks else marks
     )
     assert talk(alice, promoted[1]).problems
 

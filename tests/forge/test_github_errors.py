@@ -290,4 +290,4 @@ def test_what_github_has_against_a_field_is_told(hub: World, alice: Desk) -> Non
         "documentation_url": "",
     }
     hub.github.fail(Answer(422, said), "POST", PULLS)
-    assert told(alice.opened, Refused)[0].endswith("GitHub says: Validation Failed; base invalid; and more")
+    assert told(alice.opened, Refused)[0].endswith("GitHub says: Validation Failed; base invalid; and; more")

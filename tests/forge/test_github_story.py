@@ -214,3 +214,79 @@ def test_what_policy_lists_as_direct_merges_by_itself(story: Story) -> None:
     said = alice("version", "note", "credit-risk/1", "--description", "for loans, too").out
     assert "  merges  not by itself: cannot have #3 merge by itself: GitHub says: " in said
     assert "Allow auto-merge" in said
+
+
+def test_every_answer_says_what_to_do_next(story: Story) -> None:
+    alice, bo = story.alice, story.bo
+    page = f"{story.github.url}/{HUB}/pull/1"
+    payload = story.payloads(b"model 1\n")
+    opened = alice("register", "credit-risk", payload, "--create", "--metric", "accuracy=0.91").out
+    assert f"  page    {page}\n" in opened
+    assert "next    gitreg change merge 1, once it has the review and the check" in opened
+
+    own = alice("change", "approve", "1", code=1).err
+    assert "hint: nobody approves their own change" in own
+    early = alice("change", "merge", "1", code=1).err
+    assert "violations found; At least 1 approving review" in early
+    assert "which review or check is missing" in early
+
+    asked = bo("change", "approve", "1", "--dry-run").out
+    assert asked.startswith("You would leave a review:")
+    assert story.hub.pulls[1].reviews == []
+    assert "next    gitreg change merge 1" in bo("change", "approve", "1").out
+    story.ci("pull_request")
+    alice("change", "merge", "1")
+
+    shown = bo("change", "show", "1").out
+    assert shown.splitlines()[:2] == ["Change #1 (merged): Register credit-risk/1", f"  page    {page}"]
+    assert "  author  alice\n" in shown
+    assert "###" not in shown
+    assert "gitreg verify" not in shown
+
+
+def test_whoever_approves_is_told_whether_that_counts(story: Story) -> None:
+    alice, bo = story.alice, story.bo
+    policy = alice.folder / "policy.yaml"
+    policy.write_text(policy.read_text() + "# One line more\n")
+    alice.git("switch", "-qc", "words")
+    alice.git("-c", "user.name=Alice", "-c", "user.email=alice@example.com", "commit", "-qam", "More words")
+    alice("change", "open", "words")
+
+    story.github.add_person("dan-gh", "dan@example.com")
+    story.hub.access["dan-gh"] = "write"
+    dan = bo("change", "approve", "1", GH_TOKEN=story.github.personal_token("dan-gh")).out
+    assert "needs   changing the rules needs 1 approval of maintainers, and has 0" in dan
+    assert "note    a review of the account dan-gh does not count" in dan
+    assert "next    gitreg change show 1" in dan
+
+    mine = bo("change", "approve", "1", "--format", "json").data
+    assert {finding["outcome"] for finding in mine["findings"]} == {"warning"}
+
+
+def test_a_promotion_is_explained_to_the_person_whose_address_git_has(story: Story) -> None:
+    alice = story.alice
+    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
+    story.land(1)
+    found = alice("policy", "explain", "credit-risk/1", "--to", "production", code=1).out
+    assert "nobody has approved; bo may" in found
+    assert "git fetch brings what has landed" in story.bo("resolve", "credit-risk/latest", code=1).err
+    assert "SSH" not in found
+
+
+def test_what_another_change_has_got_ahead_of_is_refreshed_and_then_lands(story: Story) -> None:
+    """The ruleset lets in only what was checked on the newest base, also where nothing conflicts."""
+    alice, bo = story.alice, story.bo
+    for number, name in (("1", "one"), ("2", "two")):
+        alice("register", name, story.payloads(name.encode()), "--create")
+        bo("change", "approve", number)
+        story.ci("pull_request")
+    alice("change", "merge", "1")
+    head = story.hub.pulls[2].head
+    behind = alice("change", "merge", "2", code=1).err
+    assert "hint: gitreg change refresh 2 puts it on the newest base" in behind
+    assert "planned again" in alice("change", "refresh", "2").out
+    assert story.hub.pulls[2].head != head
+    assert "is open already" in alice("change", "refresh", "2").out
+    story.land(2)
+    assert bo("resolve", "two/latest", code=1).err
+    assert alice("resolve", "two/latest").out == "two/1\n"

@@ -202,3 +202,26 @@ def test_the_commit_of_the_installation_is_what_pip_recorded(
     else:
         assert code == 0
         assert found in (tmp_path / "new" / ".github/workflows/gitreg-verify.yml").read_text()
+
+
+def test_until_the_registry_is_published_all_goes_into_its_first_commit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, hub = tmp_path / "models", tmp_path / "hub.git"
+    assert begin(folder) == 0
+    welcome = capsys.readouterr().out
+    steps = ["second person", "--amend", "git remote add origin", "git push -u origin main", "doctor --forge"]
+    assert sorted(steps, key=welcome.index) == steps
+    assert "register" not in welcome
+
+    owners = folder / ".github/CODEOWNERS"
+    owners.write_text("")
+    assert scaffold(folder) == 0
+    assert "Next: take them into the first commit" in capsys.readouterr().out
+
+    git(tmp_path, "init", "-q", "--bare", os.fspath(hub))
+    git(folder, "remote", "add", "origin", os.fspath(hub))
+    git(folder, "push", "-q", "-u", "origin", "main")
+    owners.write_text("")
+    assert scaffold(folder) == 0
+    assert "Next: commit them on a branch" in capsys.readouterr().out

@@ -39,7 +39,7 @@ def file_points(
     """
     return [
         _gate(provider, tree, elsewhere),
-        _owners(provider, policy, layout, globs, tree),
+        _owners(provider, policy, layout, globs, tree, () if elsewhere else GATES[provider]),
         _compared(expected, tree),
     ]
 
@@ -56,8 +56,13 @@ def _gate(provider: str, tree: Tree, elsewhere: bool) -> Point:
     return Point("gate", True, f"{GATES[provider][-1]} is on the branch", needed=not elsewhere)
 
 
-def _owners(provider: str, policy: Policy, layout: Layout, globs: Sequence[str], tree: Tree) -> Point:
-    """Whether CODEOWNERS ends as gitreg writes it: the last line that matches a file decides."""
+def _owners(
+    provider: str, policy: Policy, layout: Layout, globs: Sequence[str], tree: Tree, gates: Sequence[str]
+) -> Point:
+    """Whether CODEOWNERS ends as gitreg writes it: the last line that matches a file decides.
+
+    And whether it and the ``gates`` are among the rules files at all, which ``protected`` of gitreg.yaml can deny.
+    """
     name, path = "owners of the rules", owners_place(provider, tree)
     blob = tree.read(path)
     present = blob.data.decode(errors="replace") if blob else None
@@ -65,6 +70,12 @@ def _owners(provider: str, policy: Policy, layout: Layout, globs: Sequence[str],
         wanted = codeowners(policy, provider, layout, globs, present)
     except GitregError as error:
         return Point(name, False, error.message, error.hint or "")
+    free = [each for each in (*gates, path) if not layout.is_rules(each)]
+    if free:
+        text = f"{free[0]} is no rules file, so anybody could change what checks their change"
+        return Point(
+            name, False, text, f"add {', '.join(free)} to protected in gitreg.yaml, or leave that key out"
+        )
     if present == wanted:
         return Point(name, True, f"{path} gives every rules file to the rules owners of the policy")
     return Point(

@@ -38,6 +38,9 @@ MOST_VERSIONS = 5
 #: Lines of the difference of rules files.
 MOST_DIFF_LINES = 200
 
+#: How the line begins that says how an open request is judged.
+JUDGE_IT = "- judge it: "
+
 _TRENDS = {Trend.BETTER: "▲ better", Trend.WORSE: "▼ worse"}
 _BOXES = {None: "[x]", Outcome.FAIL: "[ ] **not met:**", Outcome.UNDECIDED: "[ ] **unknown:**"}
 _OUTCOMES = {Outcome.FAIL: "", Outcome.UNDECIDED: "**undecided:** ", Outcome.WARNING: "warning: "}
@@ -52,18 +55,43 @@ def change_request_body(judged: Judged, findings: Iterable[Finding] | None = Non
     Args:
         findings: what verify says of it, to be listed too.
     """
-    entering = [move for move in judged.transitions if serves(move, judged.policy)]
+    entering = _entering(judged)
     sections = [
         *_moves(judged),
-        *(section for move in entering[:MOST_VERSIONS] for section in _against_holder(judged, move)),
+        *_comparisons(judged, entering),
         _checklist(checklist(judged)),
-        *_registrations(judged),
-        _headed("Also", bullets(change_lines(judged), MOST_ROWS)),
-        _rules(judged),
+        *_additions(judged),
         _headed("Findings", _findings(findings)),
         _closer(judged, entering),
     ]
     return fit(sections, MOST_CHARACTERS)
+
+
+def verdict_body(judged: Judged, findings: Iterable[Finding]) -> str:
+    """The same for who has read what the change does: what is shown and what is missing first, the rest folded away."""
+    entering = _entering(judged)
+    state = [_checklist(checklist(judged)), _headed("Findings", _findings(findings))]
+    rest = [*_moves(judged), *_comparisons(judged, entering), *_additions(judged), _closer(judged, entering)]
+    shown = fit(state, MOST_CHARACTERS // 2)
+    folded = fit(rest, MOST_CHARACTERS // 2)
+    return f"{shown}\n\n<details><summary>What it does</summary>\n\n{folded}\n\n</details>"
+
+
+def _entering(judged: Judged) -> list[Transition]:
+    return [move for move in judged.transitions if serves(move, judged.policy)]
+
+
+def _comparisons(judged: Judged, entering: Sequence[Transition]) -> list[list[str]]:
+    return [section for move in entering[:MOST_VERSIONS] for section in _against_holder(judged, move)]
+
+
+def _additions(judged: Judged) -> list[list[str]]:
+    """What a change does beside moving versions."""
+    return [
+        *_registrations(judged),
+        _headed("Also", bullets(change_lines(judged), MOST_ROWS)),
+        _rules(judged),
+    ]
 
 
 def _headed(title: str, lines: Sequence[str]) -> list[str]:
@@ -78,7 +106,8 @@ def _record(judged: Judged, model: str, version: Version) -> ModelVersion | None
 
 
 def _moves(judged: Judged) -> Iterator[list[str]]:
-    moves = judged.transitions
+    # What gives way comes behind what it gives way to.
+    moves = sorted(judged.transitions, key=lambda move: move.displaced)
     if not moves:
         return
     headers = ["model", "version", "from", "to", "", "digest", "size", "format", "registered"]

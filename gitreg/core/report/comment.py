@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitreg.core.findings import Finding, verdict
-from gitreg.core.report.change_request import change_request_body
+from gitreg.core.report.change_request import verdict_body
 from gitreg.core.report.common import not_checked_note
 from gitreg.core.report.text import count_findings
 from gitreg.core.verify.rule import Judged
@@ -16,7 +16,7 @@ _MARKS = {"pass": "✅", "fail": "❌", "undecided": "❔"}
 def verdict_comment(
     judged: Judged, findings: Sequence[Finding], base: str, head: str, not_checked: Sequence[str] = ()
 ) -> str:
-    """Markdown: a heading with the verdict, between which commits it is, and the text of the change request.
+    """Markdown: a heading with the verdict, between which commits it is, what is missing, and what the change does.
 
     ``not_checked`` are the groups of rules that nobody asked for.
     """
@@ -28,4 +28,4 @@ def verdict_comment(
         f"`{head[:12]}` on `{base[:12]}`: {count_findings(findings)}.",
         *(["", f"**{note[:1].upper()}{note[1:]}.**"] if note else []),
     ]
-    return "\n".join([*lines, "", change_request_body(judged, findings)])
+    return "\n".join([*lines, "", verdict_body(judged, findings)])

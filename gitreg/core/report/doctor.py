@@ -20,15 +20,26 @@ def doctor_text(sections: Mapping[str, Sequence[Point]]) -> str:
     width = max((display_width(point.name) for points in sections.values() for point in points), default=0)
     lines: list[str] = []
     for about, points in sections.items():
-        lines += [f"{printable(about)}:", *(line for point in points for line in _lines(point, width)), ""]
+        lines += [f"{printable(about)}:", *_section(points, width), ""]
     return "\n".join([*lines, _summary([point for points in sections.values() for point in points])])
 
 
-def _lines(point: Point, width: int) -> Iterator[str]:
+def _section(points: Sequence[Point], width: int) -> Iterator[str]:
+    """What mends several points in a row is said once, below the last of them."""
+    for number, point in enumerate(points):
+        following = points[number + 1] if number + 1 < len(points) else None
+        yield from _lines(point, width, is_told_below=following is not None and _same_fix(point, following))
+
+
+def _same_fix(one: Point, other: Point) -> bool:
+    return (one.fix, one.needed) == (other.fix, other.needed) and True not in (one.ok, other.ok)
+
+
+def _lines(point: Point, width: int, *, is_told_below: bool) -> Iterator[str]:
     box = _ADVICE if not point.needed and point.ok is False else _BOXES[point.ok]
     name = point.name + " " * (width - display_width(point.name))
     yield f"  {box} {name}  {printable(point.text)}"
-    if point.fix and point.ok is not True:
+    if point.fix and point.ok is not True and not is_told_below:
         yield f"      {' ' * width}  {'advice' if box == _ADVICE else 'fix'}: {printable(point.fix)}"
 
 

@@ -26,6 +26,7 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Evidence, Unknown
 from gitreg.core.verify.reviews import (
     asked_for_changes,
+    could_be_own,
     decisions,
     hands_problem,
     part_of,
@@ -319,6 +320,8 @@ def _signed(evidence: Evidence, digests: list[str], policy: Policy) -> Iterator[
         signer = _signer(statement, policy)
         issued = _moment(statement.body, "issued")
         why = _objection(statement, evidence, digests, signer, author, revoked)
+        if why is None and signer is not None:
+            why = could_be_own(signer, evidence, policy)
         if why or signer is None or issued is None:
             who = signer.id if signer else "somebody unknown"
             yield Rejected(who, why or "it is not dated", statement.ref)

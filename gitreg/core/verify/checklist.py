@@ -199,11 +199,8 @@ def _room_in(
 def _approvals(judged: Judged) -> Iterator[ChecklistItem]:
     for point in approval_points(judged):
         text = _approval(judged, point)
-        fix = (
-            f"gitreg change approve {judged.evidence.request or 'NUMBER'}"
-            if point.outcome is Outcome.FAIL
-            else None
-        )
+        signed = point.needed.need.signed
+        fix = approvals.how_to_approve(judged, signed=signed) if point.outcome is Outcome.FAIL else None
         yield ChecklistItem("approvals", approvals.RULE.id, text, point.outcome, fix)
     owners = () if judged.bootstrap else owners_needed(judged.delta, judged.policy)
     if owners:
@@ -251,7 +248,11 @@ def _approval(judged: Judged, point: ApprovalPoint) -> str:
         return f"{text}; whether it has them is not known: {why}"
     barred = {point.author, *point.given, *with_a_part(point.members, judged.evidence, judged.policy)}
     others = [person for person in point.members if person not in barred]
-    return f"{text}: {_who(point.given, others, need.count)}"
+    # Before a request is opened, nobody knows who will have opened it.
+    unopened = point.author is None and not judged.evidence.request
+    return (
+        f"{text}: {_who(point.given, others, need.count)}{' (not the author)' if unopened and others else ''}"
+    )
 
 
 def _who(have: Sequence[str], others: Sequence[str], count: int) -> str:

@@ -45,7 +45,7 @@ class Landing:
 
     ``time`` is the commit's, ``parent_time`` its first parent's (None: it has none), ``received`` the clock of the
     server that was asked to take it (None: judged afterwards); all in UTC. ``astray`` is where the tree of a merge
-    differs from the candidate.
+    differs from the candidate. ``queued``: it waits in a merge queue, and has not landed.
     """
 
     commit: str
@@ -55,6 +55,7 @@ class Landing:
     received: datetime | None = None
     parents: int = 1
     astray: tuple[RawChange, ...] = ()
+    queued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ DISPATCH = "workflow_dispatch"
 #: https://docs.github.com/en/actions/reference/limits
 LONGEST_RUN = timedelta(hours=6)
 
+#: In the name of these accounts every workflow of a repository can act, and so everybody who may push to it.
+#: https://docs.github.com/en/actions/concepts/security/github_token
+_EVERYBODYS = frozenset({"github-actions[bot]"})
+
 APPROVED, CHANGES_REQUESTED, DISMISSED = "approved", "changes_requested", "dismissed"
 
 #: Roles of hands that only somebody with an account can have.
@@ -37,6 +41,11 @@ _NOREPLY = re.compile(r"([^@]+)@users\.noreply\.([^@]+)", re.IGNORECASE)
 #: GitHub puts ``ID+`` before the name, GitLab ``ID-``.
 _NUMBER = re.compile(r"\A[0-9]+[+-]")
 _PROVIDERS = {"github.com": "github", "gitlab.com": "gitlab"}
+
+
+def is_everybodys(account: str) -> bool:
+    """Whether an account tells nothing of who acts, even where a policy lists it."""
+    return account.casefold() in _EVERYBODYS
 
 
 def titles_of(delta: Delta, policy: Policy) -> tuple[str, ...]:
@@ -51,16 +60,22 @@ def titles_of(delta: Delta, policy: Policy) -> tuple[str, ...]:
 def proposer(evidence: Evidence, policy: Policy) -> Hand | None:
     """Who proposes a change on a hosted forge: whoever opened the request, or had CI open it. None: nobody knows.
 
-    A bot that the policy lists stands for itself. Another one only carries out what a person asked for, and its word
-    for whom is not taken: the forge tells who started the run, and that it was about this very change.
+    A bot that the policy lists stands for itself, unless everybody can act as it. Another one only carries out what a
+    person asked for, and its word for whom is not taken: the forge tells who started the run, and that it was about
+    this very change.
     """
     found = evidence.conversation
     if not isinstance(found, Conversation):
         return None
-    if not found.author.is_bot or policy.person_called(found.provider, found.author.account):
+    if not found.author.is_bot or _stands_for_itself(found.author, found.provider, policy):
         return found.author
     run = found.run
     return run.actor if run is not None and run_problem(run, evidence) is None else None
+
+
+def _stands_for_itself(bot: Hand, provider: str, policy: Policy) -> bool:
+    account = bot.account or ""
+    return not is_everybodys(account) and policy.person_called(provider, account) is not None
 
 
 def run_problem(run: DispatchedRun, evidence: Evidence) -> str | None:
@@ -95,19 +110,22 @@ def hands_problem(evidence: Evidence, policy: Policy) -> str | None:
     unknown = next((hand for hand in _hands(found) if _is_unknown(hand)), None)
     if unknown is not None:
         return f"the forge does not tell who the {unknown.role} is"
-    if proposer(evidence, policy) is None:
-        why = run_problem(found.run, evidence) if found.run else "nobody knows for whom"
-        return f"the bot {found.author.account} opened this change request: {why}"
-    pushed = next((hand for hand in found.hands if _pushes_for_somebody(hand, found, policy)), None)
-    if pushed is not None:
-        return f"the bot {pushed.account} pushed to this change request, and nobody knows for whom"
+    return _bot_problem(found, evidence, policy)
+
+
+def _bot_problem(found: Conversation, evidence: Evidence, policy: Policy) -> str | None:
+    """Why it is not known for whom a bot opened the request, or pushed to it; None if it is, or none did.
+
+    Any run can be named, and some run is always running: so one for a push must be about this change as well.
+    """
+    why = run_problem(found.run, evidence) if found.run else "nobody knows for whom"
+    for hand in _hands(found) if why else ():
+        deed = {"author": "opened this change request:", "pusher": "pushed to this change request, and"}.get(
+            hand.role
+        )
+        if deed and hand.is_bot and not _stands_for_itself(hand, found.provider, policy):
+            return f"the bot {hand.account} {deed} {why}"
     return None
-
-
-def _pushes_for_somebody(hand: Hand, found: Conversation, policy: Policy) -> bool:
-    """Whether a bot pushed that the policy does not list, and no run is known that had it do so."""
-    is_unlisted = hand.is_bot and policy.person_called(found.provider, hand.account) is None
-    return hand.role == "pusher" and is_unlisted and found.run is None
 
 
 def part_of(person: Person, evidence: Evidence) -> str | None:
@@ -116,6 +134,18 @@ def part_of(person: Person, evidence: Evidence) -> str | None:
     if not isinstance(found, Conversation):
         return None
     return next((hand.role for hand in _hands(found) if _is(person, hand, found.provider)), None)
+
+
+def could_be_own(person: Person, evidence: Evidence, policy: Policy) -> str | None:
+    """Why a change may be the own one of a person whose account on the forge nobody knows; None if it is not."""
+    found = evidence.conversation
+    if not isinstance(found, Conversation) or person.account(found.provider) is not None:
+        return None
+    known = (h for h in _hands(found) if h.account and h.role in _OF_ACCOUNTS and not h.is_bot)
+    stranger = next((h for h in known if policy.person_called(found.provider, h.account) is None), None)
+    if stranger is None:
+        return None
+    return f"the policy knows neither their account on {found.provider} nor whose the {stranger.role}'s is"
 
 
 def with_a_part(persons: Collection[str], evidence: Evidence, policy: Policy) -> frozenset[str]:
@@ -128,12 +158,15 @@ def decisions(conversation: Conversation, evidence: Evidence) -> list[Review]:
     """Each account's last decision; of one moment, the one that the forge tells last.
 
     What somebody says after a change has landed takes nothing back. Before that all counts, whatever this clock shows.
+    Of what waits in a queue the moment that counts is over: objections are heard all the same.
     """
     has_landed = _has_landed(evidence)
+    is_queued = evidence.landing is not None and evidence.landing.queued
     last: dict[str, Review] = {}
     for review in sorted(conversation.reviews, key=lambda review: review.at):
         account = review.account.casefold()
-        if account not in last or not has_landed or review.at <= evidence.now:
+        is_heard = review.at <= evidence.now or (is_queued and review.decision != APPROVED)
+        if account not in last or not has_landed or is_heard:
             last[account] = review
     return list(last.values())
 

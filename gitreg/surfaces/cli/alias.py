@@ -8,7 +8,7 @@ import click
 
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import Landing, Reading, Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.session import Group, Landing, Reading, Session, emit, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MODEL = click.argument("model", type=TEXT)
 ALIAS = click.argument("name", metavar="ALIAS", type=TEXT)
 
 
-@click.group()
+@click.group(cls=Group)
 def alias() -> None:
     """Point names such as champion at versions.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import Reading, Session, emit, formatted, reading, warn
+from gitreg.surfaces.cli.session import Reading, Session, emit, formatted, reading, terminal_width, warn
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -168,28 +168,33 @@ def history(
     )
 
 
+#: On a narrower terminal, history leaves out what the rest can do without.
+_ROOMY = 120
+
+
 def _events_table(events: list[Event], *, of_one: bool) -> str:
     from gitreg.core.report.tables import table
 
-    rows = [
-        [
-            f"{event.time:%Y-%m-%d %H:%M:%S}",
-            _who(event),
-            event.kind,
-            *([] if of_one else [event.model]),
-            event.what,
-            event.commit[:12],
-            f"#{event.request}" if event.request else "",
-        ]
-        for event in events
-    ]
-    return table(
-        ["time (UTC)", "who", "kind", *([] if of_one else ["model"]), "what", "commit", "change"], rows
-    )
+    width = terminal_width()
+    roomy = width is None or width >= _ROOMY
+    columns = {
+        "time (UTC)": [
+            f"{event.time:%Y-%m-%d %H:%M}{f'{event.time::%S}' if roomy else ''}" for event in events
+        ],
+        "who": [_who(event) if roomy else event.author.name for event in events],
+        "kind": [event.kind for event in events],
+        "model": [event.model for event in events],
+        "what": [event.what for event in events],
+        "commit": [event.commit[:12] for event in events],
+        "change": [f"#{event.request}" if event.request else "" for event in events],
+    }
+    left_out = {"model" if of_one else "", "" if roomy else "commit"}
+    shown = {name: column for name, column in columns.items() if name not in left_out}
+    return table(list(shown), zip(*shown.values(), strict=True), width, ("who", "model"))
 
 
 def _who(event: Event) -> str:
     merged_by = event.merged_by
-    if merged_by is None or merged_by == event.author:
+    if merged_by is None:
         return event.author.name
     return f"{event.author.name}, merged by {merged_by.name}"

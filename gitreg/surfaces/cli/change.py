@@ -7,25 +7,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.landing import show_outcome, show_request
+from gitreg.errors import GitregError
+from gitreg.surfaces.cli.landing import plain_findings, show_outcome, show_request, what_is_left
 from gitreg.surfaces.cli.reports import Check, deliver
-from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
+from gitreg.surfaces.cli.session import REMOTE, Group, Session, emit, formatted, terminal_width
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitreg.core.ports import ChangeRequest
+    from gitreg.core.ports import ChangeRequest, Statement
     from gitreg.flows.workspace import Workspace
 
 KEY = click.option(
     "--key", metavar="FILE", help="The SSH key to sign with (GITREG_SSH_KEY; default: git's signing key)."
 )
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+#: Of so many of the newest requests the author is shown also where they are over: to check a signature takes a process.
+_MOST_OPENINGS = 50
+#: On a narrower terminal, the list of requests leaves out their branches.
+_ROOMY = 120
 NUMBER = click.argument("number", metavar="CHANGE", type=TEXT)
 
 
-@click.group()
+@click.group(cls=Group)
 def change() -> None:
     """Open, list, read, approve, refresh, merge and close change requests."""
 
@@ -73,11 +78,21 @@ def list_changes(session: Session, every: bool, format: str) -> None:
     ws.repository.fetch()
     requests = ws.forge.requests(("open", "merged", "closed") if every else ("open",))
     authors = _authors(ws, requests) if requests else {}
+    width = terminal_width()
+    roomy = width is None or width >= _ROOMY
     rows = [
-        [f"#{r.id}", r.state, r.title, authors.get(r.id, ""), f"{r.opened_at:%Y-%m-%d %H:%M}", r.branch]
+        [
+            f"#{r.id}",
+            r.state,
+            r.title,
+            authors.get(r.id, ""),
+            f"{r.opened_at:%Y-%m-%d %H:%M}",
+            *([r.branch] if roomy else []),
+        ]
         for r in requests
     ]
-    text = table(["change", "state", "title", "author", "opened (UTC)", "branch"], rows) if rows else ""
+    headers = ["change", "state", "title", "author", "opened (UTC)", *(["branch"] if roomy else [])]
+    text = table(headers, rows, width, ("title", "branch")) if rows else ""
     if not rows and format == "text":
         click.echo("No change request is open.", err=True)
     emit(format, [_facts(request) | {"author": authors.get(request.id)} for request in requests], text)
@@ -89,16 +104,21 @@ def _authors(ws: Workspace, requests: Sequence[ChangeRequest]) -> dict[str, str]
     if ws.forge.provider != "local":
         known = {r.id: policy.person_called(ws.forge.provider, r.account) for r in requests}
         return {r.id: person.id if (person := known[r.id]) else r.account or "" for r in requests}
-    signed = {r.id: r.author.signature for r in requests if r.author is not None and r.author.signature.valid}
+    newest = {r.id for r in requests[-_MOST_OPENINGS:]}
+    openings = {r.id: r.author or (_opening(ws, r) if r.id in newest else None) for r in requests}
+    signed = {
+        id: opening.signature for id, opening in openings.items() if opening and opening.signature.valid
+    }
     people = {id: policy.person_with_key(signature.key or "") for id, signature in signed.items()}
     return {id: person.id for id, person in people.items() if person is not None}
 
 
-def _lines(text: str) -> str:
-    """A stored text, which anybody who can push may have written, fit for a terminal."""
-    from gitreg.core.report.text import printable
-
-    return "\n".join(printable(line) for line in text.split("\n"))
+def _opening(ws: Workspace, request: ChangeRequest) -> Statement | None:
+    """The signed opening of a request that is over; None where it cannot be read."""
+    try:
+        return None if request.state == "open" else ws.forge.opening(request.id)
+    except GitregError:
+        return None
 
 
 def _facts(request: ChangeRequest) -> dict[str, object]:
@@ -130,20 +150,38 @@ def show(session: Session, number: str, remote: str | None, format: str) -> None
     Example:
       gitreg change show 4
     """
-    from gitreg.core.report.change_request import change_request_body
-    from gitreg.core.report.text import printable
+    from gitreg.core.report.change_request import JUDGE_IT, change_request_body
+    from gitreg.core.report.plain import plain_text
     from gitreg.flows.verify import verify
 
     ws = session.workspace(remote=remote)
     ws.repository.fetch()
     request = ws.forge.request(number)
-    title = f"Change #{request.id} ({request.state}): {printable(request.title)}"
-    if request.state != "open" or request.head is None:
-        emit(format, _facts(request) | {"body": request.body}, f"{title}\n\n{_lines(request.body)}")
-        return
-    verdict = verify(ws, ws.tip(), request.head, request)
-    body = change_request_body(verdict.judged, verdict.findings)
-    emit(format, _facts(request) | {"body": body}, f"{title}\n\n{body}")
+    author = _authors(ws, [request]).get(request.id)
+    body = request.body
+    if request.state == "open" and request.head is not None:
+        verdict = verify(ws, ws.tip(), request.head, request)
+        body = change_request_body(verdict.judged, verdict.findings)
+        shown = body
+    else:
+        shown = "\n".join(line for line in body.split("\n") if not line.startswith(JUDGE_IT))
+    lines = [*_heading(request, author), "", plain_text(shown, terminal_width())]
+    emit(format, _facts(request) | {"author": author, "body": body}, "\n".join(lines))
+
+
+def _heading(request: ChangeRequest, author: str | None) -> list[str]:
+    """What a request is, before what it does."""
+    from gitreg.core.report.text import printable
+
+    facts = {
+        "page": request.url,
+        "branch": f"{request.branch} → {request.target}",
+        "author": author,
+        "opened": f"{request.opened_at:%Y-%m-%d %H:%M} UTC",
+        "merged": f"as {request.merged_as[:12]}" if request.merged_as else None,
+    }
+    said = [f"  {name:<8}{printable(value)}" for name, value in facts.items() if value]
+    return [f"Change #{request.id} ({request.state}): {printable(request.title)}", *said]
 
 
 @change.command()
@@ -188,7 +226,7 @@ def approve(
     """
     from gitreg.core.decode import DecodeError
     from gitreg.core.policy import duration
-    from gitreg.flows.change import speak, statement
+    from gitreg.flows.change import speak, to_say
 
     try:
         valid_for = duration(period, ())
@@ -196,20 +234,23 @@ def approve(
         raise click.UsageError(f"--for: {error.message}") from None
     ws = session.workspace(key=key)
     if dry_run:
-        _, body = statement(ws, number, valid_for=valid_for, revoke=revoke)
-        emit(
-            format,
-            body,
-            "\n".join(["You would sign:", *(f"  {name}: {value}" for name, value in body.items())]),
-        )
+        words = to_say(ws, number, signed=signed, valid_for=valid_for, revoke=revoke)
+        first = f"You would {'take back the' if revoke else 'leave a'} review:"
+        first = first if words["type"] == "review" else "You would sign:"
+        emit(format, words, "\n".join([first, *(f"  {name}: {value}" for name, value in words.items())]))
         return
     said = speak(ws, number, signed=signed, valid_for=valid_for, revoke=revoke)
     verb = "revoked your approval of" if revoke else "approved"
-    emit(
-        format,
-        {"change": number, "ref" if said.signed else "url": said.place, "revoked": revoke},
-        f"You {verb} change #{number.lstrip('#')}.",
-    )
+    lines = [f"You {verb} change #{number.lstrip('#')}."]
+    data: dict[str, object] = {
+        "change": number,
+        "ref" if said.signed else "url": said.place,
+        "revoked": revoke,
+    }
+    if said.findings is not None:
+        lines += what_is_left(said.findings, number.lstrip("#"))
+        data["findings"] = plain_findings(said.findings)
+    emit(format, data, "\n".join(lines))
 
 
 @change.command()

@@ -198,7 +198,7 @@ def audit(
     approvals that were given by then. It stops at the first that should not have landed. Exit codes as verify.
 
     In CI, where a push of the registry's branch started the run, it judges what that push brought, unless --since or
-    --until is given.
+    --until is given; on GitHub also earlier pushes that no finished run of gitreg-audit.yml has judged.
 
     \b
     Examples:

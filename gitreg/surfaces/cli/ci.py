@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitreg.surfaces.cli.judged import demand_event
-from gitreg.surfaces.cli.session import Session, emit, formatted
+from gitreg.surfaces.cli.session import Group, Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _OUTSIDE = "This is for runs of CI."
 
 
-@click.group()
+@click.group(cls=Group)
 def ci() -> None:
     """In GitHub Actions and GitLab CI: show what a run is about, and have failed runs judge again."""
 

@@ -8,7 +8,7 @@ import click
 
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import Landing, Reading, Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.session import Group, Landing, Reading, Session, emit, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT, data_set, metrics_file, numbers
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ REF = click.argument("reference", metavar="REF", type=TEXT)
 NAME = click.argument("name", type=TEXT)
 
 
-@click.group()
+@click.group(cls=Group)
 def evidence() -> None:
     """Add, list and retract evidence: metrics of a version on one data set, measured after its registration.
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from gitreg.surfaces.cli.session import Session, emit, formatted
+from gitreg.surfaces.cli.session import Group, Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT
 
+if TYPE_CHECKING:
+    from gitreg.wiring.scaffold import Scaffolded
 
-@click.group()
+
+@click.group(cls=Group)
 def forge() -> None:
     """What GitHub or GitLab needs from a registry: workflows, code owners, settings."""
 
@@ -44,9 +49,18 @@ def scaffold(session: Session, provider: str | None, action: str | None, check: 
 
     found = scaffold_checkout(session.options(), provider, action, write=not check)
     verb = "differs" if check else "written"
-    lines = [f"{path}  {verb if path in found.differing else 'as it should be'}" for path in found.files]
+    width = max(len(path) for path in found.files)
+    lines = [
+        f"{path:<{width}}  {verb if path in found.differing else 'as it should be'}" for path in found.files
+    ]
     if found.differing:
-        lines.append("Run gitreg forge scaffold." if check else "Commit them by a change request.")
+        lines.append("Next: gitreg forge scaffold" if check else f"Next: {_how_to_commit(found)}")
     data = {"files": found.files, "differing": found.differing, "notes": found.notes}
     emit(format, data, "\n".join([*lines, *found.notes]))
     return 1 if check and found.differing else 0
+
+
+def _how_to_commit(found: Scaffolded) -> str:
+    if not found.published:
+        return "take them into the first commit: git commit --all --amend --no-edit"
+    return "commit them on a branch, and propose that: gitreg change open BRANCH"

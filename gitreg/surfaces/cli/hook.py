@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import REMOTE, Session, emit, formatted
+from gitreg.surfaces.cli.session import REMOTE, Group, Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT, size
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitreg.core.findings import Finding
 
 
-@click.group()
+@click.group(cls=Group)
 def hook() -> None:
     """Let a bare repository enforce the rules on every push, without a forge.
 

@@ -179,24 +179,36 @@ def _welcome(new: NewRegistry, ground: Ground, place: str, commit: str) -> str:
         lines.append(
             "  note         that is a folder on this machine; --remote names one that a team can reach"
         )
-    if new.forge != "local":
-        lines.append(
-            f"  note         {new.forge} must be told what to enforce: gitreg doctor --forge lists it"
-        )
     if new.key is None and not new.solo and new.forge == "local":
         lines.append(
             "  note         no SSH key found: add yours to people in policy.yaml, to sign and to approve"
         )
-    if not new.solo:
+    if not new.solo and new.forge == "local":
         lines.append("  note         nobody approves their own change: add a second person to policy.yaml,")
         lines.append("               and take that into the first commit: git commit -a --amend --no-edit")
     if new.hook and "://" not in new.remote:
         lines.append("  note         the hook looks for artifacts where gitreg hook install --remote says")
     if ground.repository.head_branch() != new.branch:
         lines.append(f"  note         another branch is checked out; git switch {new.branch} shows the files")
-    if ground.has_origin:
+    if ground.has_origin and new.forge == "local":
         lines.append(f"  note         git push origin {new.branch} makes it the registry of all clones")
+    if new.forge != "local":
+        return "\n".join([*lines, *_hosted_steps(new, place, has_origin=ground.has_origin)])
     where = "" if place == "." else f" -C {shlex.quote(place)}"
     file = shlex.quote(os.path.relpath("model.onnx", place))
     lines.append(f"Next: gitreg{where} register my-model {file} --create --metric accuracy=0.9")
     return "\n".join(lines)
+
+
+def _hosted_steps(new: NewRegistry, place: str, *, has_origin: bool) -> list[str]:
+    """What is left to do before a registry on a hosted forge is one: nothing can be registered until it is pushed."""
+    forge = {"github": "GitHub", "gitlab": "GitLab"}[new.forge]
+    steps = [
+        f"cd {shlex.quote(place)}" if place != "." else "",
+        "add a second person to policy.yaml, since nobody approves their own change",
+        "gitreg forge scaffold && git commit --all --amend --no-edit",
+        "" if has_origin else f"git remote add origin URL   (of an empty repository on {forge})",
+        f"git push -u origin {new.branch}",
+        f"gitreg doctor --forge   (says what {forge} must be told to enforce)",
+    ]
+    return ["Next:", *(f"  {number}. {step}" for number, step in enumerate(filter(None, steps), 1))]

@@ -79,7 +79,6 @@ def show_request(
     format: str,
 ) -> None:
     """Prints an open change request and what it still needs; ``how`` is ``opened``, ``adopted`` or ``renewed``."""
-    from gitreg.core.findings import Outcome
     from gitreg.core.report.text import printable
 
     data = {
@@ -91,15 +90,38 @@ def show_request(
         "how": how,
         "url": request.url,
         "automerge": {"on": automerge.is_on, "why": automerge.why} if automerge else None,
-        "findings": [{"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in findings],
+        "findings": plain_findings(findings),
     }
     verb = {"opened": "opened", "adopted": "is open already", "renewed": "planned again"}[how]
-    lines = [
-        f"Change #{request.id} {verb}: {printable(request.title)}",
-        f"  branch  {printable(request.branch)}",
-    ]
+    lines = [f"Change #{request.id} {verb}: {printable(request.title)}"]
+    lines += [f"  page    {printable(request.url)}"] if request.url else []
+    lines.append(f"  branch  {printable(request.branch)}")
     lines += [_merging(automerge)] if automerge else []
-    missing = [finding for finding in findings if finding.outcome is not Outcome.WARNING]
-    lines += [f"  {_label(finding)}{printable(finding.message)}" for finding in findings]
-    lines.append(f"  next    gitreg change {'show' if missing else 'merge'} {request.id}")
+    by_itself = automerge is not None and automerge.is_on
+    lines += what_is_left(findings, request.id, hosted=request.account is not None, by_itself=by_itself)
     emit(format, data, "\n".join(lines))
+
+
+def plain_findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """Findings as plain values."""
+    return [{"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in findings]
+
+
+def what_is_left(
+    findings: Sequence[Finding], number: str, *, hosted: bool = True, by_itself: bool = False
+) -> list[str]:
+    """What a request still needs, a line each, and what to do next; ``by_itself``: nobody has to merge it."""
+    from gitreg.core.findings import Outcome
+    from gitreg.core.report.text import printable
+
+    lines = [f"  {_label(finding)}{printable(finding.message)}" for finding in findings]
+    ready = all(finding.outcome is Outcome.WARNING for finding in findings)
+    return [*lines, f"  next    {_next(number, ready=ready and not by_itself, hosted=hosted)}"]
+
+
+def _next(number: str, *, ready: bool, hosted: bool) -> str:
+    """A hosted forge has rules of its own, so what gitreg lets through may still lack something there."""
+    if not ready:
+        return f"gitreg change show {number}"
+    merge = f"gitreg change merge {number}"
+    return f"{merge}, once it has the review and the check that its page asks for" if hosted else merge

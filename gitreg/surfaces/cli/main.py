@@ -87,7 +87,7 @@ class Commands(click.Group):
             with formatter.section(heading):
                 found = ((name, self.get_command(ctx, name)) for name in commands)
                 formatter.write_dl(
-                    [(name, command.get_short_help_str(100)) for name, command in found if command]
+                    [(name, command.get_short_help_str(200)) for name, command in found if command]
                 )
 
 

@@ -9,7 +9,7 @@ import click
 from gitreg.errors import Refused, UsageError
 from gitreg.surfaces.cli import browse
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import F, Landing, Reading, Session, formatted, landing, reading
+from gitreg.surfaces.cli.session import F, Group, Landing, Reading, Session, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT, TEXT_OR_FILE, pairs
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitreg.core.snapshot import Snapshot
 
 
-@click.group()
+@click.group(cls=Group)
 def model() -> None:
     """Make, list, describe, rename and delete models.
 

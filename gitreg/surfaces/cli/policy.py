@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import REMOTE, Reading, Session, emit, formatted, parse_time, reading, warn
+from gitreg.surfaces.cli.session import (
+    REMOTE,
+    Group,
+    Reading,
+    Session,
+    emit,
+    formatted,
+    parse_time,
+    reading,
+    warn,
+)
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from gitreg.flows.policytest import CaseFile
 
 
-@click.group()
+@click.group(cls=Group)
 def policy() -> None:
     """Look at the policy: what it asks for, what a promotion still lacks, whether it does what it should."""
 

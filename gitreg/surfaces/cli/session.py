@@ -101,6 +101,26 @@ def progress() -> Any:
     return RichProgress()
 
 
+def terminal_width() -> int | None:
+    """How many columns a table has room for; None where nobody looks at a terminal, so that nothing is cut."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+class Group(click.Group):
+    """A group of commands that says in whole what each of them does."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands; click alone would cut what they do to fit one line."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, command.get_short_help_str(200)) for name, command in found if command]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 def parse_time(text: str) -> datetime:
     """A moment from ISO 8601; without an offset it is UTC; a bare date is its beginning. Raises UsageError."""
     try:

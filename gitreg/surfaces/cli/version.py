@@ -9,7 +9,7 @@ import click
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli import browse
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import Landing, Reading, Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.session import Group, Landing, Reading, Session, emit, formatted, landing, reading
 from gitreg.surfaces.cli.values import TEXT, pairs, sections, text_file, version_number
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 REF = click.argument("reference", metavar="REF", type=TEXT)
 
 
-@click.group()
+@click.group(cls=Group)
 def version() -> None:
     """List, show, compare, describe, deprecate and delete versions.
 

@@ -5,9 +5,11 @@ https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/incorp
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from urllib.parse import quote
 
+from gitreg.adapters.forge.github import merge
 from gitreg.adapters.forge.github.api import GithubApi
 from gitreg.adapters.forge.hosted import Json, Unreachable
 from gitreg.core.ports import ChangeRequest
@@ -26,8 +28,10 @@ def merge_when_ready(api: GithubApi, request: ChangeRequest) -> str | None:
     try:
         if not _requires_check(api, request.target):
             return f"no rule for {request.target} requires the check {CHECK!r} (docs/github.md)"
-        pull = _pull(api, request)
-        return None if _is_set(pull, request) else _set(api, request, str(pull["node_id"]))
+        pull = _up_to_date(api, request)
+        if pull is None:
+            return "the branch has moved meanwhile"
+        return None if pull.get("auto_merge") else _set(api, request, str(pull["node_id"]))
     except GitregError as error:
         return error.message
 
@@ -71,6 +75,16 @@ def _plain(message: str, request: ChangeRequest) -> str:
     if "not allowed for this repository" in message:
         return f"{message} (Settings, General: Allow auto-merge)"
     return message
+
+
+def _up_to_date(api: GithubApi, request: ChangeRequest) -> Json | None:
+    """The pull request once it shows the head, which takes a moment after a push; None if it shows another."""
+    for attempt in range(merge.ATTEMPTS):
+        pull = _pull(api, request)
+        if pull["head"]["sha"] == request.head:
+            return pull
+        time.sleep(merge.PAUSE * 1.5**attempt)
+    return None
 
 
 def _is_set(pull: Json, request: ChangeRequest) -> bool:

@@ -64,7 +64,7 @@ class Asked:
                 f"check the name, and that {self._named} may read and write there",
             )
         kind = {405: NotPossible, 409: Conflict}.get(error.status, Refused)
-        return kind(f"cannot {self.doing}: GitHub says: {reason}")
+        return kind(f"cannot {self.doing}: GitHub says: {reason}", _remedy(reason))
 
     @property
     def _named(self) -> str:
@@ -118,7 +118,16 @@ def said(error: GithubException) -> str:
     # The GraphQL API has errors alone: https://docs.github.com/en/graphql/guides/using-graphql-clients
     words = [str(general or f"status {error.status}")] if general or not details else []
     words += [_detail(detail) for detail in details]
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", "; ".join(word for word in words if word))[:500]
+    lines = [line.strip() for word in words for line in word.split("\n") if line.strip()]
+    told = "; ".join([*(line.removesuffix(".") for line in lines[:-1]), *lines[-1:]])
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", told)[:500]
+
+
+def _remedy(reason: str) -> str | None:
+    """What to do where GitHub's reason says what is wrong, and not that."""
+    if "your own pull request" in reason.lower():
+        return "nobody approves their own change: ask somebody else to"
+    return None
 
 
 def _detail(detail: object) -> str:

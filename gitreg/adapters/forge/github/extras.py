@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from gitreg.adapters.forge.github.api import GithubApi
 from gitreg.adapters.forge.hosted import Json, Unknown
@@ -12,6 +12,8 @@ from gitreg.errors import GitregError, Refused
 COLOUR = "5319e7"
 #: The workflow whose red check on a head a later approval can turn green.
 WORKFLOW = "gitreg-verify.yml"
+#: The workflow that judges what has landed.
+AUDIT = "gitreg-audit.yml"
 
 #: What starts runs that judge a request.
 _JUDGING = frozenset({"pull_request", "pull_request_review"})
@@ -93,3 +95,20 @@ def rerun_failed(api: GithubApi, head: str) -> str | None:
     for run in red:
         api.send("run the gate again", "POST", f"{api.root}/actions/runs/{run['id']}/rerun-failed-jobs")
     return ", ".join(str(run["html_url"]) for run in red) or None
+
+
+def audited(api: GithubApi, branch: str) -> Collection[str] | None:
+    """The commits of ``branch`` at which the latest runs of the audit came to a verdict.
+
+    A run that was cancelled or deleted is none of them: whoever may write may do that. None where there has been no run
+    before this one, as GitHub's count of them tells, which goes on when one is deleted. Raises as ``GithubApi.asking``.
+    """
+    path = f"{api.root}/actions/workflows/{AUDIT}/runs"
+    query = {"branch": branch, "event": "push", "per_page": "100"}
+    try:
+        runs = api.get("look for earlier audits", path, **query)["workflow_runs"]
+    except Unknown:  # no such workflow
+        return None
+    if all(run["run_number"] == 1 and run["status"] != "completed" for run in runs):
+        return None
+    return {str(run["head_sha"]) for run in runs if run.get("conclusion") in {"success", "failure"}}

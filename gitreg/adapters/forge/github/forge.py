@@ -15,7 +15,7 @@ from datetime import datetime
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.github.api import GithubApi
 from gitreg.adapters.forge.github.automerge import merge_by_hand, merge_when_ready
-from gitreg.adapters.forge.github.extras import ask_reviewers, put_labels, rerun_failed
+from gitreg.adapters.forge.github.extras import ask_reviewers, audited, put_labels, rerun_failed
 from gitreg.adapters.forge.github.merge import demand_mergeable, land
 from gitreg.adapters.forge.github.pulls import (
     MOST_TITLE,
@@ -262,10 +262,17 @@ class GithubForge(SignedForge):
         """See :func:`gitreg.adapters.forge.github.extras.rerun_failed`."""
         return rerun_failed(self.api, head)
 
+    def audited(self) -> Collection[str] | None:
+        """See :func:`gitreg.adapters.forge.github_extras.audited`."""
+        return audited(self.api, self._trunk)
+
     # --- ending
 
     def merge(self, request: ChangeRequest, commit: str, base: str, body: str) -> str:
         """Lets GitHub merge, if it makes a merge of the same tree.
+
+        The request's text stays as it is: to edit it would start the required check anew, and so bar the merge, or
+        leave a red one on what is merged. The gate's comment says on whose approval it was.
 
         Raises:
             LostRace: the target, the branch or the request is not what it was when ``request`` was read.
@@ -274,10 +281,6 @@ class GithubForge(SignedForge):
         """
         pull, judged = self._unchanged(request), self._repository.commit(commit)
         demand_mergeable(self.api, self._repository, request, judged, base)
-        old = str(pull.get("body") or "")
-        told = bounded(body, run_marks(old, {}, self.api.address))
-        if not same_text(old, told):
-            self._edited(pull, body=told)
         landed = land(self.api, self._repository, request, judged, base)
         self._delete_branch(request, pull)
         return landed

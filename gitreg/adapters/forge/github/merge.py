@@ -6,6 +6,7 @@ and those of the commit that has landed afterwards. https://docs.github.com/en/r
 
 from __future__ import annotations
 
+import re
 import time
 
 from gitreg.adapters.forge.github.api import GithubApi
@@ -106,9 +107,19 @@ def _merged(api: GithubApi, request: ChangeRequest, judged: Commit) -> str:
     except Conflict as error:
         raise LostRace(error.message, "try again") from error
     except NotPossible as error:
-        raise Refused(error.message, "its page on GitHub shows what is missing") from error
+        raise Refused(error.message, _remedy(request, error.message)) from error
     except Unreachable as error:
         return _landed_all_the_same(api, request, error)
+
+
+def _remedy(request: ChangeRequest, reason: str) -> str:
+    """What to do where the rules of the branch say no."""
+    if re.search(r"out[- ]of[- ]date|behind", reason, re.IGNORECASE):
+        number = request.id
+        return (
+            f"gitreg change refresh {number} puts it on the newest base; then it is reviewed and checked anew"
+        )
+    return "its page on GitHub shows which review or check is missing; then run this again"
 
 
 def _landed_all_the_same(api: GithubApi, request: ChangeRequest, error: GitregError) -> str:

@@ -18,8 +18,8 @@ _CO_AUTHOR = re.compile(r"^[ \t]*co-authored-by[ \t]*:[^<\n]*<([^>\n]*)>", re.IG
 
 
 def is_bot(user: Json) -> bool:
-    """Whether an account is an app's, or says of itself that it is none of a person."""
-    return user.get("type") == "Bot" or str(user.get("login", "")).lower().endswith("[bot]")
+    """Whether an account is an app's, or says of itself that it is none of a person (an organisation, a mannequin)."""
+    return user.get("type", "User") != "User" or str(user.get("login", "")).lower().endswith("[bot]")
 
 
 def hand_of(role: str, user: Json | None) -> Hand | None:

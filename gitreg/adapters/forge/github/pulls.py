@@ -19,7 +19,8 @@ MOST_TITLE = 256
 #: Marks the one comment that gitreg keeps.
 STATUS = "<!-- gitreg:status -->"
 
-_RUN = re.compile(r"<!-- gitreg:run=([1-9][0-9]{0,19}) -->")
+#: A line of its own: no name or note in a request's text can be one.
+_RUN = re.compile(r"^<!-- gitreg:run=([1-9][0-9]{0,19}) -->\r?$", re.MULTILINE)
 _CUT = "\n\n… (the rest is left out: GitHub takes no longer text)\n"
 
 
@@ -74,7 +75,8 @@ def moment(text: str) -> datetime:
 
 def bounded(text: str, keep: Iterable[str] = ()) -> str:
     """``text`` as long as GitHub takes it, with the lines to ``keep`` at its end."""
-    end = "".join(f"\n{line}" for line in keep if line not in text)
+    there = text.splitlines()
+    end = "".join(f"\n{line}" for line in keep if line not in there)
     room = MOST_TEXT - len(end)
     return (text if len(text) <= room else text[: room - len(_CUT)] + _CUT) + end
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from gitreg.adapters.forge.github.people import hand_of, hands_in, is_bot
 from gitreg.adapters.forge.github.pulls import moment, repository_of, runs_named
 from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
 from gitreg.core.ports import ChangeRequest, Conversation, DispatchedRun, Hand, Review
+from gitreg.core.verify.reviews import DISPATCH, PROMOTE_WORKFLOW
 from gitreg.errors import LostRace
 
 #: GitHub lists no more commits of one pull request.
@@ -29,7 +31,9 @@ _ATTEMPTS = 3
 
 _DECISIONS = {"APPROVED": "approved", "CHANGES_REQUESTED": "changes_requested", "DISMISSED": "dismissed"}
 # https://docs.github.com/en/rest/using-the-rest-api/issue-event-types
-_VOIDING = frozenset({"head_ref_force_pushed", "base_ref_changed", "automatic_base_change_succeeded"})
+_VOIDING = frozenset(
+    {"head_ref_force_pushed", "base_ref_force_pushed", "base_ref_changed", "automatic_base_change_succeeded"}
+)
 _WRITING = frozenset({"write", "maintain", "admin"})
 
 T = TypeVar("T")
@@ -77,8 +81,10 @@ class _Run:
     begin: datetime
     end: datetime | None
 
-    def was_running(self, at: datetime) -> bool:
-        return self.begin <= at and (self.end is None or at <= self.end + _SLACK)
+    def may_have_acted(self, at: datetime) -> bool:
+        """Whether it promotes for somebody, and was at it then."""
+        is_promotion = (self.dispatched.workflow, self.dispatched.event) == (PROMOTE_WORKFLOW, DISPATCH)
+        return is_promotion and self.begin <= at and (self.end is None or at <= self.end + _SLACK)
 
 
 @dataclass
@@ -154,20 +160,27 @@ class _Reading:
         times = [moment(each["created_at"]) for each in events if each.get("event") in _VOIDING]
         return max(times, default=None)
 
-    def _in_commits(self) -> list[Hand]:
+    @cached_property
+    def _commits(self) -> Sequence[Json]:
         if self.pull["commits"] > MOST_COMMITS:
             self.problems.append(
                 f"who made its {self.pull['commits']} commits is not known: GitHub lists {MOST_COMMITS} at most"
             )
             return []
         doing = self._doing("the commits")
-        commits: list[Json] = self._known(
+        return self._known(
             "who made its commits", lambda: list(self.api.pages(doing, f"{self.path}/commits")), []
         )
-        return [hand for commit in commits for hand in hands_in(commit)]
+
+    def _in_commits(self) -> list[Hand]:
+        return [hand for commit in self._commits for hand in hands_in(commit)]
 
     def _pushes(self) -> list[_Act]:
-        """All pushes to the branch since it was made. GitHub notes a push a moment later than it happens."""
+        """All pushes to the branch since it was made. GitHub notes a push a moment later than it happens.
+
+        Whoever restores a branch that somebody deleted has not pushed what is in it. So what was pushed to an earlier
+        branch of that name counts, too, where it is in the request or came while that was there.
+        """
         repository = repository_of(self.pull["head"])
         unknown = f"who pushed {self.head}"
         if repository is None:
@@ -178,20 +191,24 @@ class _Reading:
     def _noted_pushes(self, repository: str, unknown: str) -> list[_Act]:
         # https://docs.github.com/en/rest/repos/repos#list-repository-activities: the newest first.
         path, ref = f"/repos/{repository}/activity", f"refs/heads/{self.pull['head']['ref']}"
+        own, opened = {str(commit["sha"]) for commit in self._commits}, moment(self.pull["created_at"])
         found: list[_Act] = []
-        is_noted = False
+        is_noted = is_whole = False
         for each in self.api.pages(self._doing("the pushes"), path, ref=ref):
-            kind = each["activity_type"]
+            kind, at = each["activity_type"], moment(each["timestamp"])
             if each["ref"] != ref or kind == "branch_deletion":
+                continue
+            if is_whole and each["after"] not in own and at < opened:
                 continue
             pusher = hand_of("pusher", each.get("actor"))
             if pusher is None:
                 self.problems.append(f"who pushed {each['after']} is not known: the account is gone")
             else:
-                found.append(_Act(pusher, f"push {each['after']}", moment(each["timestamp"])))
+                found.append(_Act(pusher, f"push {each['after']}", at))
             is_noted = is_noted or each["after"] == self.head
-            if is_noted and kind == "branch_creation":
-                return found
+            is_whole = is_whole or (is_noted and kind == "branch_creation")
+        if is_whole:
+            return found
         self.problems.append(
             "who pushed the branch first is not known: GitHub does not list when it was made"
             if is_noted
@@ -202,13 +219,14 @@ class _Reading:
     def _run_behind(self, acts: Sequence[_Act], runs: Sequence[_Run]) -> _Run | None:
         """The run in which a bot last did something.
 
-        Whoever may edit the request's text may name any run there, also another person's: one counts that was running.
+        Whoever may edit the request's text may name any run there, also another person's: one counts that was
+        promoting then.
         """
         found = None
         for act in sorted(acts, key=lambda act: act.at, reverse=True) if runs else ():
             if not act.hand.is_bot:
                 continue
-            running = [run for run in runs if run.was_running(act.at)]
+            running = [run for run in runs if run.may_have_acted(act.at)]
             if len({run.dispatched.actor for run in running}) == 1:
                 found = found or running[-1]
                 continue

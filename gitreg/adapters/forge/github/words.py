@@ -79,7 +79,7 @@ class OwnWords:
     def _own_comment(self, request: ChangeRequest) -> Json | None:
         doing = f"read the comments on change request #{request.id}"
         found = self._api.pages(doing, f"{self._api.root}/issues/{request.id}/comments")
-        marked = (each for each in found if STATUS in str(each.get("body") or ""))
+        marked = (each for each in found if STATUS in str(each.get("body") or "").splitlines())
         return next((each for each in marked if self._is_mine(each)), None)
 
     def _is_mine(self, said: Json) -> bool:

@@ -330,6 +330,10 @@ class GitlabForge(SignedForge):
                 self.api.send(doing, "DELETE", f"{path}/{surplus['id']}")
         return f"{request.url}#note_{kept['id']}"
 
+    def audited(self) -> Collection[str] | None:
+        """None: pipelines are not asked about."""
+        return None
+
     def rerun_failed(self, head: str) -> str | None:
         """See :class:`gitreg.core.ports.Forge`. An approval starts no pipeline on GitLab, so a red one is run again."""
         request = self.about("", head)

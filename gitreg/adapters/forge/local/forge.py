@@ -138,6 +138,10 @@ class LocalForge(SignedForge):
         """Raises Refused: nothing runs here."""
         raise Refused("this forge runs no CI", "have your CI judge the change again: gitreg verify")
 
+    def audited(self) -> Collection[str] | None:
+        """None: nothing runs here."""
+        return None
+
     def opening(self, id: str) -> Statement | None:
         """See :class:`gitreg.core.ports.Forge`."""
         _, record = self._record(id)

@@ -74,12 +74,15 @@ def _lacking(judged: Judged, needed: list[NeededApproval], given: list[Approval]
                 f"{each.reason} needs {each.need.count} {'signed ' if each.need.signed else ''}"
                 f"approval{'s' if each.need.count > 1 else ''} of"
                 f" {each.need.group}, and has {len(have)}{persons}",
-                fix=_how_to_approve(judged),
+                fix=how_to_approve(judged, signed=each.need.signed),
             )
 
 
-def _how_to_approve(judged: Judged) -> str:
-    return f"gitreg change approve {judged.evidence.request or 'NUMBER'}"
+def how_to_approve(judged: Judged, *, signed: bool = False) -> str:
+    """What gives an approval: a command, and where a review counts as much the page of a hosted forge."""
+    command = f"gitreg change approve {judged.evidence.request or 'NUMBER'}"
+    on_page = judged.evidence.conversation is not None and not signed
+    return f"approve it on its page, or with {command}" if on_page else command
 
 
 def _owners(judged: Judged, given: list[Approval]) -> Iterator[Finding]:
@@ -89,7 +92,7 @@ def _owners(judged: Judged, given: list[Approval]) -> Iterator[Finding]:
     if owners and not owners_with_a_part(owners, author, given, judged.policy):
         yield RULE.finding(
             f"{owners_asked(owners, judged.delta)}, and has none",
-            fix=_how_to_approve(judged),
+            fix=how_to_approve(judged),
         )
 
 
