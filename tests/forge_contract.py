@@ -333,6 +333,16 @@ class ForgeContract:
         assert desk.forge.requests() == [second]
         assert desk.forge.request(first.id).head is None
 
+    def test_to_ask_for_a_merge_merges_nothing_at_once(self, desk: Desk) -> None:
+        """Here nothing is set up for it, so each forge says why not; that it merges is in each one's own tests."""
+        request, base = desk.opened(), desk.trunk()
+        why = desk.forge.merge_when_ready(request)
+        assert why
+        assert "\n" not in why
+        desk.forge.merge_by_hand(request)
+        assert desk.trunk() == base
+        assert desk.forge.requests() == [request]
+
     # --- statements
 
     def test_a_statement_is_filed_under_its_change(self, desk: Desk, other: Desk, signer: SshSigner) -> None:

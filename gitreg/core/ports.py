@@ -360,7 +360,7 @@ class ChangeRequest:
     branch's commit (None if the branch is gone, or the request over); ``change_id`` is what its author signed ("" on a
     hosted forge, where nothing is signed); ``author`` is that signed opening (None if unsigned, or the request over);
     ``account`` is who opened it on a hosted forge; ``merged_as`` is the commit on the target that landed it;
-    ``opened_at`` is in UTC.
+    ``opened_at`` is in UTC. ``merges_itself``: the forge has been told to merge it as soon as it may.
     """
 
     id: str
@@ -376,6 +376,7 @@ class ChangeRequest:
     merged_as: str | None = None
     url: str | None = None
     account: str | None = None
+    merges_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,6 +562,22 @@ class Forge(Protocol):
 
         A forge that makes the merge itself makes one of the same tree and message, or none. ``body`` says for later
         readers what was merged, and on whose approval, where that can be kept. Returns the commit that has landed.
+        """
+        ...
+
+    def merge_when_ready(self, request: ChangeRequest) -> str | None:
+        """Has the forge merge a request as it is now by itself, once its check is green and its reviews are there.
+
+        None: it will. Else a line that says why it will not, also where the forge does not answer. Nothing is raised,
+        and nothing is merged at once: the request stands without it.
+        """
+        ...
+
+    def merge_by_hand(self, request: ChangeRequest) -> None:
+        """Takes ``merge_when_ready`` back, whoever asked for it. Nothing to do where nobody has.
+
+        Raises:
+            ConfigError: the token may not. Refused: the forge says no. Undecided: no answer.
         """
         ...
 

@@ -27,6 +27,7 @@ from gitreg.core.verify.reviews import part_of
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError, GitregError, Refused
 from gitreg.flows.asked import head_of, open_request, verify_request
+from gitreg.flows.automerge import AutoMerge, ask_to_merge, demand_by_hand
 from gitreg.flows.land import (
     Preview,
     Proposed,
@@ -34,6 +35,7 @@ from gitreg.flows.land import (
     landing_time,
     needs,
     new_request,
+    open_request_of,
     propose,
     rejected,
     retried,
@@ -59,14 +61,29 @@ class Overtaken(Refused):
     """The base changed what the request changes; it must be planned again."""
 
 
-def open_branch(ws: Workspace, branch: str) -> tuple[ChangeRequest, tuple[Finding, ...]]:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A branch's change request, what verify says of it, and what the forge says to merging it by itself.
+
+    ``automerge`` is None where the forge was not asked.
+    """
+
+    request: ChangeRequest
+    findings: tuple[Finding, ...]
+    automerge: AutoMerge | None
+
+
+def open_branch(ws: Workspace, branch: str) -> Opened:
     """Opens a change request for a branch that a person made by hand, such as an edit of ``policy.yaml``.
 
-    Returns it with what verify says of it. Raises NotFound (no such branch), Refused (nothing in it is new).
+    Raises NotFound (no such branch), Refused (nothing in it is new).
     """
     new, judged, old_head = _asked_for(ws, branch)
+    if old_head is not None and ws.forge.provider != "local":
+        demand_by_hand(ws, judged, open_request_of(ws, branch))
     request = ws.forge.open(new, ws.signer, old_head, ws.clock())
-    return request, tuple(evaluate(as_opened(ws, judged, request)))
+    findings = tuple(evaluate(as_opened(ws, judged, request)))
+    return Opened(request, findings, ask_to_merge(ws, judged, request))
 
 
 def preview_branch(ws: Workspace, branch: str) -> Preview:

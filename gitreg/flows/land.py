@@ -36,6 +36,7 @@ from gitreg.core.verify.reviews import reviewers
 from gitreg.core.verify.rule import Judged
 from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import LostRace, Refused, Undecided
+from gitreg.flows.automerge import AutoMerge, ask_to_merge, demand_by_hand
 from gitreg.flows.verify import Way, candidate_of, judge, planned
 from gitreg.flows.workspace import Workspace
 
@@ -71,12 +72,16 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A plan that has become a change request; ``how`` is ``opened``, ``adopted`` (it was open) or ``renewed``."""
+    """A plan that has become a change request; ``how`` is ``opened``, ``adopted`` (it was open) or ``renewed``.
+
+    ``automerge`` is what the forge says to merging it by itself; None where it was not asked.
+    """
 
     plan: Plan
     request: ChangeRequest
     how: str
     findings: tuple[Finding, ...]
+    automerge: AutoMerge | None = None
 
 
 class Rejected(Refused):
@@ -218,23 +223,27 @@ def propose(
     Args:
         renewed: the request that the plan takes the place of (a refresh).
     """
-    open_already = renewed or _open_request(ws, branch)
+    open_already = renewed or open_request_of(ws, branch)
     old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
     if open_already is not None and old_head is not None:
         found = candidate_of(ws, base_commit, old_head)
         asks_the_same = _asks_the_same(ws.snapshot(base_commit), plan, found, open_already)
         if asks_the_same and not (renewed and _is_behind(ws, base_commit, old_head)):
             judged, _ = judge(ws, base_commit, found, open_already, Way(old_head), artifacts=False)
-            return Proposed(plan, open_already, "adopted", needs(judged))
+            demand_by_hand(ws, judged, open_already)
+            automerge = ask_to_merge(ws, judged, replace(open_already, head=old_head))  # just what was judged
+            return Proposed(plan, open_already, "adopted", needs(judged), automerge)
     _demand_own_branch(ws, base_commit, old_head, branch)
     head, found = _committed(ws, base_commit, plan)
     judged, _ = judge(ws, base_commit, found, artifacts=False)
     now = ws.clock()
     new = new_request(ws, judged, plan.title, branch, head, now)
+    demand_by_hand(ws, judged, open_already)
     request = ws.forge.open(new, ws.signer, old_head, now)
     ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
-    proposed = as_opened(ws, judged, request)
-    return Proposed(plan, request, "renewed" if open_already else "opened", needs(proposed))
+    how = "renewed" if open_already else "opened"
+    findings = needs(as_opened(ws, judged, request))
+    return Proposed(plan, request, how, findings, ask_to_merge(ws, judged, request))
 
 
 def new_request(
@@ -276,7 +285,8 @@ def _is_behind(ws: Workspace, base_commit: str, head: str) -> bool:
     return ws.forge.provider != "local" and ws.repository.merge_base(base_commit, head) != base_commit
 
 
-def _open_request(ws: Workspace, branch: str) -> ChangeRequest | None:
+def open_request_of(ws: Workspace, branch: str) -> ChangeRequest | None:
+    """The open request of a branch."""
     return next(iter(ws.forge.requests(branch=branch)), None)
 
 

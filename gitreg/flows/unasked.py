@@ -119,6 +119,14 @@ class UnaskedForge:
         """Not to be called."""
         self._unasked()
 
+    def merge_when_ready(self, request: ChangeRequest) -> str | None:
+        """Not to be called."""
+        self._unasked()
+
+    def merge_by_hand(self, request: ChangeRequest) -> None:
+        """Not to be called."""
+        self._unasked()
+
     def close(self, request: ChangeRequest) -> None:
         """Not to be called."""
         self._unasked()

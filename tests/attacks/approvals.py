@@ -54,7 +54,7 @@ def branch_asked(ground: Ground, person: str, key: str | None = "", branch: str 
     ws.repository.fetch()
     ground.git("fetch", "-q", "origin", folder=person)
     ground.git("branch", "-q", "-f", branch, f"origin/{branch}", folder=person)
-    return open_branch(ws, branch)[0]
+    return open_branch(ws, branch).request
 
 
 def saying(ground: Ground, request: ChangeRequest, **other: object) -> dict[str, object]:

@@ -296,7 +296,7 @@ def test_a_rival_request_about_the_same_change_changes_nothing(desk: Desk, reque
     """Somebody opens a second, unsigned one: the author of the first is still known."""
     approve(desk("alice"), "1")
     git(desk.root / "dan", "fetch", "-q", "origin", f"{request_.request.branch}:refs/heads/rival")
-    rival, _ = open_branch(desk("dan", key=None), "rival")
+    rival = open_branch(desk("dan", key=None), "rival").request
     assert (rival.id, rival.change_id) == ("2", request_.request.change_id)
     assert blocking(verify_request(desk("dan"), "1").findings) == []
     assert blocking(verify_request(desk("dan"), "2").findings) == ["GR401"]
@@ -565,7 +565,7 @@ def test_a_title_says_nothing_to_a_forge_in_the_merge_s_message(desk: Desk) -> N
     git(desk.root / "dan", "checkout", "-q", "-B", "mine", "origin/mine")
     git(desk.root / "dan", "commit", "-q", "--amend", "-m", "[skip ci] closes #12 @team: ***NO_CI*** fine")
     git(desk.root / "dan", "push", "-q", "--force", "origin", "mine")
-    request, _ = open_branch(desk("dan"), "mine")
+    request = open_branch(desk("dan"), "mine").request
     commit = merge(desk("bo"), request.id).commit
     subject = git(desk.origin, "log", "-1", "--format=%s", commit)
     assert subject == "Merge change #1: skip ci closes 12 team: NO_CI fine"

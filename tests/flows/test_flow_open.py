@@ -22,7 +22,8 @@ def branch_off(desk: Desk, text: str, branch: str = "stricter", person: str = "d
 
 def test_rules_by_hand(desk: Desk) -> None:
     head = branch_off(desk, "# stricter\n")
-    request, findings = open_branch(desk("dan"), "stricter")
+    opened = open_branch(desk("dan"), "stricter")
+    request, findings = opened.request, opened.findings
     assert (request.id, request.title, request.branch, request.head) == ("1", "Be stricter", "stricter", head)
     assert blocking(findings) == ["GR401"]
     assert desk.refs()["refs/heads/stricter"] == head
@@ -37,7 +38,7 @@ def test_opened_again_after_another_commit(desk: Desk) -> None:
     branch_off(desk, "# one\n")
     open_branch(desk("dan"), "stricter")
     head = branch_off(desk, "# two\n")
-    request, _ = open_branch(desk("dan"), "stricter")
+    request = open_branch(desk("dan"), "stricter").request
     assert (request.id, request.head) == ("1", head)
 
 
@@ -82,7 +83,7 @@ def test_mixed_changes_are_said_to_be(desk: Desk) -> None:
     stage = folder / "models/credit-risk/stages/staging.yaml"
     stage.write_text(stage.read_text().replace("serial: ", "serial: 1"))
     git(folder, "commit", "-q", "-a", "-m", "and more")
-    _, findings = open_branch(desk("dan"), "stricter")
+    findings = open_branch(desk("dan"), "stricter").findings
     assert "GR203" in blocking(findings) or len(blocking(findings)) > 1
     assert desk.refs()[MAIN] == git(desk.origin, "rev-parse", "main")
 

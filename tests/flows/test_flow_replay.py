@@ -24,7 +24,7 @@ def asked(desk: Desk, branch: str, old: str, new: str) -> str:
     assert text.count(old) == 1
     policy.write_text(text.replace(old, new))
     git(folder, "commit", "-q", "-a", "-m", branch)
-    return open_branch(desk("dan"), branch)[0].id
+    return open_branch(desk("dan"), branch).request.id
 
 
 def changed(desk: Desk, branch: str, old: str, new: str) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 # Each of these registers its operations.
 from forge import (  # noqa: F401
     fake_github_actions,
+    fake_github_automerge,
     fake_github_issues,
     fake_github_merge,
     fake_github_pulls,
@@ -211,7 +212,7 @@ class FakeGitHub(Acts, GitHost):
 
     def answer(self, request: ApiRequest) -> Answer:
         if request.path == "/graphql":
-            return self._viewer(request)
+            return self._graphql(request)
         found = ROUTES.find(request.method, request.path)
         if found is None:
             raise error(404, "Not Found")
@@ -220,9 +221,10 @@ class FakeGitHub(Acts, GitHost):
         answer.headers |= self._headers(request.token)
         return answer
 
-    def _viewer(self, request: ApiRequest) -> Answer:
-        """The one query that is understood: who asks. An App's token may ask it, unlike ``/user``."""
-        assert request.data["query"] == "query { viewer { login } }"
+    def _graphql(self, request: ApiRequest) -> Answer:
+        """The one query that is understood: who asks (an App's token may ask it, unlike ``/user``); and auto-merge."""
+        if request.data["query"] != "query { viewer { login } }":
+            return fake_github_automerge.mutate(self, request)
         if request.token is None:
             raise error(401, "Requires authentication")
         return Answer(200, {"data": {"viewer": {"login": request.token.login}}})
@@ -313,6 +315,18 @@ class FakeGitHub(Acts, GitHost):
         """Writes an event into a request's timeline."""
         pull.happenings.append(Happening(self.next_id(), event, login, self.now, commit, extra))
         pull.updated = self.now
+
+    def may_write(self, login: str, repo: GitHubRepository) -> bool:
+        """Whether somebody has the right to push."""
+        return login == ACTIONS_BOT or ROLES.index(self.role(login, repo)) >= ROLES.index("write")
+
+    def settle(self, repo: GitHubRepository) -> None:
+        """Merges what was to be merged by itself, and can be by now."""
+        fake_github_automerge.settle(self, repo)
+
+    def stop_auto_merge(self, pull: Pull, login: str) -> None:
+        """What was to be merged by itself is not any more."""
+        fake_github_automerge.stop(self, pull, login)
 
     def close(self, repo: GitHubRepository, pull: Pull, login: str) -> None:
         """Ends a request without a merge."""

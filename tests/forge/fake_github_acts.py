@@ -121,13 +121,18 @@ class Acts:
         made = Check(self.next_id(), name, sha, suite, status, conclusion, self.now, app)
         with self.lock:
             self.named(repository).checks.append(made)
+            self.settle(self.named(repository))
         return made.id
 
     def set_status(  # type: ignore[misc]
         self: FakeGitHub, sha: str, context: str, state: str, login: str, *, repository: str | None = None
     ) -> None:
         """Sets a commit status: error, failure, pending or success."""
-        self.named(repository).statuses.append(Status(self.next_id(), context, sha, state, login, self.now))
+        with self.lock:
+            self.named(repository).statuses.append(
+                Status(self.next_id(), context, sha, state, login, self.now)
+            )
+            self.settle(self.named(repository))
 
     def add_run(  # type: ignore[misc]
         self: FakeGitHub, sha: str, event: str, conclusion: str | None, *, login: str, name: str = "gitreg",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forge.bare import Person
 from forge.fake_github_calls import PULL, REPO, Call, error, operation
 from forge.fake_github_pull_json import simple_pull
-from forge.fake_github_state import WEB_FLOW, Pull
+from forge.fake_github_state import WEB_FLOW, GitHubRepository, Pull
 from forge.git_host import Account, Answer
+
+if TYPE_CHECKING:
+    from forge.fake_github import FakeGitHub
 
 
 @operation("GET", PULL + "/merge", "contents:read")
@@ -23,14 +26,30 @@ def merge_pull(call: Call) -> Any:
     pull, data = call.pull, call.request.data
     method = data.get("merge_method", "merge")
     _may_merge(call, pull, data.get("sha"), method)
-    made = _commit(call, pull, method)
-    with call.host.moving(call.repo, call.login, "pr_merge"):
-        call.host.mark_merged(call.repo, pull, call.login, made)
-        call.repo.bare.move(f"refs/heads/{pull.base_ref}", made, pull.base)
-    if call.repo.delete_branch_on_merge and pull.head_repository == call.repo.full_name:
-        with call.host.moving(call.repo, call.login):
-            call.repo.bare.move(f"refs/heads/{pull.head_ref}", None)
+    made = press(
+        call.host, call.repo, pull, call.login, method, data.get("commit_title"), data.get("commit_message")
+    )
     return {"sha": made, "merged": True, "message": "Pull Request successfully merged"}
+
+
+def press(
+    host: FakeGitHub,
+    repo: GitHubRepository,
+    pull: Pull,
+    login: str,
+    method: str,
+    title: str | None = None,
+    text: str | None = None,
+) -> str:
+    """Merges in somebody's name; returns the commit. Without a title and a text GitHub has its own."""
+    made = _commit(host, repo, pull, login, method, title, text)
+    with host.moving(repo, login, "pr_merge"):
+        host.mark_merged(repo, pull, login, made)
+        repo.bare.move(f"refs/heads/{pull.base_ref}", made, pull.base)
+    if repo.delete_branch_on_merge and pull.head_repository == repo.full_name:
+        with host.moving(repo, login):
+            repo.bare.move(f"refs/heads/{pull.head_ref}", None)
+    return made
 
 
 def _may_merge(call: Call, pull: Pull, sha: str | None, method: str) -> None:
@@ -53,28 +72,34 @@ def _may_merge(call: Call, pull: Pull, sha: str | None, method: str) -> None:
         raise error(405, "Repository rule violations found\n\n" + "\n\n".join(objections) + "\n\n")
 
 
-def _commit(call: Call, pull: Pull, method: str) -> str:
+def _commit(
+    host: FakeGitHub,
+    repo: GitHubRepository,
+    pull: Pull,
+    login: str,
+    method: str,
+    title: str | None,
+    text: str | None,
+) -> str:
     """The commit that the button makes; the person who pressed it is its author, the web its committer."""
-    bare, host, data = call.repo.bare, call.host, call.request.data
-    tree = bare.merged_tree(pull.base, pull.head)
+    tree = repo.bare.merged_tree(pull.base, pull.head)
     assert tree is not None
     owner = pull.head_repository.rpartition("/")[0]
-    titles = {
+    usual = {
         "merge": (f"Merge pull request #{pull.number} from {owner}/{pull.head_ref}", pull.title),
         "squash": (f"{pull.title} (#{pull.number})", pull.body or ""),
     }
-    title, text = titles[method]
-    title, text = data.get("commit_title") or title, data.get("commit_message", text) or ""
-    login = call.login if method == "merge" else pull.login
-    account = host.account(login)
+    title, text = title or usual[method][0], usual[method][1] if text is None else text
+    who = login if method == "merge" else pull.login
+    account = host.account(who)
     assert account is not None
-    author = Person(account.name or login, _email(call, account), host.now)
+    author = Person(account.name or who, _email(account), host.now)
     parents = [pull.base, pull.head] if method == "merge" else [pull.base]
     message = f"{title}\n\n{text}".rstrip("\n") + "\n"
-    return bare.write_commit(tree, parents, message, author, Person(*WEB_FLOW, host.now))
+    return repo.bare.write_commit(tree, parents, message, author, Person(*WEB_FLOW, host.now))
 
 
-def _email(call: Call, account: Account) -> str:
+def _email(account: Account) -> str:
     return next(iter(account.emails), f"{account.id}+{account.login}@users.noreply.github.com")
 
 

@@ -74,9 +74,18 @@ def simple_pull(host: FakeGitHub, repo: GitHubRepository, pull: Pull) -> dict[st
         "head": _side(host, source, pull.head_ref, pull.head),
         "base": _side(host, repo, pull.base_ref, pull.base),
         "author_association": association(host, repo, pull.login),
-        "auto_merge": None,
+        "auto_merge": _auto_merge(host, pull),
         "active_lock_reason": None,
     }
+
+
+def _auto_merge(host: FakeGitHub, pull: Pull) -> dict[str, Any] | None:
+    wish = pull.auto_merge
+    if wish is None:
+        return None
+    title = f"Merge pull request #{pull.number}"
+    said = {"merge_method": wish.method, "commit_title": title, "commit_message": pull.title}
+    return {"enabled_by": user(host, wish.login), **said}
 
 
 def full_pull(host: FakeGitHub, repo: GitHubRepository, pull: Pull) -> dict[str, Any]:

@@ -152,6 +152,7 @@ def _change_base(call: Call, pull: Pull, base_ref: str) -> None:
     _refuse_empty(repo, base_ref, base, pull.head_ref, pull.head)
     pull.base_ref, pull.base = base_ref, base
     call.host.note(pull, "base_ref_changed", call.login)
+    call.host.stop_auto_merge(pull, call.login)
     call.host.show(repo, pull)
     call.host.announce("pull_request", repo, pull, call.login, action="edited")
 

@@ -27,7 +27,8 @@ def get_repository(call: Call) -> Any:
     if call.has_role("write"):
         # Settings are shown to those who can push.
         shown |= {f"allow_{name}": method in repo.merge_methods for name, method in _METHODS.items()}
-        shown |= {"delete_branch_on_merge": repo.delete_branch_on_merge, "allow_auto_merge": False}
+        shown |= {"delete_branch_on_merge": repo.delete_branch_on_merge}
+        shown |= {"allow_auto_merge": repo.allow_auto_merge}
     if repo.parent:
         parent = call.host.repository(repo.parent)
         shown["parent"] = shown["source"] = repository(call.host, parent)  # type: ignore[arg-type]

@@ -67,6 +67,7 @@ def _submit(call: Call, pull: Pull, one: Review, event: str) -> None:
     pull.updated = call.host.now
     pull.reviewers = [login for login in pull.reviewers if login != call.login]
     call.host.announce("pull_request_review", call.repo, pull, call.login, action="submitted", review=one)
+    call.host.settle(call.repo)
 
 
 @operation("POST", PULL + "/reviews/{review_id}/events", "pull_requests:write")

@@ -61,6 +61,14 @@ class Label:
     description: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AutoMerge:
+    """Who wants a request to be merged by itself, and by which method."""
+
+    login: str
+    method: str
+
+
 @dataclass(slots=True)
 class Pull:
     """A pull request. ``head`` and ``base`` are commits as the request has seen them last."""
@@ -85,6 +93,7 @@ class Pull:
     merge_commit: str | None = None
     mergeable: bool | None = None
     maintainer_can_modify: bool = False
+    auto_merge: AutoMerge | None = None
     labels: list[str] = field(default_factory=list)
     reviewers: list[str] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
@@ -172,6 +181,7 @@ class GitHubRepository(Hosted):
     protections: dict[str, dict[str, Any]] = field(default_factory=dict)
     merge_methods: tuple[str, ...] = ("merge", "squash")
     delete_branch_on_merge: bool = False
+    allow_auto_merge: bool = False
     token_permissions: str = "read"
     actions_may_approve: bool = False
     last_number: int = 0

@@ -43,6 +43,8 @@ def _head_moved(host: FakeGitHub, repo: GitHubRepository, pull: Pull, push: Push
         return
     if push.forced:
         host.note(pull, "head_ref_force_pushed", push.login, commit=push.after)
+    if not host.may_write(push.login, repo):
+        host.stop_auto_merge(pull, push.login)
     source = host.repository(pull.head_repository)
     assert source is not None
     host.bring(source, repo, push.after)

@@ -178,6 +178,7 @@ class FakeGitLab(GitHost):
         bare = one.project.bare
         count = len(bare.commits(push.before, push.after)) if push.before != NOTHING else 1
         self.add_version(one, push.after)
+        self.cancel_later(one, push.login)
         self.say(one, push.login, f"added {count} commit{'s' if count != 1 else ''}\n\n<ul></ul>")
         self.void_approvals(one, push.login)
 
@@ -225,6 +226,7 @@ class FakeGitLab(GitHost):
     def end_merged(self, one: MergeRequest, login: str, landed: str | None) -> None:
         """Ends a request as merged; ``landed`` is the merge commit, None where the branch was fast-forwarded."""
         one.state, one.merged_at, one.merged_by = "merged", self.tick(), login
+        one.auto_merge = None
         one.merge_commit = None if landed == one.sha else landed
         self.say(one, login, "merged")
 
@@ -295,6 +297,46 @@ class FakeGitLab(GitHost):
             bare.move(_BRANCHES + one.target, landed, target)
             if removes_source and one.source_project is one.project:
                 bare.move(_BRANCHES + one.source, None)
+
+    # Auto-merge: https://docs.gitlab.com/user/project/merge_requests/auto_merge/
+
+    def is_running(self, one: MergeRequest) -> bool:
+        """Whether the pipeline of a request's head goes on."""
+        return self.settings(one.project).pipelines.get(one.sha) in ("created", "pending", "running")
+
+    def may_wait(self, one: MergeRequest) -> bool:
+        """Whether a request that cannot be merged yet may be set to merge by itself."""
+        settings = self.settings(one.project)
+        lacks_approvals = len(one.approvals) < settings.approvals_required
+        fits = self.merge_status(one) in ("mergeable", "ci_must_pass", "not_approved")
+        return self.is_running(one) and fits and (settings.waits_for_approvals or not lacks_approvals)
+
+    def merge_later(self, one: MergeRequest, login: str) -> None:
+        """Has a request merged by itself."""
+        if one.auto_merge is None:
+            one.auto_merge = login
+            self.say(one, login, f"enabled an automatic merge when all merge checks for {one.sha} pass")
+
+    def cancel_later(self, one: MergeRequest, login: str) -> None:
+        """Takes that back; a push does so, too."""
+        if one.auto_merge is not None:
+            one.auto_merge = None
+            self.say(one, login, "canceled the automatic merge")
+
+    def set_pipeline(self, repository: Hosted, sha: str, status: str) -> None:
+        """The pipeline of a commit has this status from now on."""
+        with self.lock:
+            self.settings(repository).pipelines[sha] = status
+            self.settle(repository)
+
+    def settle(self, repository: Hosted) -> None:
+        """Merges the requests that only waited for what there is by now."""
+        settings = self.settings(repository)
+        for one in list(settings.requests.values()):
+            is_green = settings.pipelines.get(one.sha) == "success"
+            if one.auto_merge and is_green and self.merge_status(one) == "mergeable":
+                message = f"Merge branch '{one.source}' into '{one.target}'"
+                self.land(one, one.auto_merge, message, settings.squash == "always", one.removes_source)
 
     def pipeline(self, repository: Hosted, sha: str) -> dict[str, Any] | None:
         """The pipeline of a commit; their numbers are in the order in which commits got one."""

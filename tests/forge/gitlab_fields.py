@@ -108,6 +108,8 @@ BRANCH = _shape(
 MEMBER = USER | _shape("access_level:number expires_at:text? membership_state:text*")
 #: https://docs.gitlab.com/api/merge_requests/#merge-to-default-merge-ref-path
 MERGE_REF = _shape("commit_id:sha")
+#: What https://docs.gitlab.com/api/merge_requests/#cancel-merge-when-pipeline-succeeds answers is not a merge request.
+CANCELLED = _shape("status:text")
 #: https://docs.gitlab.com/api/pipelines/
 PIPELINE = _shape(
     "id:number iid:number project_id:number sha:sha ref:text status:text source:text created_at:time updated_at:time"
@@ -158,8 +160,12 @@ OPERATIONS: Mapping[tuple[str, str], Documented] = {
     ("GET", f"{_ONE}/merge_ref"): Documented(MERGE_REF),
     ("PUT", f"{_ONE}/merge"): Documented(
         REQUEST,
-        body="sha merge_commit_message squash_commit_message should_remove_source_branch squash auto_merge",
+        body=(
+            "sha merge_commit_message squash_commit_message should_remove_source_branch squash auto_merge"
+            " merge_when_pipeline_succeeds"
+        ),
     ),
+    ("POST", f"{_ONE}/cancel_merge_when_pipeline_succeeds"): Documented(CANCELLED),
     ("GET", f"{_ONE}/approvals"): Documented(APPROVALS, inside=("approved_by", APPROVED_BY)),
     ("POST", f"{_ONE}/approve"): Documented(APPROVALS, body="sha", inside=("approved_by", APPROVED_BY)),
     ("POST", f"{_ONE}/unapprove"): Documented(APPROVALS, inside=("approved_by", APPROVED_BY)),

@@ -419,17 +419,36 @@ def merge(host: FakeGitLab, request: ApiRequest) -> Answer:
     rule = settings.protections.get(one.target)
     if rule and (rule.merge == 0 or host.level(one.project, login) < rule.merge):
         raise refuse(401, "401 Unauthorized")
+    wait = bool(data.get("auto_merge") or data.get("merge_when_pipeline_succeeds"))
     status = host.merge_status(one)
     if status == "conflict":
         raise refuse(422, "Branch cannot be merged")
-    if status != "mergeable":
+    waits = wait and host.may_wait(one)
+    if status != "mergeable" and not waits:
         raise refuse(405, "405 Method Not Allowed")
     _demand_sha(one, data)
-    squash = settings.squash == "always" or (bool(data.get("squash")) and settings.squash != "never")
-    message = data.get("merge_commit_message") or f"Merge branch '{one.source}' into '{one.target}'"
-    removes = data.get("should_remove_source_branch", one.removes_source)
-    host.land(one, login, message, squash, bool(removes))
+    one.removes_source = bool(data.get("should_remove_source_branch", one.removes_source))
+    if waits:
+        host.merge_later(one, login)
+    else:
+        squash = settings.squash == "always" or (bool(data.get("squash")) and settings.squash != "never")
+        host.land(one, login, _message(one, data), squash, one.removes_source)
     return Answer(200, views.merge_request(host, one, alone=True))
+
+
+def _message(one: MergeRequest, data: dict[str, Any]) -> str:
+    return data.get("merge_commit_message") or f"Merge branch '{one.source}' into '{one.target}'"
+
+
+@ROUTER.on("POST", _REQUEST + "/cancel_merge_when_pipeline_succeeds")
+def cancel_auto_merge(host: FakeGitLab, request: ApiRequest) -> Answer:
+    """https://docs.gitlab.com/api/merge_requests/#cancel-merge-when-pipeline-succeeds."""
+    one = merge_request(host, request)
+    login = login_of(host, request, one.project)
+    if one.auto_merge is None:
+        raise refuse(406, "Can't cancel the automatic merge")
+    host.cancel_later(one, login)
+    return Answer(201, {"status": "success"})
 
 
 def _demand_sha(one: MergeRequest, data: dict[str, Any]) -> None:
@@ -457,6 +476,7 @@ def approve(host: FakeGitLab, request: ApiRequest) -> Answer:
     if login in one.reviewers:
         one.reviewers[login] = "approved"
     host.say(one, login, "approved this merge request")
+    host.settle(one.project)
     return Answer(201, views.approvals(host, one, login))
 
 

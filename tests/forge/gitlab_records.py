@@ -71,6 +71,8 @@ class MergeRequest:
     merge_commit: str | None = None
     squash_commit: str | None = None
     removes_source: bool = False
+    #: Who has it merged once its pipeline has succeeded.
+    auto_merge: str | None = None
 
 
 @dataclass(slots=True)
@@ -116,6 +118,8 @@ class Settings:
     merge_method: str = "merge"
     squash: str = "default_off"
     pipeline_must_succeed: bool = False
+    #: Whether what is to merge by itself may wait for approvals, too, as new GitLabs have it.
+    waits_for_approvals: bool = True
     skipped_passes: bool | None = None
     merge_trains: bool = False
     ci_config: str | None = None

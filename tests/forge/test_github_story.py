@@ -92,6 +92,7 @@ def begin(
     for login, name in (("alice-gh", "alice"), ("bo-gh", "bo")):
         github.add_person(login, f"{name}@example.com")
     hub = github.add_repository(HUB, {"alice-gh": "admin", "bo-gh": "write"}, private=True)
+    hub.allow_auto_merge = True
 
     def person(name: str) -> Person:
         environment = {
@@ -108,6 +109,7 @@ def begin(
     text = policy.read_text()
     bo_line = "  - {id: bo, email: bo@example.com, github: bo-gh}\n"
     text = text.replace("\ngroups:\n", f"{bo_line}\ngroups:\n", 1).replace("[alice]", "[alice, bo]", 1)
+    text = text.replace("\ndirect: []\n", "\ndirect: [annotate]\n")
     policy.write_text(text)
     alice("forge", "scaffold", "--action", SOURCE)
     alice.commit("--amend", "--no-edit")
@@ -146,6 +148,7 @@ def test_a_model_goes_to_production_by_a_pull_request(story: Story) -> None:
     assert proposed["url"] == f"{story.github.url}/{HUB}/pull/3"
     assert [f["rule"] for f in proposed["findings"]] == ["GR401"]
     pull = story.hub.pulls[3]
+    assert (proposed["automerge"], pull.auto_merge) == (None, None)
     assert pull.title == "Promote credit-risk/1 to production"
     assert "| `credit-risk` | `1` | `staging` | `production` |" in pull.body
     assert "nobody has approved; alice, bo may" in pull.body
@@ -188,6 +191,29 @@ def test_an_approval_from_before_a_push_does_not_count(story: Story) -> None:
     assert "of bo does not count: it " in red.out
     assert "GR401" in bo("change", "merge", "3", code=1).out
     assert bo("resolve", "credit-risk/production", code=1).err
+
+
+def test_what_policy_lists_as_direct_merges_by_itself(story: Story) -> None:
+    """Nobody presses a button: the check is green, somebody has looked at it, and GitHub merges."""
+    alice, bo = story.alice, story.bo
+    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
+    story.land(1)
+    said = alice("version", "note", "credit-risk/1", "--description", "for cards alone").out
+    assert "  merges  by itself once its check and reviews are there\n" in said
+    again = alice("version", "note", "credit-risk/1", "--description", "for cards alone", "--format", "json")
+    assert (again.data["how"], again.data["automerge"]) == ("adopted", {"on": True, "why": None})
+    assert story.ci("pull_request").code == 0
+    assert story.hub.pulls[2].state == "open"
+    bo("change", "approve", "2")
+    assert story.hub.pulls[2].merged
+    alice("change", "merge", "2")  # it is merged, so there is nothing to do
+    assert "for cards alone" in alice("show", "credit-risk/1").out
+    assert alice("audit").code == 0
+
+    story.hub.allow_auto_merge = False
+    said = alice("version", "note", "credit-risk/1", "--description", "for loans, too").out
+    assert "  merges  not by itself: cannot have #3 merge by itself: GitHub says: " in said
+    assert "Allow auto-merge" in said
 
 
 def test_every_answer_says_what_to_do_next(story: Story) -> None:

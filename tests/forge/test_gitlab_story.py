@@ -13,6 +13,7 @@ from flow_kit import git, pin
 from forge.fake_gitlab import FakeGitLab
 from forge.records import Hosted
 from forge.story_kit import SOURCE, Payloads, Person, Said
+from gitreg.adapters.forge.gitlab import merge as gitlab_merge
 
 HUB = "acme/risk/models"
 
@@ -60,7 +61,7 @@ class Story:
             "verify", "--report", f"gitlab={place}.json", "--report", f"junit={place}.xml", code=None
         )
         status = "success" if said.code == 0 else "failed"
-        self.gitlab.settings(self.hub).pipelines[head] = status
+        self.gitlab.set_pipeline(self.hub, head, status)
         assert code is None or said.code == code, (said.code, said.out, said.err)
         return said
 
@@ -115,6 +116,7 @@ def begin(
     text = policy.read_text()
     line = "  - {id: bo, email: bo@example.com, gitlab: bo}\n"
     text = text.replace("\ngroups:\n", f"{line}\ngroups:\n", 1).replace("[alice]", "[alice, bo]", 1)
+    text = text.replace("\ndirect: []\n", "\ndirect: [annotate]\n")
     policy.write_text(text)
     alice("forge", "scaffold", "--action", SOURCE)
     alice.git("add", "-A")
@@ -137,6 +139,7 @@ def test_a_model_goes_to_production_by_a_merge_request(story: Story) -> None:
     assert proposed["url"].endswith(f"/{HUB}/-/merge_requests/3")
     assert [f["rule"] for f in proposed["findings"]] == ["GR401"]
     request = story.gitlab.settings(story.hub).requests[3]
+    assert (proposed["automerge"], request.auto_merge) == (None, None)
     assert request.title == "Promote credit-risk/1 to production"
     assert "| `credit-risk` | `1` | `staging` | `production` |" in request.description
     assert (
@@ -181,6 +184,7 @@ def test_where_a_push_voids_no_approvals_only_signed_ones_count(story: Story) ->
     bo.commit("-m", "Bo signs")
     bo.git("push", "-q", story.gitlab.remote(HUB, bo.environment["GITLAB_TOKEN"]), "HEAD:keys")
     bo("change", "open", "keys")
+    story.gitlab.advance(seconds=1)  # an approval in the very second of the rules is none of them
     alice("change", "approve", "1")
     story.ci(1)
     alice("change", "merge", "1")
@@ -211,3 +215,25 @@ def test_a_job_token_alone_is_told_that_it_does_not_do(story: Story) -> None:
     assert "a job token (CI_JOB_TOKEN) may not do that" in said.err
     assert "GITLAB_TOKEN" in said.err
     assert token not in said.out + said.err
+
+
+def test_what_policy_lists_as_direct_merges_by_itself(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody presses a button: the pipeline succeeds, somebody has approved, and GitLab merges."""
+    monkeypatch.setattr(gitlab_merge, "PAUSE", 0.001)
+    alice, bo = story.alice, story.bo
+    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
+    story.land(1)
+    settings = story.gitlab.settings(story.hub)
+    settings.approvals_required = 1
+    annotate = ("version", "note", "credit-risk/1", "--description", "for cards alone")
+    assert "  merges  not by itself: no pipeline has begun for it\n" in alice(*annotate).out
+    story.gitlab.set_pipeline(story.hub, settings.requests[2].sha, "running")
+    again = alice(*annotate, "--format", "json").data
+    assert (again["how"], again["automerge"]) == ("adopted", {"on": True, "why": None})
+    bo("change", "approve", "2")
+    assert settings.requests[2].state == "opened"
+    story.ci(2)
+    assert settings.requests[2].state == "merged"
+    alice("change", "merge", "2")  # it is merged, so there is nothing to do
+    assert "for cards alone" in alice("show", "credit-risk/1").out
+    assert alice("audit").code == 0

@@ -57,8 +57,8 @@ def open_change(
     if dry_run:
         show_outcome(preview_branch(ws, branch), format)
         return
-    request, findings = open_branch(ws, branch)
-    show_request(request, "opened", findings, format)
+    opened = open_branch(ws, branch)
+    show_request(opened.request, "opened", opened.findings, opened.automerge, format)
 
 
 @change.command("list")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gitreg.core.plan.plan import Plan
     from gitreg.core.ports import ChangeRequest
     from gitreg.core.snapshot import Snapshot
+    from gitreg.flows.automerge import AutoMerge
     from gitreg.flows.land import Landed, Preview, Proposed
     from gitreg.flows.workspace import Workspace
 
@@ -49,7 +50,7 @@ def _show_preview(outcome: Preview, format: str) -> None:
 
 
 def _show_proposed(outcome: Proposed, format: str) -> None:
-    show_request(outcome.request, outcome.how, outcome.findings, format)
+    show_request(outcome.request, outcome.how, outcome.findings, outcome.automerge, format)
 
 
 def _label(finding: Finding) -> str:
@@ -62,7 +63,21 @@ def _label(finding: Finding) -> str:
     return "needs   " if finding.rule == APPROVALS.rule.id else f"problem {place}"
 
 
-def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], format: str) -> None:
+def _merging(automerge: AutoMerge) -> str:
+    from gitreg.core.report.text import printable
+
+    if automerge.why is None:
+        return "  merges  by itself once its check and reviews are there"
+    return f"  merges  not by itself: {printable(automerge.why)}"
+
+
+def show_request(
+    request: ChangeRequest,
+    how: str,
+    findings: Sequence[Finding],
+    automerge: AutoMerge | None,
+    format: str,
+) -> None:
     """Prints an open change request and what it still needs; ``how`` is ``opened``, ``adopted`` or ``renewed``."""
     from gitreg.core.report.text import printable
 
@@ -74,13 +89,16 @@ def show_request(request: ChangeRequest, how: str, findings: Sequence[Finding], 
         "head": request.head,
         "how": how,
         "url": request.url,
+        "automerge": {"on": automerge.is_on, "why": automerge.why} if automerge else None,
         "findings": plain_findings(findings),
     }
     verb = {"opened": "opened", "adopted": "is open already", "renewed": "planned again"}[how]
     lines = [f"Change #{request.id} {verb}: {printable(request.title)}"]
     lines += [f"  page    {printable(request.url)}"] if request.url else []
     lines.append(f"  branch  {printable(request.branch)}")
-    lines += what_is_left(findings, request.id, hosted=request.account is not None)
+    lines += [_merging(automerge)] if automerge else []
+    by_itself = automerge is not None and automerge.is_on
+    lines += what_is_left(findings, request.id, hosted=request.account is not None, by_itself=by_itself)
     emit(format, data, "\n".join(lines))
 
 
@@ -89,14 +107,16 @@ def plain_findings(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [{"rule": f.rule, "outcome": f.outcome.value, "message": f.message} for f in findings]
 
 
-def what_is_left(findings: Sequence[Finding], number: str, *, hosted: bool = True) -> list[str]:
-    """What a request still needs, a line each, and what to do next."""
+def what_is_left(
+    findings: Sequence[Finding], number: str, *, hosted: bool = True, by_itself: bool = False
+) -> list[str]:
+    """What a request still needs, a line each, and what to do next; ``by_itself``: nobody has to merge it."""
     from gitreg.core.findings import Outcome
     from gitreg.core.report.text import printable
 
     lines = [f"  {_label(finding)}{printable(finding.message)}" for finding in findings]
     ready = all(finding.outcome is Outcome.WARNING for finding in findings)
-    return [*lines, f"  next    {_next(number, ready=ready, hosted=hosted)}"]
+    return [*lines, f"  next    {_next(number, ready=ready and not by_itself, hosted=hosted)}"]
 
 
 def _next(number: str, *, ready: bool, hosted: bool) -> str:

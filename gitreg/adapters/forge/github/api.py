@@ -131,6 +131,19 @@ class GithubApi:
             _, answer = self.client.requester.graphql_query("query { viewer { login } }", {})
             return str(answer["data"]["viewer"]["login"])
 
+    def mutate(self, doing: str, mutation: str, given: Json, wanted: str) -> Json:
+        """Does something for which the REST API has no way; nothing is done twice. Raises as ``asking``.
+
+        Args:
+            doing: as for ``asking``.
+            mutation: its name (https://docs.github.com/en/graphql/reference/mutations).
+            given: its input.
+            wanted: the fields of its answer, in GraphQL.
+        """
+        with self.asking(doing):
+            requester = self.client.requester
+            return _object(requester.graphql_named_mutation(mutation, dict(given), wanted)[1])
+
     def close(self) -> None:
         """Ends the connections."""
         if "client" in self.__dict__:

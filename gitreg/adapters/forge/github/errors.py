@@ -112,10 +112,12 @@ class Asked:
 def said(error: GithubException) -> str:
     """GitHub's own reason, in one line: its message, and what it has against single fields."""
     data = error.data if isinstance(error.data, dict) else {}
-    details = data.get("errors")
-    words = [str(data.get("message") or error.message or f"status {error.status}")]
-    for detail in details if isinstance(details, list) else [details] if details else []:
-        words.append(_detail(detail))
+    found = data.get("errors")
+    details = found if isinstance(found, list) else [found] if found else []
+    general = data.get("message") or error.message
+    # The GraphQL API has errors alone: https://docs.github.com/en/graphql/guides/using-graphql-clients
+    words = [str(general or f"status {error.status}")] if general or not details else []
+    words += [_detail(detail) for detail in details]
     lines = [line.strip() for word in words for line in word.split("\n") if line.strip()]
     told = "; ".join([*(line.removesuffix(".") for line in lines[:-1]), *lines[-1:]])
     return re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", told)[:500]

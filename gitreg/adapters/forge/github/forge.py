@@ -14,6 +14,7 @@ from datetime import datetime
 
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.github.api import GithubApi
+from gitreg.adapters.forge.github.automerge import merge_by_hand, merge_when_ready
 from gitreg.adapters.forge.github.extras import ask_reviewers, audited, put_labels, rerun_failed
 from gitreg.adapters.forge.github.merge import demand_mergeable, land
 from gitreg.adapters.forge.github.pulls import (
@@ -281,6 +282,14 @@ class GithubForge(SignedForge):
         landed = land(self.api, self._repository, request, judged, base)
         self._delete_branch(request, pull)
         return landed
+
+    def merge_when_ready(self, request: ChangeRequest) -> str | None:
+        """See :func:`gitreg.adapters.forge.github.automerge.merge_when_ready`."""
+        return merge_when_ready(self.api, request)
+
+    def merge_by_hand(self, request: ChangeRequest) -> None:
+        """See :class:`gitreg.core.ports.Forge`."""
+        merge_by_hand(self.api, request)
 
     def close(self, request: ChangeRequest) -> None:
         """See :class:`gitreg.core.ports.Forge`.

@@ -47,6 +47,7 @@ def change_request(pull: Json, repository: str) -> ChangeRequest:
         merged_as=pull.get("merge_commit_sha") if merged else None,
         url=str(pull["html_url"]),
         account=user.get("login"),
+        merges_itself=state == "open" and bool(pull.get("auto_merge")),
     )
 
 

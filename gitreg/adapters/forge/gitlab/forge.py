@@ -15,6 +15,7 @@ from functools import cached_property
 
 from gitreg.adapters.forge.address import Address
 from gitreg.adapters.forge.gitlab.api import GitlabApi, NotAccepted
+from gitreg.adapters.forge.gitlab.automerge import merge_by_hand, merge_when_ready
 from gitreg.adapters.forge.gitlab.merge import demand_mergeable, land
 from gitreg.adapters.forge.gitlab.requests import MOST_TITLE, bounded, change_request, is_own_branch
 from gitreg.adapters.forge.gitlab.reviews import read_conversation, read_request
@@ -387,6 +388,14 @@ class GitlabForge(SignedForge):
             self._edited(found, {"description": told})
         ours = self._is_ours(request, found)
         return land(self.api, self._repository, request, judged, base, ours=ours)
+
+    def merge_when_ready(self, request: ChangeRequest) -> str | None:
+        """See :func:`gitreg.adapters.forge.gitlab.automerge.merge_when_ready`."""
+        return merge_when_ready(self.api, request)
+
+    def merge_by_hand(self, request: ChangeRequest) -> None:
+        """See :class:`gitreg.core.ports.Forge`."""
+        merge_by_hand(self.api, request)
 
     def close(self, request: ChangeRequest) -> None:
         """See :class:`gitreg.core.ports.Forge`.

@@ -49,6 +49,7 @@ def change_request(found: Json) -> ChangeRequest:
         merged_as=merged_as if state == "merged" else None,
         url=str(found["web_url"]),
         account=(found.get("author") or {}).get("username"),
+        merges_itself=state == "open" and bool(found.get("merge_when_pipeline_succeeds")),
     )
 
 

@@ -169,6 +169,13 @@ class LocalForge(SignedForge):
         )
         return commit
 
+    def merge_when_ready(self, request: ChangeRequest) -> str | None:
+        """See :class:`gitreg.core.ports.Forge`. There is nothing here that could."""
+        return f"nothing here merges by itself: gitreg change merge {request.id}"
+
+    def merge_by_hand(self, request: ChangeRequest) -> None:
+        """See :class:`gitreg.core.ports.Forge`. Nothing here merges otherwise."""
+
     def close(self, request: ChangeRequest) -> None:
         """Ends a request without merging and deletes its branch if gitreg made it. Raises as ``merge`` does."""
         old, record = self._unchanged(request)
