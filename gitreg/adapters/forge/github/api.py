@@ -142,7 +142,7 @@ class GithubApi:
         """
         with self.asking(doing):
             requester = self.client.requester
-            return _object(requester.graphql_named_mutation(mutation, dict(given), wanted)[1])
+            return json_object(requester.graphql_named_mutation(mutation, dict(given), wanted)[1])
 
     def close(self) -> None:
         """Ends the connections."""
