@@ -227,7 +227,10 @@ def propose(
     old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
     if open_already is not None and old_head is not None:
         found = candidate_of(ws, base_commit, old_head)
-        asks_the_same = _asks_the_same(ws.snapshot(base_commit), plan, found, open_already)
+        is_ours = (
+            open_already.target == ws.branch
+        )  # else somebody gave it another base, which opening takes back
+        asks_the_same = is_ours and _asks_the_same(ws.snapshot(base_commit), plan, found, open_already)
         if asks_the_same and not (renewed and _is_behind(ws, base_commit, old_head)):
             judged, _ = judge(ws, base_commit, found, open_already, Way(old_head), artifacts=False)
             demand_by_hand(ws, judged, open_already)

@@ -77,8 +77,8 @@ def author_of_landed(ws: Workspace, commit: Commit) -> str | None:
 
 
 def opening_of(ws: Workspace, request: ChangeRequest | None) -> Statement | None:
-    """The signed opening of a request, over or not."""
-    return ws.forge.opening(request.id) if request else None
+    """The signed opening of a request, over or not. On a hosted forge none is signed, so it is not asked."""
+    return ws.forge.opening(request.id) if request and ws.forge.provider == "local" else None
 
 
 def signer_of(ws: Workspace, commit: Commit) -> Pusher | None:

@@ -157,6 +157,16 @@ def test_a_model_goes_to_production_by_a_pull_request(story: Story) -> None:
     assert (
         alice("promote", "credit-risk/1", "--to", "production", "--format", "json").data["how"] == "adopted"
     )
+    # Somebody gives it another base; asking for the same takes that back.
+    alice.git(
+        "push",
+        "-q",
+        story.github.remote(HUB, alice.environment["GH_TOKEN"]),
+        "origin/main:refs/heads/elsewhere",
+    )
+    story.github.retarget("bo-gh", 3, "elsewhere")
+    again = alice("promote", "credit-risk/1", "--to", "production", "--format", "json").data
+    assert (again["request"], again["how"], pull.base_ref) == ("3", "renewed", "main")
 
     red = story.ci("pull_request", code=1)
     assert "::error" in red.out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from gitreg.adapters.forge.github.api import GithubApi
-from gitreg.adapters.forge.hosted import Json, Unknown
+from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown
 from gitreg.errors import GitregError, Refused
 
 #: Of labels that gitreg makes: https://docs.github.com/en/rest/issues/labels
@@ -92,9 +92,18 @@ def rerun_failed(api: GithubApi, head: str) -> str | None:
     except Unknown:  # no such workflow, or it never ran
         return None
     red = [run for run in found if run.get("event") in _JUDGING and run.get("conclusion") in _FAILED]
+    again: list[str] = []
+    refusal: GitregError | None = None
     for run in red:
-        api.send("run the gate again", "POST", f"{api.root}/actions/runs/{run['id']}/rerun-failed-jobs")
-    return ", ".join(str(run["html_url"]) for run in red) or None
+        try:
+            api.send("run the gate again", "POST", f"{api.root}/actions/runs/{run['id']}/rerun-failed-jobs")
+        except (NotPermitted, Refused) as error:  # GitHub refuses a run that somebody else has started again
+            refusal = error
+        else:
+            again.append(str(run["html_url"]))
+    if refusal is not None and not again:
+        raise refusal
+    return ", ".join(again) or None
 
 
 def audited(api: GithubApi, branch: str) -> Collection[str] | None:
