@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_kit import git
+from flow_kit import bytes_of, git, registration, store_object
 
+from gitreg.core.plan.register import NewModel, plan_register
+from gitreg.core.plan.transition import plan_promote
+from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import MemoryTree
 from gitreg.surfaces.cli.main import run
 
 SOURCE = "acme/gitreg@3f786850e387550fdab836ed7e6dc881de23001b"
@@ -90,3 +94,16 @@ class Payloads:
         path.write_bytes(content)
         self._made.append(path)
         return os.fspath(path)
+
+
+def stage_first_version(folder: Path, artifacts: Path) -> None:
+    """Puts version 1 of credit-risk into staging of a registry that nobody has published yet."""
+    store_object(artifacts, bytes_of(1))
+    files = {name: (folder / name).read_bytes() for name in ("gitreg.yaml", "policy.yaml")}
+    new = registration("credit-risk", 1, create=NewModel(title="Credit risk"))
+    for plan in (lambda s: plan_register(s, new), lambda s: plan_promote(s, "credit-risk", 1, "staging")):
+        made = plan(Snapshot(MemoryTree(files)))
+        files |= {path: data for path, data in made.edits.items() if data is not None}
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)

@@ -13,7 +13,7 @@ from flow_kit import git, pin
 
 from forge.fake_github import FakeGitHub
 from forge.fake_github_state import GitHubRepository
-from forge.story_kit import SOURCE, Payloads, Person, Said
+from forge.story_kit import SOURCE, Payloads, Person, Said, stage_first_version
 
 HUB = "acme/models"
 
@@ -75,9 +75,21 @@ class Story:
 def story(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: Path
 ) -> Iterator[Story]:
+    """A registry without models."""
     pin(monkeypatch, tmp_path / "home")
     with FakeGitHub(tmp_path / "github") as github:
         yield begin(github, tmp_path, monkeypatch, capsys, keys)
+    github.demand_conforming()
+
+
+@pytest.fixture
+def staged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], keys: Path
+) -> Iterator[Story]:
+    """A registry whose credit-risk/1 has been in staging from its beginning."""
+    pin(monkeypatch, tmp_path / "home")
+    with FakeGitHub(tmp_path / "github") as github:
+        yield begin(github, tmp_path, monkeypatch, capsys, keys, staged=True)
     github.demand_conforming()
 
 
@@ -87,6 +99,8 @@ def begin(
     patch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     keys: Path,
+    *,
+    staged: bool = False,
 ) -> Story:
     """``gitreg init --forge github`` → push → the ruleset that it wrote, put in force."""
     for login, name in (("alice-gh", "alice"), ("bo-gh", "bo")):
@@ -112,6 +126,8 @@ def begin(
     text = text.replace("\ndirect: []\n", "\ndirect: [annotate]\n")
     policy.write_text(text)
     alice("forge", "scaffold", "--action", SOURCE)
+    if staged:
+        stage_first_version(alice.folder, folder / "artifacts")
     alice.commit("--amend", "--no-edit")
     alice.git("remote", "add", "origin", f"{github.url}/{HUB}.git")
     alice.git("push", "-q", github.remote(HUB, alice.environment["GH_TOKEN"]), "main")
@@ -182,47 +198,41 @@ def test_a_model_goes_to_production_by_a_pull_request(story: Story) -> None:
     assert git(story.hub.bare.path, "rev-parse", "main^{tree}") == bo.git("rev-parse", "origin/main^{tree}")
 
 
-def test_an_approval_from_before_a_push_does_not_count(story: Story) -> None:
+def test_an_approval_from_before_a_push_does_not_count(staged: Story) -> None:
     """GitHub dismisses it by the ruleset; without that setting gitreg would not count it either."""
-    alice, bo = story.alice, story.bo
-    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
-    story.land(1)
-    alice("promote", "credit-risk/1", "--to", "staging")
-    story.land(2)
+    story, alice, bo = staged, staged.alice, staged.bo
     alice("promote", "credit-risk/1", "--to", "production")
-    bo("change", "approve", "3")
+    bo("change", "approve", "1")
     story.ci("pull_request_review")
 
     url = story.github.remote(HUB, alice.environment["GH_TOKEN"])
-    alice.adds_notes(url, story.hub.pulls[3].head_ref)
+    alice.adds_notes(url, story.hub.pulls[1].head_ref)
 
     red = story.ci("pull_request", code=1)
     assert "entering production needs 1 approval of maintainers, and has 0" in red.out
     assert "of bo does not count: it " in red.out
-    assert "GR401" in bo("change", "merge", "3", code=1).out
+    assert "GR401" in bo("change", "merge", "1", code=1).out
     assert bo("resolve", "credit-risk/production", code=1).err
 
 
-def test_what_policy_lists_as_direct_merges_by_itself(story: Story) -> None:
+def test_what_policy_lists_as_direct_merges_by_itself(staged: Story) -> None:
     """Nobody presses a button: the check is green, somebody has looked at it, and GitHub merges."""
-    alice, bo = story.alice, story.bo
-    alice("register", "credit-risk", story.payloads(b"model 1\n"), "--create", "--metric", "accuracy=0.91")
-    story.land(1)
+    story, alice, bo = staged, staged.alice, staged.bo
     said = alice("version", "note", "credit-risk/1", "--description", "for cards alone").out
     assert "  merges  by itself once its check and reviews are there\n" in said
     again = alice("version", "note", "credit-risk/1", "--description", "for cards alone", "--format", "json")
     assert (again.data["how"], again.data["automerge"]) == ("adopted", {"on": True, "why": None})
     assert story.ci("pull_request").code == 0
-    assert story.hub.pulls[2].state == "open"
-    bo("change", "approve", "2")
-    assert story.hub.pulls[2].merged
-    alice("change", "merge", "2")  # it is merged, so there is nothing to do
+    assert story.hub.pulls[1].state == "open"
+    bo("change", "approve", "1")
+    assert story.hub.pulls[1].merged
+    alice("change", "merge", "1")  # it is merged, so there is nothing to do
     assert "for cards alone" in alice("show", "credit-risk/1").out
-    assert alice("audit").code == 0
+    assert alice("audit", "--since", alice.git("rev-list", "--max-parents=0", "origin/main")).code == 0
 
     story.hub.allow_auto_merge = False
     said = alice("version", "note", "credit-risk/1", "--description", "for loans, too").out
-    assert "  merges  not by itself: cannot have #3 merge by itself: GitHub says: " in said
+    assert "  merges  not by itself: cannot have #2 merge by itself: GitHub says: " in said
     assert "Allow auto-merge" in said
 
 
