@@ -238,7 +238,7 @@ def with_change(value: Any, where: tuple[str, ...], new: object) -> Any:
     return value
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
 @given(edits())
 def test_the_result_reads_as_the_old_value_with_just_the_change(edit: Any) -> None:
     text, where, new = edit
@@ -246,7 +246,7 @@ def test_the_result_reads_as_the_old_value_with_just_the_change(edit: Any) -> No
     assert repr(load_yaml(edited)) == repr(with_change(load_yaml(text.encode()), where, new))
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
 @given(documents(), st.data())
 def test_other_lines_survive_byte_for_byte(text: str, data: st.DataObject) -> None:
     """Whatever is edited in the middle, what is before and behind it stays; and in it, where a key is added.

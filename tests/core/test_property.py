@@ -445,4 +445,4 @@ class Registry(RuleBasedStateMachine):
 
 
 TestRegistry = Registry.TestCase
-TestRegistry.settings = settings(max_examples=120, stateful_step_count=25, deadline=None, derandomize=True)
+TestRegistry.settings = settings(max_examples=70, stateful_step_count=25, deadline=None, derandomize=True)

@@ -13,7 +13,7 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("way", "operations"), [("direct", 48), ("requests", 16), ("clone", 16), ("checkout", 16)]
+    ("way", "operations"), [("direct", 24), ("requests", 10), ("clone", 10), ("checkout", 10)]
 )
 def test_nothing_is_lost_in_a_race(tmp_path: Path, way: str, operations: int) -> None:
     race = concurrency.run(concurrency.prepare(tmp_path / way, way, 8), operations)
