@@ -262,7 +262,7 @@ def test_examples_reach_every_part_of_their_schema(kind: str) -> None:
 
 
 #: Where there are more, a part is tried each day, and all of them within days.
-MOST_CHANGES = 6000
+MOST_CHANGES = 3000
 
 
 def of_today(found: list[tuple[object, Any]]) -> list[tuple[object, Any]]:

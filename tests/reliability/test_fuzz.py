@@ -225,20 +225,20 @@ def says_the_same(path: str, content: bytes) -> bool:
 _COMMIT = Commit("1" * 40, "2" * 40, ("3" * 40,), Identity("Dan", "dan@example.com"), NOW, "a change\n")
 
 
-@fuzzed(400)
+@fuzzed(200)
 @given(st.data())
 def test_a_manifest_with_other_bytes_is_judged(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(MANIFESTS))
     judgement({**FILES, path: data.draw(edited(path))})
 
 
-@fuzzed(400)
+@fuzzed(200)
 @given(changed_tree())
 def test_any_tree_is_judged(changed: tuple[Mapping[str, bytes], Mapping[str, str]]) -> None:
     judgement(*changed)
 
 
-@fuzzed(200)
+@fuzzed(100)
 @given(st.data())
 def test_a_record_with_other_bytes_is_a_finding(data: st.DataObject) -> None:
     """Not even a comment: a record is never edited."""
@@ -248,7 +248,7 @@ def test_a_record_with_other_bytes_is_a_finding(data: st.DataObject) -> None:
     assert judgement({**FILES, path: content})
 
 
-@fuzzed(300)
+@fuzzed(150)
 @given(st.data())
 def test_a_pointer_with_other_bytes_is_a_finding_or_says_the_same(data: st.DataObject) -> None:
     """Every approval is given here, so that only the rules of the file itself can object."""
@@ -258,7 +258,7 @@ def test_a_pointer_with_other_bytes_is_a_finding_or_says_the_same(data: st.DataO
     assert judgement({**FILES, path: content}) or says_the_same(path, content)
 
 
-@fuzzed(200)
+@fuzzed(100)
 @given(st.data())
 def test_one_byte_of_a_pointer_is_a_finding_or_says_the_same(data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(POINTERS))
