@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.surfaces.cli.main import run
 
+#: When a registry was begun: an approval in the very second of the rules would not count.
+BEGUN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 SOURCE = "acme/gitreg@3f786850e387550fdab836ed7e6dc881de23001b"
 
 
@@ -64,11 +67,14 @@ class Person:
     def git(self, *args: str) -> str:
         return git(self.folder, *args)
 
-    def commit(self, *args: str) -> None:
-        """Commits everything by hand."""
+    def commit(self, *args: str, when: datetime | None = None) -> None:
+        """Commits everything by hand, as of now or of another moment."""
         who = ["-c", f"user.name={self.name.title()}", "-c", f"user.email={self.name}@example.com"]
         self.git("add", "-A")
-        self.git(*who, "commit", "-q", *args)
+        with self.patch.context() as patch:
+            if when is not None:
+                patch.setenv("GIT_COMMITTER_DATE", when.isoformat())
+            self.git(*who, "commit", "-q", *args)
 
     def adds_notes(self, url: str, branch: str) -> None:
         """Pushes one commit more to a request's branch, which edits a version's notes."""

@@ -13,7 +13,7 @@ from flow_kit import git, pin
 
 from forge.fake_github import FakeGitHub
 from forge.fake_github_state import GitHubRepository
-from forge.story_kit import SOURCE, Payloads, Person, Said, stage_first_version
+from forge.story_kit import BEGUN, SOURCE, Payloads, Person, Said, stage_first_version
 
 HUB = "acme/models"
 
@@ -128,7 +128,7 @@ def begin(
     alice("forge", "scaffold", "--action", SOURCE)
     if staged:
         stage_first_version(alice.folder, folder / "artifacts")
-    alice.commit("--amend", "--no-edit")
+    alice.commit("--amend", "--no-edit", when=BEGUN)
     alice.git("remote", "add", "origin", f"{github.url}/{HUB}.git")
     alice.git("push", "-q", github.remote(HUB, alice.environment["GH_TOKEN"]), "main")
     alice.git(

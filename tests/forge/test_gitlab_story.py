@@ -12,7 +12,7 @@ from flow_kit import git, pin
 
 from forge.fake_gitlab import FakeGitLab
 from forge.records import Hosted
-from forge.story_kit import SOURCE, Payloads, Person, Said, stage_first_version
+from forge.story_kit import BEGUN, SOURCE, Payloads, Person, Said, stage_first_version
 from gitreg.adapters.forge.gitlab import merge as gitlab_merge
 
 HUB = "acme/risk/models"
@@ -136,7 +136,7 @@ def begin(
     alice.git("add", "-A")
     if staged:
         stage_first_version(alice.folder, folder / "artifacts")
-    alice.commit("--amend", "--no-edit")
+    alice.commit("--amend", "--no-edit", when=BEGUN)
     url = gitlab.remote(HUB, alice.environment["GITLAB_TOKEN"])
     alice.git("remote", "add", "origin", f"{gitlab.url}/{HUB}.git")
     alice.git("push", "-q", url, "main")
