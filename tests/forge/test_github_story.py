@@ -296,7 +296,7 @@ def test_a_promotion_is_explained_to_the_person_whose_address_git_has(story: Sto
 def test_what_another_change_has_got_ahead_of_is_refreshed_and_then_lands(story: Story) -> None:
     """The ruleset lets in only what was checked on the newest base, also where nothing conflicts."""
     alice, bo = story.alice, story.bo
-    for number, name in (("1", "one"), ("2", "two")):
+    for number, name in (("1", "one"), ("2", "売上予測モデル")):
         alice("register", name, story.payloads(name.encode()), "--create")
         bo("change", "approve", number)
         story.ci("pull_request")
@@ -308,5 +308,5 @@ def test_what_another_change_has_got_ahead_of_is_refreshed_and_then_lands(story:
     assert story.hub.pulls[2].head != head
     assert "is open already" in alice("change", "refresh", "2").out
     story.land(2)
-    assert bo("resolve", "two/latest", code=1).err
-    assert alice("resolve", "two/latest").out == "two/1\n"
+    assert bo("resolve", "売上予測モデル/latest", code=1).err
+    assert alice("resolve", "売上予測モデル/latest").out == "売上予測モデル/1\n"
