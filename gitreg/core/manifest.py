@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 API_VERSION = "gitreg/v1"
 INTEGER_SCHEME, SEMVER_SCHEME = "integer", "semver"
 MAX_PINS = 10_000
+#: The format of an artifact whose bytes are somewhere else: nothing of it is stored but its address.
+EXTERNAL = "external"
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|[./](?=[A-Za-z0-9_-]))*\Z")
@@ -168,28 +170,34 @@ def decode_model(value: object) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """The bytes of a version: basename, digest (gitreg.core.digest), size in bytes, number of files, format."""
+    """The bytes of a version: basename, digest (gitreg.core.digest), size in bytes, number of files, format.
+
+    Of format ``external``, the bytes are somewhere else, at ``uri``, and the one file here holds just that address.
+    """
 
     path: str
     digest: str
     size: int
     files: int
     format: str
+    uri: str | None = None
 
     def as_yaml(self) -> dict[str, object]:
         """As it is written."""
-        return {
+        written: dict[str, object] = {
             "path": self.path,
             "digest": self.digest,
             "size": self.size,
             "files": self.files,
             "format": self.format,
         }
+        return written if self.uri is None else written | {"uri": self.uri}
 
 
 def _artifact(value: object, where: Where) -> Artifact:
     fields = Fields(value, where)
     artifact = Artifact(
+        uri=fields.maybe("uri", text(2000, 1), None),
         path=fields.take("path", payload_name),
         digest=fields.take("digest", digest),
         size=fields.take("size", integer(1)),
@@ -199,6 +207,10 @@ def _artifact(value: object, where: Where) -> Artifact:
         ),
     )
     fields.done()
+    if (artifact.format == EXTERNAL) != (artifact.uri is not None):
+        raise DecodeError(
+            (*where, "uri"), f"an artifact of format {EXTERNAL!r} has a uri, and no other has one"
+        )
     return artifact
 
 
@@ -293,12 +305,23 @@ def _only(readers: Mapping[str, Reader[object]]) -> Reader[Mapping[str, object]]
     return read
 
 
-_run = _only({"system": _short, "id": _short, "url": _line})
+_run = _only(
+    {
+        "system": _short,
+        "id": _short,
+        "url": _line,
+        "name": _short,
+        "experiment": _short,
+        "logged_model": _short,
+        "tags": mapping(text(5000), most=1000),
+    }
+)
 _data_set = _only({"name": _short, "digest": _short})
 _source = _only(
     {
         "repo": _line,
         "commit": _short,
+        "uri": text(2000, 1),
         "run": _run,
         "ci": mapping(_line, most=50),
         "data": array(_data_set, most=100),

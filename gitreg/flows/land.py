@@ -111,6 +111,26 @@ def land(ws: Workspace, make_plan: Planner, *, direct: bool | None = None) -> La
     return retried(ws, lambda: _land(ws, make_plan, direct))
 
 
+def land_where_allowed(ws: Workspace, make_plan: Planner) -> Landed | Proposed:
+    """Lands a plan on the branch where policy and what enforces it allow that, and else opens a change request.
+
+    Raises:
+        Refused: policy does not allow the change at all; Rejected: verify has findings though it needs no approval.
+    """
+    ws.repository.fetch()
+    return retried(ws, lambda: _land_where_allowed(ws, make_plan))
+
+
+def _land_where_allowed(ws: Workspace, make_plan: Planner) -> Landed | Proposed:
+    base_commit, base = ws.current()
+    plan = make_plan(base)
+    if direct_obstacle(base, [plan.kind]) is None:
+        found = _judged_for_landing(ws, base_commit, plan)
+        if not approvals_needed(base, found.judged.delta, found.judged.policy):
+            return _land_judged(ws, base_commit, base, found)
+    return propose(ws, base_commit, plan, plan.branch)
+
+
 def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     """Runs ``attempt`` again after each lost race, on what was fetched anew."""
     seen, standstills = _movable(ws), 0
@@ -163,16 +183,33 @@ def _land(ws: Workspace, make_plan: Planner, direct: bool | None) -> Landed | Pr
     return propose(ws, base_commit, plan, plan.branch)
 
 
-def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) -> Landed:
+@dataclass(frozen=True, slots=True)
+class _Landable:
+    """A plan as a commit that nothing names yet, judged as if it were pushed to the registry's branch."""
+
+    plan: Plan
+    commit: str
+    judged: Judged
+
+
+def _judged_for_landing(ws: Workspace, base_commit: str, plan: Plan) -> _Landable:
     commit, found = _committed(ws, base_commit, plan, signed=True)
     pusher = Pusher(key=ws.signer.public_key) if ws.signer else None
     judged, _ = judge(ws, base_commit, found, way=Way(pusher=pusher))
-    _demand_direct(base, judged.kinds)
-    findings = tuple(evaluate(judged))
+    return _Landable(plan, commit, judged)
+
+
+def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) -> Landed:
+    return _land_judged(ws, base_commit, base, _judged_for_landing(ws, base_commit, plan))
+
+
+def _land_judged(ws: Workspace, base_commit: str, base: Snapshot, found: _Landable) -> Landed:
+    _demand_direct(base, found.judged.kinds)
+    findings = tuple(evaluate(found.judged))
     if any(finding.outcome in _barring(ws, base) for finding in findings):
-        raise rejected(plan.title, findings)
-    ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
-    return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
+        raise rejected(found.plan.title, findings)
+    ws.repository.update([RefUpdate(ws.target, base_commit, found.commit)])
+    return Landed(found.plan, found.commit, ws.repository.follow(ws.branch, base_commit, found.commit))
 
 
 def _barring(ws: Workspace, base: Snapshot) -> frozenset[Outcome]:
@@ -195,20 +232,20 @@ def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:
 
 
 def _demand_direct(base: Snapshot, kinds: Sequence[str]) -> None:
+    obstacle = direct_obstacle(base, kinds)
+    if obstacle is not None:
+        raise Refused(obstacle, "leave --direct out to open a change request")
+
+
+def direct_obstacle(base: Snapshot, kinds: Sequence[str]) -> str | None:
+    """Why changes of these kinds may not land on the branch without a change request; None if they may."""
     registry = base.registry()
     # On a hosted forge no hook of gitreg's runs, whatever gitreg.yaml says.
     guards = {"solo", "hook"} if registry.forge.provider == "local" else {"solo"}
     if registry.enforcement not in guards:
-        raise Refused(
-            "nothing enforces the rules on this registry's branch, so nothing may land on it directly",
-            "leave --direct out to open a change request",
-        )
+        return "nothing enforces the rules on this registry's branch, so nothing may land on it directly"
     barred = [kind for kind in kinds if not base.policy().allows_direct(kind)]
-    if barred:
-        raise Refused(
-            f"policy.yaml does not list {barred[0]!r} as direct",
-            "leave --direct out to open a change request",
-        )
+    return f"policy.yaml does not list {barred[0]!r} as direct" if barred else None
 
 
 def propose(

@@ -188,8 +188,18 @@ def _alternatives(root: Any, form: Any) -> Iterator[dict[str, Any]]:
 
 @cache
 def sparse(kind: str) -> Mapping[Path, tuple[Any, Path]]:
-    """For each place in the kind's full example a small valid manifest that has it, and where it is there."""
-    return {path: _pruned(kind, example(kind), path) for path in paths(example(kind))}
+    """For each place in the kind's examples a small valid manifest that has it, and where it is there."""
+    return {path: _pruned(kind, value, path) for path, value in placed(kind).items()}
+
+
+@cache
+def placed(kind: str) -> Mapping[Path, Any]:
+    """Every place in the kind's examples, and the first example that has it."""
+    found: dict[Path, Any] = {}
+    for number in range(len(DOCUMENTS[kind.lower()]["examples"])):
+        value = example(kind, number)
+        found |= {path: value for path in paths(value) if path not in found}
+    return found
 
 
 def _pruned(kind: str, value: Any, path: Path) -> tuple[Any, Path]:
@@ -226,7 +236,7 @@ def changes(kind: str) -> Iterator[tuple[object, Any]]:
 
 def bounds(kind: str, place: Path) -> Iterator[Any]:
     """Values at the bounds that the schema states of a place, and just beyond them."""
-    here = at(example(kind), place)
+    here = at(placed(kind)[place], place)
     for form in forms(kind, place):
         for length in _near(form, "Length"):
             yield from ("a" * length, "é" * length, "😀" * length)
@@ -256,7 +266,7 @@ def _near(form: dict[str, Any], what: str) -> Iterator[int]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_examples_reach_every_part_of_their_schema(kind: str) -> None:
     """That what follows is not blind to some of it."""
-    reached = {id(form) for path in paths(example(kind)) for form in forms(kind, path)}
+    reached = {id(form) for path in placed(kind) for form in forms(kind, path)}
     parts = subschemas(DOCUMENTS[kind.lower()], indirect=False)
     assert [part for part in parts if "$ref" not in part and id(part) not in reached] == []
 
