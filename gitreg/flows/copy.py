@@ -12,7 +12,7 @@ from gitreg.core.ports import DvcPointer
 from gitreg.core.resolve import resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
-from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.workspace import Workspace
 
 
@@ -25,7 +25,7 @@ def copy(
     version: str | None = None,
     again: bool = False,
     create: NewModel | None = None,
-    direct: bool | None = None,
+    mode: LandingMode = LandingMode.USUAL,
     dry_run: bool = False,
 ) -> Landed | Proposed | Preview:
     """Registers the version that ``reference`` means in ``source`` under ``model`` in ``target``.
@@ -47,11 +47,11 @@ def copy(
         return preview(target, lambda base: plan_register(base, asked))
     target.repository.fetch()
     _, base = target.current()
-    demand_landable(target, base, plan_register(base, asked), direct)
+    demand_landable(target, base, plan_register(base, asked), mode)
     if target is not source:
         store = source.open_store(snapshot)
         store.copy_to(target.open_store(base), pointer, found.record.artifact.digest, target.progress)
-    return land(target, lambda base: plan_register(base, asked), direct=direct)
+    return land(target, lambda base: plan_register(base, asked), mode)
 
 
 def _registration(

@@ -12,7 +12,7 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import Details, Registration, plan_register
 from gitreg.core.ports import Payload
 from gitreg.core.snapshot import Snapshot
-from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ class NewVersion(Details):
 
 
 def register(
-    ws: Workspace, new: NewVersion, *, direct: bool | None = None, dry_run: bool = False
+    ws: Workspace, new: NewVersion, mode: LandingMode = LandingMode.USUAL, *, dry_run: bool = False
 ) -> Landed | Proposed | Preview:
     """Registers a version of a model.
 
@@ -44,9 +44,9 @@ def register(
     make_plan = _planner(ws, new, payload)
     if dry_run:
         return preview(ws, make_plan)
-    demand_landable(ws, base, make_plan(base), direct)
+    demand_landable(ws, base, make_plan(base), mode)
     store.upload(new.path, payload, ws.progress)
-    return land(ws, make_plan, direct=direct)
+    return land(ws, make_plan, mode)
 
 
 def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snapshot], Plan]:
