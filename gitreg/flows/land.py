@@ -158,7 +158,7 @@ def preview(ws: Workspace, make_plan: Planner) -> Preview:
 
 def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, mode: LandingMode) -> None:
     """Raises Refused where a plan cannot land for sure; to be asked before anything costly is done for it."""
-    if not _goes_directly(ws, base, plan, mode):
+    if not goes_directly(ws, base, plan, mode):
         return
     _demand_direct(base, [plan.kind])
     obstacle = ws.repository.followable(ws.branch)
@@ -166,7 +166,8 @@ def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, mode: LandingMode
         raise Refused(obstacle, "commit, stash or move them away first")
 
 
-def _goes_directly(ws: Workspace, base: Snapshot, plan: Plan, mode: LandingMode) -> bool:
+def goes_directly(ws: Workspace, base: Snapshot, plan: Plan, mode: LandingMode) -> bool:
+    """Whether a plan is to land without a change request; that it may is only certain ``WHERE_ALLOWED``."""
     match mode:
         case LandingMode.DIRECT:
             return True
@@ -192,7 +193,7 @@ def _may_land_directly(ws: Workspace, base: Snapshot, plan: Plan) -> bool:
 def _land(ws: Workspace, make_plan: Planner, mode: LandingMode) -> Landed | Proposed:
     base_commit, base = ws.current()
     plan = make_plan(base)
-    if _goes_directly(ws, base, plan, mode):
+    if goes_directly(ws, base, plan, mode):
         return _land_directly(ws, base_commit, base, plan)
     return propose(ws, base_commit, plan, plan.branch)
 
