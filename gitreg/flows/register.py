@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitreg.core.digest import artifact_digest
 from gitreg.core.manifest import Artifact
@@ -65,4 +65,4 @@ def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snap
         nonce=secrets.token_hex(8) if new.again else None,
         **new.details(),
     )
-    return lambda snapshot: plan_register(snapshot, registration)
+    return lambda base: plan_register(base, replace(registration, created_by=ws.author(base)))
