@@ -200,8 +200,12 @@ class Repository(Protocol):
         author: Identity,
         time: datetime,
         sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
     ) -> str:
-        """Stores a commit, author and committer alike, signed by ``sign`` (from payload to armour); returns its id."""
+        """Stores a commit, signed by ``sign`` (from payload to armour), and returns its id.
+
+        ``committer``: who made it for its author, where that is somebody else.
+        """
         ...
 
     def update(self, updates: Sequence[RefUpdate]) -> None:
