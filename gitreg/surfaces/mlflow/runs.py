@@ -6,6 +6,7 @@ What a record cannot hold is left out, with a warning: a registration never fail
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -106,13 +107,24 @@ def _params(run: Run | None, logged: LoggedModel | None) -> dict[str, str]:
 
 
 def _metrics(run: Run | None, logged: LoggedModel | None) -> dict[str, float]:
-    own: dict[str, float] = {}
-    if logged is not None:
-        latest = sorted(logged.metrics or [], key=lambda metric: (metric.step, metric.timestamp))
-        own = {metric.key: metric.value for metric in latest}
-    if run is None or (own and len(run.outputs.model_outputs if run.outputs else ()) > 1):
+    latest = (
+        sorted(logged.metrics or [], key=lambda metric: (metric.step, metric.timestamp)) if logged else []
+    )
+    own = {metric.key: metric.value for metric in latest}
+    if run is None:
         return own
-    return {**run.data.metrics, **own}
+    if own and len(run.outputs.model_outputs if run.outputs else ()) > 1:
+        of_run = {key: run.data.metrics[key] for key in own.keys() & run.data.metrics.keys()}
+    else:
+        of_run = run.data.metrics
+    # MLflow's databases give a logged model's NaN back as 0, and only a run's as it was.
+    odd = {key: value for key, value in of_run.items() if not is_finite(value)}
+    return {**of_run, **own, **odd}
+
+
+def is_finite(value: float) -> bool:
+    """Whether a metric is a number; MLflow's databases keep the largest double in an infinity's place."""
+    return math.isfinite(value) and abs(value) < sys.float_info.max
 
 
 def clean(text: str) -> str:
@@ -142,7 +154,7 @@ class _Parts:
         return self._fitting(what, {key: clean(str(value))[:most] for key, value in values.items()})
 
     def numbers(self, values: Mapping[str, float]) -> dict[str, float]:
-        odd = [key for key, value in values.items() if not math.isfinite(value)]
+        odd = [key for key, value in values.items() if not is_finite(value)]
         self._tell("metric", odd, "left out: not finite")
         return self._fitting("metric", {key: float(values[key]) for key in values if key not in set(odd)})
 

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -160,13 +160,13 @@ def take(
         Undecided: what holds the run or the files does not answer.
     """
     served = in_server() if served is None else served
-    tracked = _look_up(asked, tracking_uri, warn)
+    tracked = _look_up(asked, tracking_uri, served, warn)
     if external:
         yield Taken(_details(asked, tracked, None, warn), uri=asked.source)
         return
     demand_takeable(asked.source, tracked.roots, served=served)
     with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
-        path = _bring(asked, tracked, folder, served)
+        path = _bring(asked, tracked, folder)
         if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
             raise NotFound(f"there is nothing at {_shown(asked.source)}", "log or save the model first")
         path = _without_meta(path, folder)
@@ -191,13 +191,15 @@ def _without_meta(path: str, folder: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Tracked:
-    """What the tracking store knows of a source."""
+    """What the tracking store knows of a source. ``place`` is where its artifacts are, if it says so."""
 
     client: Any
+    served: bool
     run: Run | None
     run_id: str | None
     logged: LoggedModel | None
     experiment: str | None
+    place: str | None = None
 
     @property
     def roots(self) -> list[str]:
@@ -206,7 +208,7 @@ class _Tracked:
         return [*found, self.logged.artifact_location] if self.logged else found
 
 
-def _look_up(asked: Asked, tracking_uri: str | None, warn: Warn) -> _Tracked:
+def _look_up(asked: Asked, tracking_uri: str | None, served: bool, warn: Warn) -> _Tracked:
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=tracking_uri)
@@ -223,7 +225,10 @@ def _look_up(asked: Asked, tracking_uri: str | None, warn: Warn) -> _Tracked:
     if owner is not None:
         with _answering(f"the experiment {owner.experiment_id}"):
             experiment = client.get_experiment(owner.experiment_id).name
-    return _Tracked(client, run, run_id, logged, experiment)
+    found = _Tracked(client, served, run, run_id, logged, experiment)
+    if urlsplit(asked.source).scheme == "runs":
+        return _placed(found, _run_parts(asked.source)[1])
+    return replace(found, place=logged.artifact_location) if logged else found
 
 
 def _run(client: Any, run_id: str, *, is_named: bool, warn: Warn) -> Run | None:
@@ -260,22 +265,22 @@ def _run_parts(source: str) -> tuple[str, str]:
     return run_id, path
 
 
-def _bring(asked: Asked, tracked: _Tracked, folder: str, served: bool) -> str:
+def _bring(asked: Asked, tracked: _Tracked, folder: str) -> str:
     """The local path of the source; what had to be fetched lies in ``folder``."""
     if asked.local_model_path:
         return asked.local_model_path
     scheme = urlsplit(asked.source).scheme.lower()
     if scheme in ("", "file"):
         return os.path.abspath(local_path(asked.source))
-    if scheme == "models":
-        if tracked.logged is None:
-            raise UsageError(f"{asked.source!r} is a registered version", "copy it")
-        return _fetch(tracked.logged.artifact_location, asked.source, tracked, folder, served)
-    if scheme == "runs":
-        return _fetch(_of_run(asked.source, tracked, served), asked.source, tracked, folder, served)
     if scheme in SCHEMES:
         return _of_registry(asked.source, folder)
-    return _fetch(asked.source, asked.source, tracked, folder, served)
+    if scheme == "models" and tracked.logged is None:
+        raise UsageError(f"{asked.source!r} is a registered version", "copy it")
+    uri = tracked.place if scheme in ("models", "runs") else asked.source
+    repo, inside = _repository(uri or asked.source, tracked)
+    with _answering(_shown(asked.source)):
+        there = repo.get_local_path(inside)
+        return str(there or repo.download_artifacts(inside, folder))
 
 
 def _of_registry(source: str, folder: str) -> str:
@@ -288,22 +293,19 @@ def _of_registry(source: str, folder: str) -> str:
     return os.path.join(place, names[0]) if single else place
 
 
-def _of_run(source: str, tracked: _Tracked, served: bool) -> str:
-    """Where a run's model is: among the run's own artifacts, as before MLflow 3, or in a logged model of that name."""
+def _placed(tracked: _Tracked, path: str) -> _Tracked:
+    """With where a run's model is: among the run's own artifacts, as before MLflow 3, or in a logged model's."""
     from mlflow.utils.uri import append_to_uri_path
 
     assert tracked.run is not None, "it was looked up"
-    _, path = _run_parts(source)
     place: str = append_to_uri_path(tracked.run.info.artifact_uri, path)  # type: ignore[no-untyped-call]
-    repo, inside = _repository(place, tracked, served)
-    with _answering(_shown(source)):
+    repo, inside = _repository(place, tracked)
+    with _answering(f"the model {path!r} of the run {tracked.run_id}"):
         names = {info.path.rpartition("/")[2] for info in repo.list_artifacts(inside)}
-        if "MLmodel" in names:
-            return place
-        logged = _logged_models(tracked, path)
+        logged = [] if "MLmodel" in names else _logged_models(tracked, path)
     if logged:
-        return str(logged[-1].artifact_location)
-    return place
+        return replace(tracked, place=logged[-1].artifact_location, logged=logged[-1])
+    return replace(tracked, place=place)
 
 
 def _logged_models(tracked: _Tracked, name: str) -> list[Any]:
@@ -324,14 +326,14 @@ def _logged_models(tracked: _Tracked, name: str) -> list[Any]:
             return sorted(found, key=lambda each: (steps.get(each.model_id, -1), each.creation_timestamp))
 
 
-def _repository(uri: str, tracked: _Tracked, served: bool) -> tuple[Any, str]:
+def _repository(uri: str, tracked: _Tracked) -> tuple[Any, str]:
     """MLflow's access to an artifact location, and the path from there."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
     from mlflow.tracking.artifact_utils import _get_root_uri_and_artifact_path
 
     parts = urlsplit(uri)
     destination = os.environ.get(_SERVER_DESTINATION)
-    if served and destination and parts.scheme == "mlflow-artifacts" and not parts.netloc:
+    if tracked.served and destination and parts.scheme == "mlflow-artifacts" and not parts.netloc:
         # A server reads what it proxies at its source.
         return get_artifact_repository(destination), parts.path.strip("/")
     root, inside = _get_root_uri_and_artifact_path(uri)  # type: ignore[no-untyped-call]
@@ -342,13 +344,6 @@ def _repository(uri: str, tracked: _Tracked, served: bool) -> tuple[Any, str]:
         raise
     except Exception as error:
         raise UsageError(f"{_shown(uri)} cannot be opened: {_line(error)}", _EXTERNAL_HINT) from error
-
-
-def _fetch(uri: str, source: str, tracked: _Tracked, folder: str, served: bool) -> str:
-    repo, inside = _repository(uri, tracked, served)
-    with _answering(_shown(source)):
-        there = repo.get_local_path(inside)
-        return str(there or repo.download_artifacts(inside, folder))
 
 
 @contextmanager
