@@ -208,7 +208,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             description=description,
             tags=said,
         )
-        return self._registered(session, register(session.workspace, new, direct=_direct(session)))
+        return self._registered(session, register(session.workspace, new, session.mode))
 
     @as_mlflow()
     def copy_model_version(self, src_mv: ModelVersion, dst_name: str) -> ModelVersion:
@@ -224,7 +224,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         ws = session.workspace
         create = NewModel()
         return self._registered(
-            session, copy(ws, reference, ws, dst_name, again=True, create=create, direct=_direct(session))
+            session, copy(ws, reference, ws, dst_name, again=True, create=create, mode=session.mode)
         )
 
     def _registered(self, session: Session, outcome: Landed | Proposed | Preview) -> ModelVersion:
@@ -439,7 +439,3 @@ def _source(uri: str, run_id: str | None, run_link: str | None, model_id: str | 
     run = {"system": "mlflow", "id": run_id, "url": run_link, "logged_model": model_id}
     said = {key: value for key, value in run.items() if value}
     return {"uri": uri, **({"run": said} if len(said) > 1 else {})}
-
-
-def _direct(session: Session) -> bool | None:
-    return None if session.uri.changes is None else session.uri.changes == "direct"
