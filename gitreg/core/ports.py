@@ -93,6 +93,20 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """One git tag of a commit: its short name, and who made it when (in UTC) with what to say.
+
+    ``tagger`` and ``time`` are None of a lightweight tag, which says nothing but where it points.
+    """
+
+    name: str
+    commit: str
+    tagger: Identity | None
+    time: datetime | None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RefUpdate:
     """Move ``ref`` (full name, as the hub calls it) from ``old`` to ``new``; None is "does not exist"."""
 
@@ -200,8 +214,12 @@ class Repository(Protocol):
         author: Identity,
         time: datetime,
         sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
     ) -> str:
-        """Stores a commit, author and committer alike, signed by ``sign`` (from payload to armour); returns its id."""
+        """Stores a commit, signed by ``sign`` (from payload to armour), and returns its id.
+
+        ``committer``: who made it for its author, where that is somebody else.
+        """
         ...
 
     def update(self, updates: Sequence[RefUpdate]) -> None:

@@ -64,7 +64,7 @@ def _registration(
         model=model,
         artifact=record.artifact,
         pointer=pointer,
-        created_by=target.identity,
+        created_by=target.author(target.current()[1]),
         created_at=target.clock(),
         source=record.source,
         params=record.params,

@@ -158,6 +158,7 @@ def preview(ws: Workspace, make_plan: Planner) -> Preview:
 
 def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, mode: LandingMode) -> None:
     """Raises Refused where a plan cannot land for sure; to be asked before anything costly is done for it."""
+    ws.demand_allowed(base, plan.kind)
     if not goes_directly(ws, base, plan, mode):
         return
     _demand_direct(base, [plan.kind])
@@ -382,6 +383,7 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
 
     A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
     """
+    ws.demand_allowed(ws.snapshot(base_commit), plan.kind)
     commit = _commit(ws, base_commit, plan.title, plan.edits, signed)
     return commit, candidate_of(ws, base_commit, commit)
 
@@ -396,7 +398,9 @@ def _commit(
     tree = ws.repository.write_tree(base_commit, entries)
     sign = ws.signer.sign_commit if signed and ws.signer else None
     now = landing_time(ws, base_commit)
-    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
+    author = ws.author(ws.snapshot(base_commit))
+    message = f"{title}\n"
+    return ws.repository.write_commit(tree, [base_commit], message, author, now, sign, committer=ws.identity)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:

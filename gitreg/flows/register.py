@@ -10,6 +10,7 @@ from gitreg.core.formats import artifact_format
 from gitreg.core.manifest import Artifact
 from gitreg.core.plan.register import Details, Registration
 from gitreg.core.ports import Payload
+from gitreg.core.snapshot import Snapshot
 from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.pending import registering
 from gitreg.flows.workspace import Workspace
@@ -41,7 +42,7 @@ def register(
     _, base = ws.current()
     store = ws.open_store(base)
     payload = store.inspect(new.path)
-    make_plan = _planner(ws, new, payload, mode)
+    make_plan = _planner(ws, base, new, payload, mode)
     if dry_run:
         return preview(ws, make_plan)
     demand_landable(ws, base, make_plan(base), mode)
@@ -49,7 +50,7 @@ def register(
     return land(ws, make_plan, mode)
 
 
-def _planner(ws: Workspace, new: NewVersion, payload: Payload, mode: LandingMode) -> Planner:
+def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, mode: LandingMode) -> Planner:
     registration = Registration(
         model=new.model,
         artifact=Artifact(
@@ -60,7 +61,7 @@ def _planner(ws: Workspace, new: NewVersion, payload: Payload, mode: LandingMode
             format=new.format or _format(payload),
         ),
         pointer=payload.pointer,
-        created_by=ws.identity,
+        created_by=ws.author(base),
         created_at=ws.clock(),
         nonce=secrets.token_hex(8) if new.again else None,
         **new.details(),

@@ -13,6 +13,7 @@ from gitreg.core.manifest import (
     INTEGER_SCHEME,
     Artifact,
     CopiedFrom,
+    ImportedFrom,
     ModelVersion,
 )
 from gitreg.core.names import MAX_INTEGER, Version, fold, is_semver, model_name_problem
@@ -75,12 +76,13 @@ class Registration(Details):
     created_at: datetime
     nonce: str | None = None
     copied_from: CopiedFrom | None = None
+    imported_from: ImportedFrom | None = None
 
 
 def plan_model(snapshot: Snapshot, name: str, new: NewModel) -> Plan:
     """Makes a model without versions. Raises UsageError (bad name), Refused (taken)."""
     _demand_free_name(snapshot, name)
-    edits: dict[str, bytes | None] = {snapshot.layout.model(name): _model_file(name, new)}
+    edits: dict[str, bytes | None] = {snapshot.layout.model(name): model_file(name, new)}
     return checked(snapshot, plan_of_model(f"New model {name}", name, edits))
 
 
@@ -89,13 +91,13 @@ def plan_of_model(title: str, model: str, edits: Mapping[str, bytes | None]) -> 
     return Plan("register", title, (model,), edits)
 
 
-def plan_first_version(snapshot: Snapshot, asked: Registration, model_file: bytes) -> Plan:
+def plan_first_version(snapshot: Snapshot, asked: Registration, manifest: bytes) -> Plan:
     """Makes a model of which ``model.yaml`` is written already, and adds its first version.
 
     Raises as :func:`plan_register`; Refused if the name is taken.
     """
     _demand_free_name(snapshot, asked.model)
-    made = {snapshot.layout.model(asked.model): model_file}
+    made = {snapshot.layout.model(asked.model): manifest}
     there = snapshot.with_tree(edited(snapshot.tree, made))
     plan = plan_register(there, replace(asked, create=None))
     return replace(plan, edits={**made, **plan.edits})
@@ -151,7 +153,7 @@ def _create(snapshot: Snapshot, asked: Registration, edits: dict[str, bytes | No
             raise NotFound(error.message, "add --create to make a new model") from None
     new = asked.create or NewModel()
     _demand_free_name(snapshot, asked.model)
-    edits[snapshot.layout.model(asked.model)] = _model_file(asked.model, new)
+    edits[snapshot.layout.model(asked.model)] = model_file(asked.model, new)
     return new.scheme or snapshot.registry().scheme
 
 
@@ -166,7 +168,8 @@ def _demand_free_name(snapshot: Snapshot, name: str) -> None:
         raise Refused(f"the name {name!r} is taken by {taken!r}", "choose another name")
 
 
-def _model_file(name: str, new: NewModel) -> bytes:
+def model_file(name: str, new: NewModel) -> bytes:
+    """The text of a new model's ``model.yaml``."""
     return new_file(
         "Model",
         {
@@ -236,6 +239,7 @@ def _record(model: str, version: Version, asked: Registration) -> ModelVersion:
         signature=asked.signature,
         environment=asked.environment,
         copied_from=asked.copied_from,
+        imported_from=asked.imported_from,
     )
 
 

@@ -26,6 +26,7 @@ class Session:
 
     def __init__(self, uri: RegistryUri) -> None:
         from gitreg.flows.catalog import Catalog
+        from gitreg.surfaces.mlflow import caller
         from gitreg.wiring import Options, open_registry, workspace
 
         options = Options(registry=uri.registry, remote=uri.remote, warn=warn)
@@ -33,6 +34,8 @@ class Session:
         self.uri = uri
         self.opened = opened
         self.workspace: Workspace = workspace(opened, options)
+        self.workspace.find_author = caller.author
+        self.workspace.demand_allowed = caller.demand_role
         self._catalog: Catalog = Catalog(self.workspace)
         self._fetched: float | None = None
 
