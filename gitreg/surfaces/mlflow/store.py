@@ -22,6 +22,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.model_registry.abstract_store import AbstractStore
 
+from gitreg.core.names import NONE
 from gitreg.errors import NotFound, UsageError
 from gitreg.surfaces.mlflow import arguments, entities, search
 from gitreg.surfaces.mlflow.errors import as_mlflow
@@ -87,12 +88,13 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         self, name: str, tags: Any = None, description: str | None = None, deployment_job_id: Any = None
     ) -> RegisteredModel:
         """Makes a model without versions."""
-        from gitreg.core.plan.register import NewModel, plan_model
+        from gitreg.core.plan.register import NewModel
+        from gitreg.flows.pending import making
 
         arguments.model_name(name)
         new = NewModel(description=description, tags=arguments.model_tags(tags))
         session = self._session()
-        request = self._land(session, lambda snapshot: plan_model(snapshot, name, new))
+        request = self._land(session, making(session.workspace, name, new, session.mode))
         if request:
             return entities.planned_model(name, new, session.now(), request)
         return entities.registered_model(_model(session, name))
@@ -153,7 +155,8 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         model = _model(session, arguments.model_name(name))
         found = entities.latest_versions(model)
         if stages:
-            wanted = arguments.known_stages(stages, session.snapshot().policy())
+            known = dict.fromkeys([*arguments.MLFLOW_STAGES, *session.snapshot().policy().stage_names])
+            wanted = arguments.stages_asked(stages, known)
             found = [version for version in found if version.stage in wanted]
         return [entities.model_version(version) for version in found]
 
@@ -252,7 +255,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         """
         session = self._session()
         number = arguments.version_number(version)
-        (goal,) = arguments.known_stages([stage], session.snapshot().policy())
+        (goal,) = arguments.stages_asked([stage], [NONE, *session.snapshot().policy().stage_names])
         if archive_existing_versions:
             arguments.demand_active(goal)
         found = _version(session, arguments.model_name(name), number)
@@ -264,14 +267,17 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
     @as_mlflow()
     def delete_model_version(self, name: str, version: Any) -> None:
-        """Deletes a version, unless a stage or an alias names it."""
+        """Deletes a version, and the aliases that name it; one that is in a stage is not deleted."""
         from gitreg.core.plan.delete import plan_delete_version
 
         session = self._session()
         found = _version(session, arguments.model_name(name), arguments.version_number(version))
         now = session.now()
         self._land(
-            session, lambda snapshot: plan_delete_version(snapshot, found.model, found.version, None, now)
+            session,
+            lambda snapshot: plan_delete_version(
+                snapshot, found.model, found.version, None, now, clear_aliases=True
+            ),
         )
 
     @as_mlflow()
@@ -415,7 +421,6 @@ def _or_remove(value: str | None) -> object:
 
 
 def _plan_transition(snapshot: Snapshot, version: CatalogVersion, goal: str, archive_existing: bool) -> Plan:
-    from gitreg.core.names import NONE
     from gitreg.core.plan.transition import plan_demote, plan_promote
 
     if goal == NONE:
