@@ -298,7 +298,7 @@ def _placed(tracked: _Tracked, path: str) -> _Tracked:
     from mlflow.utils.uri import append_to_uri_path
 
     assert tracked.run is not None, "it was looked up"
-    place: str = append_to_uri_path(tracked.run.info.artifact_uri, path)  # type: ignore[no-untyped-call]
+    place: str = append_to_uri_path(tracked.run.info.artifact_uri, path)
     repo, inside = _repository(place, tracked)
     with _answering(f"the model {path!r} of the run {tracked.run_id}"):
         names = {info.path.rpartition("/")[2] for info in repo.list_artifacts(inside)}
@@ -336,7 +336,7 @@ def _repository(uri: str, tracked: _Tracked) -> tuple[Any, str]:
     if tracked.served and destination and parts.scheme == "mlflow-artifacts" and not parts.netloc:
         # A server reads what it proxies at its source.
         return get_artifact_repository(destination), parts.path.strip("/")
-    root, inside = _get_root_uri_and_artifact_path(uri)  # type: ignore[no-untyped-call]
+    root, inside = _get_root_uri_and_artifact_path(uri)
     tracking_uri = tracked.client.tracking_uri
     try:
         return get_artifact_repository(root, tracking_uri=tracking_uri), inside
