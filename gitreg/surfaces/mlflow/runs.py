@@ -38,6 +38,7 @@ _OWN_TAGS = frozenset(
         "mlflow.log-model.history",
         "mlflow.loggedArtifacts",
         "mlflow.loggedImages",
+        "mlflow.modelVersions",
         "mlflow.runName",
         "mlflow.source.git.commit",
         "mlflow.source.git.diff",
