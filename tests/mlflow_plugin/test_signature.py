@@ -1,4 +1,4 @@
-"""What a model's files say, as a record has it. Signatures are made by MLflow itself; its checks and ours must agree."""
+"""What a model's files say, as a record has it. Signatures are made by MLflow; its checks and ours must agree."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from mlflow.types.schema import AnyType, Array, ColSpec, DataType, Map, Object, 
 from gitreg.core.codec.yaml import MAX_RECORD_BYTES, dump_yaml, load_yaml
 from gitreg.surfaces.mlflow.signature import (
     MAX_FILE,
+    MAX_SIGNATURE,
     Unreadable,
     environment,
+    fitting,
     json_schemas,
     read_mlmodel,
 )
@@ -271,6 +273,13 @@ def test_no_token_of_a_package_index_gets_into_a_record(tmp_path: Path) -> None:
         "--extra-index-url https://pypi.example.com/simple",
         "x @ git+https://git.example.com/x",
     ]
+
+
+def test_a_part_of_a_record_has_a_bound() -> None:
+    wide = {"inputs": {"properties": {f"c{n:05}": {"type": "number"} for n in range(20_000)}}}
+    with pytest.raises(Unreadable, match="it would take .* bytes; a record has room for 350000"):
+        fitting(wide, MAX_SIGNATURE)
+    assert fitting({}, MAX_SIGNATURE) == {}
 
 
 def test_requirements_without_end_are_cut_with_a_warning(tmp_path: Path) -> None:

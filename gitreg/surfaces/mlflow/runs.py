@@ -29,8 +29,8 @@ MAX_ENTRIES, MAX_KEY, MAX_PARAM, MAX_TAG, MAX_LINE, MAX_SHORT, MAX_DATA = (
     250,
     100,
 )
-#: No part of a snapshot may take more of a record's megabyte than this, in bytes of its text.
-MAX_PART = 200_000
+#: What params, metrics and tags may each take of a record's megabyte, and data sets together, in bytes of its text.
+MAX_PART, MAX_DATA_SIZE = 150_000, 50_000
 
 # What MLflow keeps for itself, at length, or what a record says elsewhere.
 _OWN_TAGS = frozenset(
@@ -164,11 +164,16 @@ class _Parts:
         named = [{"name": _cut(each.dataset.name), "digest": _cut(each.dataset.digest)} for each in inputs]
         found = [{key: value for key, value in each.items() if value} for each in named]
         unique = [each for index, each in enumerate(found) if each and each not in found[:index]]
-        if len(unique) > MAX_DATA:
+        kept: list[dict[str, str]] = []
+        size = 0
+        for each in unique[:MAX_DATA]:
+            size += sum(len(ascii(text)) for text in each.values()) + 30
+            kept += [each] if size <= MAX_DATA_SIZE else []
+        if len(kept) < len(unique):
             self.warn(
-                f"{len(unique) - MAX_DATA} data sets of the run are not in the record: it has {MAX_DATA}"
+                f"{len(unique) - len(kept)} data sets of the run: left out: a record has room for no more"
             )
-        return unique[:MAX_DATA]
+        return kept
 
     def _fitting(self, what: str, values: Mapping[str, T]) -> dict[str, T]:
         left_out = [key for key in values if not 0 < len(key) <= MAX_KEY]

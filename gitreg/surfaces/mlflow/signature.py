@@ -20,6 +20,8 @@ MAX_NESTING = 64
 #: A schema in a record may be nested so deep; a record itself may be a little deeper.
 MAX_SCHEMA_DEPTH = 24
 MAX_REQUIREMENTS, MAX_REQUIREMENT = 2000, 1000
+#: What a signature and an environment may take of a record's megabyte, in bytes of its text.
+MAX_SIGNATURE, MAX_ENVIRONMENT = 350_000, 60_000
 
 Schema = dict[str, Any]
 Warn = Callable[[str], None]
@@ -180,22 +182,26 @@ def environment(folder: str, warn: Warn) -> dict[str, object]:
     ``requirements.txt`` and ``python_env.yaml`` come first, ``conda.yaml`` stands in. Credentials in the addresses of
     package indexes are left out.
     """
-    found: dict[str, object] = {}
     try:
         conda = _yaml(os.path.join(folder, "conda.yaml"))
         env = _yaml(os.path.join(folder, "python_env.yaml"))
         text = _read(os.path.join(folder, "requirements.txt"))
-        python = _python(env) or _conda_python(conda)
         lines = _conda_pip(conda) if text is None else text.decode(errors="replace").splitlines()
+        found = {"python": _python(env) or _conda_python(conda), "requirements": _requirements(lines, warn)}
+        return fitting({key: value for key, value in found.items() if value}, MAX_ENVIRONMENT)
     except Unreadable as error:
         warn(f"the environment of the model is not in its record: {error}")
-        return found
-    requirements = _requirements(lines, warn)
-    if python:
-        found["python"] = python
-    if requirements:
-        found["requirements"] = requirements
-    return found
+        return {}
+
+
+def fitting(part: dict[str, object], most: int) -> dict[str, object]:
+    """A part of a record, if its text has at most so many bytes. Raises Unreadable."""
+    from gitreg.core.codec.yaml import dump_yaml
+
+    size = len(dump_yaml(part).encode(errors="replace"))
+    if size > most:
+        raise Unreadable(f"it would take {size} bytes; a record has room for {most}")
+    return part
 
 
 def _requirements(lines: Sequence[str], warn: Warn) -> list[str]:

@@ -415,13 +415,20 @@ def _source(source: str, warn: Warn) -> dict[str, object]:
 
 
 def _of_files(path: str, warn: Warn) -> tuple[dict[str, object], dict[str, object]]:
-    from gitreg.surfaces.mlflow.signature import Unreadable, environment, json_schemas, read_mlmodel
+    from gitreg.surfaces.mlflow.signature import (
+        MAX_SIGNATURE,
+        Unreadable,
+        environment,
+        fitting,
+        json_schemas,
+        read_mlmodel,
+    )
 
     if not _is_model(path):
         return {}, {}
     signature: dict[str, object] = {}
     try:
-        signature = json_schemas(read_mlmodel(path))
+        signature = fitting(json_schemas(read_mlmodel(path)), MAX_SIGNATURE)
     except Unreadable as error:
         warn(f"the signature of the model is not in its record: {error}")
     return signature, environment(path, warn)
