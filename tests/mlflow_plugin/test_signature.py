@@ -275,10 +275,18 @@ def test_no_token_of_a_package_index_gets_into_a_record(tmp_path: Path) -> None:
     ]
 
 
-def test_a_part_of_a_record_has_a_bound() -> None:
-    wide = {"inputs": {"properties": {f"c{n:05}": {"type": "number"} for n in range(20_000)}}}
-    with pytest.raises(Unreadable, match="it would take .* bytes; a record has room for 350000"):
-        fitting(wide, MAX_SIGNATURE)
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({f"c{n:05}": {"type": "number"} for n in range(20_000)}, "larger than"),
+        ({"\ud800": {}}, "surrogates"),
+        ({"minItems": 10**20}, "integer"),
+        (json.loads('{"a":' * 32 + "1" + "}" * 32), "nested deeper"),
+    ],
+)
+def test_what_a_record_cannot_say_is_told_before(part: dict[str, object], says: str) -> None:
+    with pytest.raises(Unreadable, match=says):
+        fitting(part, MAX_SIGNATURE)
     assert fitting({}, MAX_SIGNATURE) == {}
 
 

@@ -195,12 +195,14 @@ def environment(folder: str, warn: Warn) -> dict[str, object]:
 
 
 def fitting(part: dict[str, object], most: int) -> dict[str, object]:
-    """A part of a record, if its text has at most so many bytes. Raises Unreadable."""
-    from gitreg.core.codec.yaml import dump_yaml
+    """A part of a record, if a record can say it in at most so many bytes. Raises Unreadable."""
+    from gitreg.core.codec.yaml import YamlError, dump_yaml, load_yaml
 
-    size = len(dump_yaml(part).encode(errors="replace"))
-    if size > most:
-        raise Unreadable(f"it would take {size} bytes; a record has room for {most}")
+    try:
+        data = dump_yaml({"part": part}).encode()
+        load_yaml(data, most)
+    except (ValueError, YamlError) as error:
+        raise Unreadable(f"a record cannot say it: {error}") from None
     return part
 
 
