@@ -294,7 +294,7 @@ def _of_run(source: str, tracked: _Tracked, served: bool) -> str:
 
     assert tracked.run is not None, "it was looked up"
     _, path = _run_parts(source)
-    place: str = append_to_uri_path(tracked.run.info.artifact_uri, path)  # type: ignore[no-untyped-call]
+    place: str = append_to_uri_path(tracked.run.info.artifact_uri, path)
     repo, inside = _repository(place, tracked, served)
     with _answering(_shown(source)):
         names = {info.path.rpartition("/")[2] for info in repo.list_artifacts(inside)}
@@ -334,7 +334,7 @@ def _repository(uri: str, tracked: _Tracked, served: bool) -> tuple[Any, str]:
     if served and destination and parts.scheme == "mlflow-artifacts" and not parts.netloc:
         # A server reads what it proxies at its source.
         return get_artifact_repository(destination), parts.path.strip("/")
-    root, inside = _get_root_uri_and_artifact_path(uri)  # type: ignore[no-untyped-call]
+    root, inside = _get_root_uri_and_artifact_path(uri)
     tracking_uri = tracked.client.tracking_uri
     try:
         return get_artifact_repository(root, tracking_uri=tracking_uri), inside
