@@ -107,12 +107,14 @@ def weigh_import(snapshot: Snapshot, model: ImportedModel) -> Weighed:
         return Weighed(name, left=(LeftOut(model.name, why),))
     edits, left = _model_edits(snapshot, name, model.new)
     added: list[ImportedVersion] = []
+    spelled = {fold(str(version)) for version in snapshot.taken(name)}
     for each in sorted(model.versions, key=lambda version: version_key(version.version)):
-        files, problems = _version_edits(snapshot, name, model.new, each, added)
+        files, problems = _version_edits(snapshot, name, model.new, each, spelled)
         left += problems
         if files:
             edits |= files
             added.append(each)
+            spelled.add(fold(str(each.version)))
     entered, problems = _entering(snapshot, name, added)
     edits |= _stage_edits(snapshot, name, entered)
     left += problems
@@ -165,11 +167,11 @@ def _problem(snapshot: Snapshot, files: dict[str, bytes | None]) -> str | None:
 
 
 def _version_edits(
-    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, added: Iterable[ImportedVersion]
+    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, spelled: set[str]
 ) -> tuple[dict[str, bytes | None], list[LeftOut]]:
     """A version's files; none, and perhaps why not, where it is here or cannot be here."""
     subject = f"{name}/{each.version}"
-    why = _bar(snapshot, name, new, each, added)
+    why = _bar(snapshot, name, new, each, spelled)
     if why is not None:
         return {}, [LeftOut(subject, why)] if why else []
     registration = replace(each.registration, model=name)
@@ -188,7 +190,7 @@ def _version_edits(
 
 
 def _bar(
-    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, added: Iterable[ImportedVersion]
+    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, spelled: set[str]
 ) -> str | None:
     """Why a version is not added ("" where it is here already); None if it is."""
     scheme = snapshot.scheme(name) if snapshot.model(name) is not None else new.scheme
@@ -202,8 +204,7 @@ def _bar(
         return "" if is_same else "it is here already, with other bytes"
     if snapshot.is_taken(name, each.version):
         return "it was deleted here, and a number once used is never used again"
-    others = {fold(str(other)) for other in (*snapshot.taken(name), *(a.version for a in added))}
-    return "its number is here in another spelling" if fold(str(each.version)) in others else None
+    return "its number is here in another spelling" if fold(str(each.version)) in spelled else None
 
 
 def _entering(
@@ -274,7 +275,7 @@ def _aliases(
     edits: dict[str, bytes | None] = {}
     left: list[LeftOut] = []
     stages = {fold(stage) for stage in (*snapshot.policy().stage_names, *snapshot.stages(name))}
-    for each in added:
+    for each in (each for each in added if each.aliases):
         stage = next((stage for stage, pins in entering.items() if _pin(each) in pins), NONE)
         for alias in each.aliases:
             old = snapshot.alias(name, alias) or Alias(name, alias, 0)
