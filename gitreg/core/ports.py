@@ -317,6 +317,10 @@ class ArtifactStore(Protocol):
         """Stores what ``inspect`` saw. Refused if the files changed since; then nothing refers to what was stored."""
         ...
 
+    def upload_bytes(self, data: bytes, payload: Payload) -> None:
+        """As ``upload``, of a small file that is only in memory."""
+        ...
+
     def presence(self, pointers: Sequence[DvcPointer]) -> Mapping[DvcPointer, Presence]:
         """Looks every object up (a directory's children too), without reading contents of files."""
         ...
