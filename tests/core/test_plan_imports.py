@@ -88,7 +88,7 @@ WHOLE = model(
 
 def test_a_whole_model_comes_as_it_is() -> None:
     plan = plan_import(snapshot(base_files()), WHOLE)
-    assert (plan.kind, plan.title) == ("import", "Import loans (4 versions)")
+    assert (plan.kind, plan.title) == ("import", "Import loans (4 versions) from mlflow")
     head = applied(plan)
     assert judged(head) == []
     now = snapshot(head)
@@ -128,7 +128,7 @@ def test_what_is_here_already_is_left_as_it_is() -> None:
         plan_import(snapshot(files), WHOLE)
     more = replace(WHOLE, versions=(*WHOLE.versions, version(1), version(12)))
     plan = plan_import(snapshot(files), more)
-    assert plan.title == "Import loans (2 versions)"
+    assert plan.title == "Import loans (2 versions) from mlflow"
     assert judged(applied(plan, files), files) == []
     assert all("/versions/1/" in path or "/versions/12/" in path for path in plan.edits)
 
@@ -147,7 +147,7 @@ def test_several_models_are_one_change_that_is_named_after_them() -> None:
     base = snapshot(base_files())
     pair = [model(version(1), name=name) for name in ("a", "b")]
     plan = plan_imports(base, pair)
-    assert plan.title == "Import 2 models (2 versions)"
+    assert plan.title == "Import 2 models (2 versions) from mlflow"
     assert judged(applied(plan)) == []
     more = [model(version(1), version(2), name=name) for name in ("b", "a")]
     assert plan_imports(base, more).branch == plan.branch
