@@ -267,12 +267,16 @@ class Progress(Protocol):
         """Opens one bar over ``total`` bytes."""
         ...
 
+    def count(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
+        """Opens one bar over ``total`` things, above the bars of what is done for each of them."""
+        ...
+
 
 class ProgressTask(Protocol):
     """One open bar."""
 
     def advance(self, amount: int) -> None:
-        """Counts ``amount`` more bytes as done."""
+        """Counts ``amount`` more bytes, or things, as done."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -37,6 +37,10 @@ class NoProgress:
     def task(self, label: str, total: int) -> Iterator[ProgressTask]:
         """See :class:`gitreg.core.ports.Progress`."""
         yield _NoTask()
+
+    def count(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
+        """See :class:`gitreg.core.ports.Progress`."""
+        return self.task(label, total)
 
 
 class _NoTask:
