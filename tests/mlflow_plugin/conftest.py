@@ -97,7 +97,7 @@ def sides(sides_template: Path, tracking: str, tmp_path: Path) -> Iterator[Sides
     folder = tmp_path / "both"
     shutil.copytree(sides_template, folder, symlinks=True)
     sql = sql_store(folder / "mlflow.db")
-    yield Sides(sql, git_store(folder / "solo"), str(folder / "model.pkl"))
+    yield Sides(folder, sql, git_store(folder / "solo"))
     sql._dispose_engine()
 
 

@@ -68,11 +68,21 @@ def git_store(place: Path, **settings: str) -> GitregStore:
 
 @dataclass(frozen=True)
 class Sides:
-    """The same models in both stores; ``model`` is the path of a file that may be registered."""
+    """The same models in both stores, in a folder of one's own."""
 
+    folder: Path
     sql: SqlAlchemyStore
     git: GitregStore
-    model: str
+
+    @property
+    def place(self) -> Path:
+        """The checkout of the registry."""
+        return self.folder / "solo"
+
+    @property
+    def model(self) -> str:
+        """The path of a file that may be registered."""
+        return os.fspath(self.folder / "model.pkl")
 
     def __iter__(self) -> Iterator[AbstractStore]:
         return iter((self.sql, self.git))
