@@ -9,7 +9,7 @@ from gitreg.core.digest import artifact_digest
 from gitreg.core.manifest import EXTERNAL, Artifact
 from gitreg.core.payload import artifact_format, external_payload
 from gitreg.core.plan.register import Details, Registration
-from gitreg.core.ports import ArtifactStore, DvcPointer, Payload
+from gitreg.core.ports import ArtifactStore, DvcPointer, Payload, Progress
 from gitreg.core.snapshot import Snapshot
 from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.pending import registering
@@ -44,28 +44,44 @@ def register(
     ws.repository.fetch()
     _, base = ws.current()
     store = ws.open_store(base)
-    payload = _payload(store, new)
-    make_plan = _planner(ws, base, new, payload, mode)
+    found = inspected(store, new)
+    make_plan = _planner(ws, base, new, found, mode)
     if dry_run:
         return preview(ws, make_plan)
     demand_landable(ws, base, make_plan(base), mode)
-    if new.uri is None:
-        store.upload(new.path, payload, ws.progress)
-    else:
-        store.upload_bytes(new.uri.encode(), payload)
+    upload(store, new, found.payload, ws.progress)
     return land(ws, make_plan, mode)
 
 
-def _payload(store: ArtifactStore, new: NewVersion) -> Payload:
-    return store.inspect(new.path) if new.uri is None else external_payload(new.uri)
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A version's payload, and how its record and its ``.dvc`` file speak of it."""
+
+    payload: Payload
+    artifact: Artifact
+    pointer: DvcPointer
 
 
-def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, mode: LandingMode) -> Planner:
+def inspected(store: ArtifactStore, new: NewVersion) -> Inspected:
+    """Reads what is to be registered. Raises as :meth:`gitreg.core.ports.ArtifactStore.inspect`."""
+    payload = store.inspect(new.path) if new.uri is None else external_payload(new.uri)
     pointer = replace(payload.pointer, path=new.name) if new.name else payload.pointer
+    return Inspected(payload, _artifact(new, payload, pointer), pointer)
+
+
+def upload(store: ArtifactStore, new: NewVersion, payload: Payload, progress: Progress) -> None:
+    """Stores what :func:`inspected` saw; of an external version its address."""
+    if new.uri is None:
+        store.upload(new.path, payload, progress)
+    else:
+        store.upload_bytes(new.uri.encode(), payload)
+
+
+def _planner(ws: Workspace, base: Snapshot, new: NewVersion, found: Inspected, mode: LandingMode) -> Planner:
     registration = Registration(
         model=new.model,
-        artifact=_artifact(new, payload, pointer),
-        pointer=pointer,
+        artifact=found.artifact,
+        pointer=found.pointer,
         created_by=ws.author(base),
         created_at=ws.clock(),
         nonce=secrets.token_hex(8) if new.again else None,

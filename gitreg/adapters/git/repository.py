@@ -23,7 +23,7 @@ from gitreg.adapters.git.commits import parse_commit, with_signature
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
-from gitreg.core.ports import Commit, Credentials, Entry, Identity, RefUpdate, Repository, Tree
+from gitreg.core.ports import Commit, Credentials, Entry, Identity, RefUpdate, Repository, Step, Tree
 from gitreg.errors import (
     Bug,
     ConfigError,
@@ -334,6 +334,14 @@ class GitRepository(Repository):
                 raise Undecided(f"this shallow clone's history ends at {commit.oid}", _DEEPEN)
             commit = self.commit(commit.parents[0])
             yield commit
+
+    def steps(self, base: str | None, tip: str, folder: str) -> Iterator[Step] | None:
+        """See :class:`gitreg.core.ports.Repository`. Raises Undecided if an object is missing."""
+        from gitreg.adapters.git import line
+
+        if base is not None and self._commit_named(base) is None:
+            return None  # it went with a history that was rewritten
+        return line.steps(self._folder, base, tip, folder)
 
     def inner_commits(self, base: str, head: str, most: int) -> Sequence[Commit]:
         """See :class:`gitreg.core.ports.Repository`."""

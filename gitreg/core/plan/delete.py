@@ -42,7 +42,7 @@ def plan_delete_version(
     if not (even_if_used or cleared):
         _demand_no_alias(snapshot, model, version)
     folder = snapshot.layout.version(model, version, "").rstrip("/")
-    edits: dict[str, bytes | None] = {path: None for path, _ in files_below(snapshot.tree, folder)} | cleared
+    edits = {**{path: None for path, _ in files_below(snapshot.tree, folder)}, **cleared}
     body = {
         "model": model,
         "version": version,

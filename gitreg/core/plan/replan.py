@@ -32,10 +32,11 @@ from gitreg.core.plan.imports import (
     ImportedModel,
     ImportedVersion,
     plan_imports,
-    weigh_import,
+    registration_of,
+    weigh_imports,
 )
 from gitreg.core.plan.plan import Plan, demand_model
-from gitreg.core.plan.register import NewModel, Registration, next_number
+from gitreg.core.plan.register import NewModel, next_number
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.snapshot import Snapshot
@@ -86,7 +87,7 @@ def _import(head: Snapshot, base: Snapshot, found: Delta) -> Plan:
         )
     models = sorted({model for model, _ in found.imported})
     asked = [_imported_model(head, model, found) for model in models]
-    for weighed in (weigh_import(base, model) for model in asked):
+    for weighed in weigh_imports(base, asked):
         if weighed.left:
             first = weighed.left[0]
             raise Refused(f"{first.subject}: {first.why}", "import again, which leaves out what cannot come")
@@ -105,31 +106,8 @@ def _imported_model(head: Snapshot, name: str, found: Delta) -> ImportedModel:
 
 
 def _imported_version(head: Snapshot, name: str, number: Version) -> ImportedVersion:
-    record = head.demand_record(name, number)
-    pointer = head.dvc_pointer(name, record)
-    notes = head.notes(name, number)
-    if pointer is None or (notes is not None and notes.deprecated is not None):
-        raise Refused(f"{name}/{number} is not as gitreg imports versions", "make the change again by hand")
-    registration = Registration(
-        model=name,
-        artifact=record.artifact,
-        pointer=pointer,
-        created_by=record.created_by,
-        created_at=record.created_at,
-        source=record.source,
-        params=record.params,
-        metrics=record.metrics,
-        signature=record.signature,
-        environment=record.environment,
-        description=notes.description if notes else None,
-        tags=notes.tags if notes else {},
-        card=notes.card if notes else {},
-        copied_from=record.copied_from,
-        imported_from=record.imported_from,
-    )
-    return ImportedVersion(
-        number, registration, head.stage_of(name, number), tuple(head.aliases_of(name, number))
-    )
+    aliases = tuple(head.aliases_of(name, number))
+    return ImportedVersion(number, registration_of(head, name, number), head.stage_of(name, number), aliases)
 
 
 def _only(found: Delta, *types: type) -> bool:

@@ -65,8 +65,9 @@ def _plan_alone(
     if not others:
         raise NothingToDo(f"{model}/{stays.version} is already in {settings.name}, and alone there")
     goal = snapshot.policy().stage(settings.replaced, model)
-    for pin in () if even_if_barred or goal is None else others:
-        _demand_source(goal, settings.name, model, pin.version)
+    if goal is not None and not even_if_barred:
+        for pin in others:
+            _demand_source(goal, settings.name, model, pin.version)
     moves = {pin.version: (pin, settings.name, settings.replaced) for pin in others}
     title = f"Leave {model}/{stays.version} alone in {settings.name}"
     return _plan_moves(snapshot, "demote", title, model, moves, even_if_barred)

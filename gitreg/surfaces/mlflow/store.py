@@ -25,7 +25,6 @@ from mlflow.store.model_registry.abstract_store import AbstractStore
 
 from gitreg.core.names import NONE
 from gitreg.errors import NotFound, Refused, UsageError
-from gitreg.flows.copy import Notes
 from gitreg.surfaces.mlflow import arguments, entities, search
 from gitreg.surfaces.mlflow.errors import as_mlflow
 from gitreg.surfaces.mlflow.refusals import NoPrompts, NoWebhooks
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from gitreg.core.plan.register import NewModel
     from gitreg.core.ports import ChangeRequest
     from gitreg.core.snapshot import Snapshot
+    from gitreg.flows.copy import Notes
     from gitreg.flows.land import Landed, Preview, Proposed
     from gitreg.surfaces.mlflow.sources import Asked
 
@@ -210,6 +210,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
         A source that is a version of this registry is copied.
         """
+        from gitreg.flows.copy import Notes
         from gitreg.surfaces.mlflow.sources import Asked, registered_source
 
         said = arguments.version_tags(tags)
