@@ -93,6 +93,20 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """One git tag of a commit: its short name, and who made it when (in UTC) with what to say.
+
+    ``tagger`` and ``time`` are None of a lightweight tag, which says nothing but where it points.
+    """
+
+    name: str
+    commit: str
+    tagger: Identity | None
+    time: datetime | None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RefUpdate:
     """Move ``ref`` (full name, as the hub calls it) from ``old`` to ``new``; None is "does not exist"."""
 
@@ -266,6 +280,17 @@ class ListedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of an artifact as a listing tells it: path inside it ("" for a single file), and its size in bytes.
+
+    ``size`` is None where the remote does not tell.
+    """
+
+    path: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """An artifact as it was found: its DVC pointer and its files, sorted by path (UTF-8 byte order)."""
 
@@ -296,12 +321,22 @@ class ArtifactStore(Protocol):
         """Looks every object up (a directory's children too), without reading contents of files."""
         ...
 
+    def listing(self, pointer: DvcPointer) -> tuple[RemoteFile, ...]:
+        """The files, by path, without reading them. Refused if a directory's listing is missing or corrupt."""
+        ...
+
     def files(self, pointer: DvcPointer, progress: Progress) -> tuple[ListedFile, ...]:
         """Reads every byte from the remote and says what it is. Refused if an object is missing or corrupt."""
         ...
 
     def download(self, pointer: DvcPointer, target: str, digest: str, progress: Progress) -> None:
         """Puts the artifact at ``target``, only once every byte has the right ``digest``; nothing else may be there."""
+        ...
+
+    def download_files(
+        self, pointer: DvcPointer, files: Sequence[ListedFile], target: str, progress: Progress
+    ) -> None:
+        """Puts some files into the new folder ``target``, each at its path, once all are as ``files`` says."""
         ...
 
     def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:

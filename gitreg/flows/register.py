@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gitreg.core.digest import artifact_digest
+from gitreg.core.formats import artifact_format
 from gitreg.core.manifest import Artifact
-from gitreg.core.plan.plan import Plan
-from gitreg.core.plan.register import Details, Registration, plan_register
+from gitreg.core.plan.register import Details, Registration
 from gitreg.core.ports import Payload
 from gitreg.core.snapshot import Snapshot
-from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.pending import registering
 from gitreg.flows.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class NewVersion(Details):
-    """A version to register: the file or directory at ``path``, of an artifact format, with what is said of it.
+    """A version to register: the file or directory at ``path``, with what is said of it.
 
-    ``again`` registers bytes that are registered already.
+    ``format`` is told by the names of the files where it is None; ``again`` registers bytes that are registered
+    already.
     """
 
     model: str
     path: str
-    format: str
+    format: str | None = None
     again: bool = False
 
 
 def register(
-    ws: Workspace, new: NewVersion, *, direct: bool | None = None, dry_run: bool = False
+    ws: Workspace, new: NewVersion, mode: LandingMode = LandingMode.USUAL, *, dry_run: bool = False
 ) -> Landed | Proposed | Preview:
     """Registers a version of a model.
 
@@ -41,15 +42,15 @@ def register(
     _, base = ws.current()
     store = ws.open_store(base)
     payload = store.inspect(new.path)
-    make_plan = _planner(ws, new, payload)
+    make_plan = _planner(ws, base, new, payload, mode)
     if dry_run:
         return preview(ws, make_plan)
-    demand_landable(ws, base, make_plan(base), direct)
+    demand_landable(ws, base, make_plan(base), mode)
     store.upload(new.path, payload, ws.progress)
-    return land(ws, make_plan, direct=direct)
+    return land(ws, make_plan, mode)
 
 
-def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snapshot], Plan]:
+def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, mode: LandingMode) -> Planner:
     registration = Registration(
         model=new.model,
         artifact=Artifact(
@@ -57,12 +58,16 @@ def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snap
             digest=artifact_digest(payload.files),
             size=payload.pointer.size,
             files=payload.pointer.files,
-            format=new.format,
+            format=new.format or _format(payload),
         ),
         pointer=payload.pointer,
-        created_by=ws.identity,
+        created_by=ws.author(base),
         created_at=ws.clock(),
         nonce=secrets.token_hex(8) if new.again else None,
         **new.details(),
     )
-    return lambda base: plan_register(base, replace(registration, created_by=ws.author(base)))
+    return registering(ws, registration, mode)
+
+
+def _format(payload: Payload) -> str:
+    return artifact_format(payload.pointer.path, (file.path for file in payload.files))
