@@ -439,6 +439,12 @@ class GitRepository(Repository):
             with self._checkouts_switched(updates, turn):
                 refs.move_here(self._folder, updates)
 
+    def in_line(self) -> AbstractContextManager[None]:
+        """See :class:`gitreg.core.ports.Repository`, and :mod:`gitreg.adapters.git.line`."""
+        from gitreg.adapters.git.line import in_line
+
+        return in_line(self.common_dir)
+
     def _checkouts_on(self, ref: str) -> list[Path]:
         """Every checkout of the repository where the branch ``ref`` is checked out."""
         from gitreg.adapters.git import checkout
