@@ -251,6 +251,13 @@ class Repository(Protocol):
         """Moves refs of the hub, all or none, each with its expected old value. Raises LostRace, Refused."""
         ...
 
+    def in_line(self) -> AbstractContextManager[None]:
+        """Lets one writer at a time go ahead, of those who write through this very repository and ask for it.
+
+        It spares them races that they would lose. Nothing depends on it, and nobody waits for ever.
+        """
+        ...
+
     def followable(self, branch: str) -> str | None:
         """None if no checkout would be disturbed by a move of ``branch``; else the reason, for the error line."""
         ...

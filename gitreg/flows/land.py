@@ -131,7 +131,8 @@ def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     seen, standstills = _movable(ws), 0
     for _ in range(ATTEMPTS - 1):
         try:
-            return attempt()
+            with ws.repository.in_line():
+                return attempt()
         except LostRace:
             ws.pause(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  # only to keep racers apart
             ws.repository.fetch()

@@ -337,11 +337,11 @@ class GitRepository(Repository):
 
     def steps(self, base: str | None, tip: str, folder: str) -> Iterator[Step] | None:
         """See :class:`gitreg.core.ports.Repository`. Raises Undecided if an object is missing."""
-        from gitreg.adapters.git import line
+        from gitreg.adapters.git import first_parents
 
         if base is not None and self._commit_named(base) is None:
             return None  # it went with a history that was rewritten
-        return line.steps(self._folder, base, tip, folder)
+        return first_parents.steps(self._folder, base, tip, folder)
 
     def inner_commits(self, base: str, head: str, most: int) -> Sequence[Commit]:
         """See :class:`gitreg.core.ports.Repository`."""
@@ -446,6 +446,12 @@ class GitRepository(Repository):
                 self._demand_undisturbed(update)
             with self._checkouts_switched(updates, turn):
                 refs.move_here(self._folder, updates)
+
+    def in_line(self) -> AbstractContextManager[None]:
+        """See :class:`gitreg.core.ports.Repository`, and :mod:`gitreg.adapters.git.line`."""
+        from gitreg.adapters.git.line import in_line
+
+        return in_line(self.common_dir)
 
     def _checkouts_on(self, ref: str) -> list[Path]:
         """Every checkout of the repository where the branch ``ref`` is checked out."""
