@@ -360,11 +360,16 @@ def _lasting(value: object) -> object:
 
 
 def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch: str) -> None:
-    """A branch is only ever replaced while it is the one commit that gitreg made on the registry's branch."""
+    """A branch is only ever replaced while its head is what gitreg made on a commit of the registry's branch.
+
+    That is a commit, or a merge of a change's own commits, which leaves what they made as it is.
+    """
     if head is None:
         return
-    parents = ws.repository.commit(head).parents
-    if len(parents) != 1 or ws.repository.merge_base(base_commit, parents[0]) != parents[0]:
+    commit = ws.repository.commit(head)
+    is_merge = len(commit.parents) == 2 and ws.repository.commit(commit.parents[1]).tree == commit.tree
+    start = commit.parents[0] if len(commit.parents) == 1 or is_merge else None
+    if start is None or ws.repository.merge_base(base_commit, start) != start:
         raise Refused(
             f"the branch {branch!r} holds commits that gitreg did not make",
             "merge or close its change request first",
@@ -376,21 +381,30 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
 
     A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
     """
-    commit = _commit(ws, base_commit, plan.title, plan.edits, signed)
+    inside = base_commit
+    for step in plan.steps:
+        inside = _commit(ws, [inside], step.message, step.edits)
+    parents = [base_commit] if inside == base_commit else [base_commit, inside]
+    commit = _commit(ws, parents, plan.title, plan.edits, signed)
     return commit, candidate_of(ws, base_commit, commit)
 
 
 def _commit(
-    ws: Workspace, base_commit: str, title: str, edits: Mapping[str, bytes | None], signed: bool
+    ws: Workspace,
+    parents: Sequence[str],
+    message: str,
+    edits: Mapping[str, bytes | None],
+    signed: bool = False,
 ) -> str:
+    """A commit of what edits make of its first parent."""
     entries: dict[str, Entry | None] = {
         path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
         for path, data in edits.items()
     }
-    tree = ws.repository.write_tree(base_commit, entries)
+    tree = ws.repository.write_tree(parents[0], entries)
     sign = ws.signer.sign_commit if signed and ws.signer else None
-    now = landing_time(ws, base_commit)
-    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
+    now = landing_time(ws, parents[0])
+    return ws.repository.write_commit(tree, list(parents), f"{message}\n", ws.identity, now, sign)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:
