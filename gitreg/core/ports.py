@@ -214,8 +214,12 @@ class Repository(Protocol):
         author: Identity,
         time: datetime,
         sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
     ) -> str:
-        """Stores a commit, author and committer alike, signed by ``sign`` (from payload to armour); returns its id."""
+        """Stores a commit, signed by ``sign`` (from payload to armour), and returns its id.
+
+        ``committer``: who made it for its author, where that is somebody else.
+        """
         ...
 
     def update(self, updates: Sequence[RefUpdate]) -> None:
@@ -276,6 +280,17 @@ class ListedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of an artifact as a listing tells it: path inside it ("" for a single file), and its size in bytes.
+
+    ``size`` is None where the remote does not tell.
+    """
+
+    path: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """An artifact as it was found: its DVC pointer and its files, sorted by path (UTF-8 byte order)."""
 
@@ -306,12 +321,22 @@ class ArtifactStore(Protocol):
         """Looks every object up (a directory's children too), without reading contents of files."""
         ...
 
+    def listing(self, pointer: DvcPointer) -> tuple[RemoteFile, ...]:
+        """The files, by path, without reading them. Refused if a directory's listing is missing or corrupt."""
+        ...
+
     def files(self, pointer: DvcPointer, progress: Progress) -> tuple[ListedFile, ...]:
         """Reads every byte from the remote and says what it is. Refused if an object is missing or corrupt."""
         ...
 
     def download(self, pointer: DvcPointer, target: str, digest: str, progress: Progress) -> None:
         """Puts the artifact at ``target``, only once every byte has the right ``digest``; nothing else may be there."""
+        ...
+
+    def download_files(
+        self, pointer: DvcPointer, files: Sequence[ListedFile], target: str, progress: Progress
+    ) -> None:
+        """Puts some files into the new folder ``target``, each at its path, once all are as ``files`` says."""
         ...
 
     def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 from gitreg.core.manifest import CopiedFrom, ModelVersion
 from gitreg.core.names import Reference
-from gitreg.core.plan.register import NewModel, Registration, plan_register
+from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import DvcPointer
 from gitreg.core.resolve import resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
-from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.pending import registering
 from gitreg.flows.workspace import Workspace
 
 
@@ -25,7 +26,7 @@ def copy(
     version: str | None = None,
     again: bool = False,
     create: NewModel | None = None,
-    direct: bool | None = None,
+    mode: LandingMode = LandingMode.USUAL,
     dry_run: bool = False,
 ) -> Landed | Proposed | Preview:
     """Registers the version that ``reference`` means in ``source`` under ``model`` in ``target``.
@@ -43,15 +44,16 @@ def copy(
     registration = _registration(snapshot, target, found.model, found.record, pointer)
     nonce = secrets.token_hex(8) if again else None
     asked = replace(registration, model=model, version=version, create=create, nonce=nonce)
+    make_plan = registering(target, asked, mode)
     if dry_run:
-        return preview(target, lambda base: plan_register(base, asked))
+        return preview(target, make_plan)
     target.repository.fetch()
     _, base = target.current()
-    demand_landable(target, base, plan_register(base, asked), direct)
+    demand_landable(target, base, make_plan(base), mode)
     if target is not source:
         store = source.open_store(snapshot)
         store.copy_to(target.open_store(base), pointer, found.record.artifact.digest, target.progress)
-    return land(target, lambda base: plan_register(base, asked), direct=direct)
+    return land(target, make_plan, mode)
 
 
 def _registration(
@@ -62,7 +64,7 @@ def _registration(
         model=model,
         artifact=record.artifact,
         pointer=pointer,
-        created_by=target.identity,
+        created_by=target.author(target.current()[1]),
         created_at=target.clock(),
         source=record.source,
         params=record.params,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitreg.core.digest import artifact_digest
 from gitreg.core.manifest import Artifact
-from gitreg.core.plan.plan import Plan
-from gitreg.core.plan.register import Details, Registration, plan_register
+from gitreg.core.plan.register import Details, Registration
 from gitreg.core.ports import Payload
 from gitreg.core.snapshot import Snapshot
-from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.pending import registering
 from gitreg.flows.workspace import Workspace
 
 
@@ -30,7 +29,7 @@ class NewVersion(Details):
 
 
 def register(
-    ws: Workspace, new: NewVersion, *, direct: bool | None = None, dry_run: bool = False
+    ws: Workspace, new: NewVersion, mode: LandingMode = LandingMode.USUAL, *, dry_run: bool = False
 ) -> Landed | Proposed | Preview:
     """Registers a version of a model.
 
@@ -41,15 +40,15 @@ def register(
     _, base = ws.current()
     store = ws.open_store(base)
     payload = store.inspect(new.path)
-    make_plan = _planner(ws, new, payload)
+    make_plan = _planner(ws, base, new, payload, mode)
     if dry_run:
         return preview(ws, make_plan)
-    demand_landable(ws, base, make_plan(base), direct)
+    demand_landable(ws, base, make_plan(base), mode)
     store.upload(new.path, payload, ws.progress)
-    return land(ws, make_plan, direct=direct)
+    return land(ws, make_plan, mode)
 
 
-def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snapshot], Plan]:
+def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, mode: LandingMode) -> Planner:
     registration = Registration(
         model=new.model,
         artifact=Artifact(
@@ -60,9 +59,9 @@ def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snap
             format=new.format,
         ),
         pointer=payload.pointer,
-        created_by=ws.identity,
+        created_by=ws.author(base),
         created_at=ws.clock(),
         nonce=secrets.token_hex(8) if new.again else None,
         **new.details(),
     )
-    return lambda snapshot: plan_register(snapshot, registration)
+    return registering(ws, registration, mode)

@@ -41,7 +41,9 @@ class Workspace:
     The callables open what is costly, and only when a flow asks: ``make_forge`` the forge, ``open_store`` the DVC
     remote that a snapshot's ``.dvc/config`` names, ``load_schemas`` the JSON Schemas, ``find_signer`` the person's SSH
     key (None if there is none), ``open_worktree`` the files as they lie in the checkout. ``clock`` gives the moment in
-    UTC; ``pause`` waits that many seconds.
+    UTC; ``pause`` waits that many seconds. ``find_author`` says for whom a process that serves others works at this
+    moment, as the snapshot's policy knows them (None: for itself); ``demand_allowed`` raises Refused where they may not
+    propose a change of some kind.
     """
 
     repository: Repository
@@ -55,6 +57,8 @@ class Workspace:
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
     progress: Progress = field(default_factory=NoProgress)
+    find_author: Callable[[Snapshot], Identity | None] = field(default=lambda base: None)
+    demand_allowed: Callable[[Snapshot, str], None] = field(default=lambda base, kind: None)
     _snapshots: dict[str, Snapshot] = field(default_factory=dict, repr=False)
 
     @property
@@ -81,6 +85,13 @@ class Workspace:
     def identity(self) -> Identity:
         """Who works here, from git's configuration. Raises ConfigError."""
         return self.repository.identity()
+
+    def author(self, base: Snapshot) -> Identity:
+        """Who asks for a change of ``base``: whoever the process serves, or else who works here.
+
+        It is what they are called in commits and manifests, and decides nothing. Raises ConfigError.
+        """
+        return self.find_author(base) or self.identity
 
     def tip(self) -> str:
         """The newest known commit of the registry's branch. Raises ConfigError if it has none."""

@@ -31,7 +31,7 @@ from gitreg.core.ports import ArtifactStore, RefUpdate
 from gitreg.core.verify.approvals import approval_statement, evidence_digests
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import Overtaken, approve, close, merge, open_branch, refresh, verify_request
-from gitreg.flows.land import Landed, Proposed, Rejected, land
+from gitreg.flows.land import Landed, LandingMode, Proposed, Rejected, land
 from gitreg.flows.register import register
 from gitreg.surfaces.cli.main import run
 
@@ -514,7 +514,7 @@ def test_merge_is_retried_when_the_base_moves_meanwhile(desk: Desk, monkeypatch:
 
 def test_merge_in_a_dirty_local_hub(solo: Desk) -> None:
     checkout: Path = solo.root / "solo"
-    land(solo("solo"), describe("fine"), direct=False)
+    land(solo("solo"), describe("fine"), mode=LandingMode.REQUEST)
     (checkout / "policy.yaml").write_text("# mine\n")
     with solo.unchanged("solo"), pytest.raises(Refused, match="uncommitted changes"):
         merge(solo("solo"), "1")
@@ -525,7 +525,7 @@ def test_merge_in_a_dirty_local_hub(solo: Desk) -> None:
 def test_branch_that_somebody_looks_at(solo: Desk) -> None:
     """Where the request's own branch is checked out, a clean checkout goes along; and the branch is not deleted."""
     checkout = solo.root / "solo"
-    found = land(solo("solo"), promote(3, "staging"), direct=False)
+    found = land(solo("solo"), promote(3, "staging"), mode=LandingMode.REQUEST)
     assert isinstance(found, Proposed)
     landed(solo("solo"), lambda snapshot: plan_demote(snapshot, "credit-risk", 2, "none"))
     git(checkout, "switch", "-q", found.request.branch)
@@ -553,7 +553,7 @@ def test_warnings_do_not_block(desk: Desk, request_: Proposed) -> None:
 
 
 def test_solo_has_requests_too(solo: Desk) -> None:
-    land(solo("solo"), describe("fine"), direct=False)
+    land(solo("solo"), describe("fine"), mode=LandingMode.REQUEST)
     merge(solo("solo"), "1")
     assert isinstance(land(solo("solo"), describe("finer")), Landed)
 

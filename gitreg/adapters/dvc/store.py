@@ -19,7 +19,7 @@ from gitreg.adapters.dvc.objects import Objects
 from gitreg.adapters.dvc.payload import Inspection, changed, inspect_payload, stamp_payload
 from gitreg.adapters.dvc.work import Digests, Meter, metered, spread
 from gitreg.core.digest import artifact_digest
-from gitreg.core.ports import ArtifactStore, DvcPointer, ListedFile, Payload, Presence, Progress
+from gitreg.core.ports import ArtifactStore, DvcPointer, ListedFile, Payload, Presence, Progress, RemoteFile
 from gitreg.errors import GitregError, Refused, Undecided, UsageError
 
 #: No directory's listing may be larger, in bytes: about two million files.
@@ -86,6 +86,21 @@ class DvcStore:
         names = (child.md5 for look in looks.values() if not isinstance(look, str) for child in look)
         sizes |= self._objects.sizes(name for name in names if name not in sizes)
         return {pointer: _presence(pointer, looks.get(pointer, ()), sizes) for pointer in wanted}
+
+    def listing(self, pointer: DvcPointer) -> tuple[RemoteFile, ...]:
+        """What files there are, sorted by path; of contents only a directory's listing is read.
+
+        Raises:
+            Refused: the listing, or a file's object, is missing, or the listing is not admissible.
+            Undecided: the remote does not answer.
+        """
+        children = self._children(pointer)
+        sizes = self._objects.sizes(child.md5 for child in children)
+        lost = next((child.md5 for child in children if child.md5 not in sizes), None)
+        if lost is not None:
+            raise Refused(f"object {lost} is missing in {self._objects.label}")
+        found = (RemoteFile(child.path, sizes[child.md5]) for child in children)
+        return tuple(sorted(found, key=lambda file: file.path))
 
     def _look(self, pointer: DvcPointer) -> tuple[Child, ...] | str:
         """The files behind a directory's pointer, or what is wrong with its listing."""
@@ -177,6 +192,38 @@ class DvcStore:
                     f"{pointer.path!r} in {self._objects.label} has the digest {found}, not {digest}"
                 )
             _demand_free(target)
+            os.rename(place, target)
+
+    def download_files(
+        self, pointer: DvcPointer, files: Sequence[ListedFile], target: str, progress: Progress
+    ) -> None:
+        """Puts some files of an artifact into the new folder ``target`` in one step, once all are known to be right.
+
+        A single file is called as its pointer says.
+
+        Raises:
+            UsageError: the folder of ``target`` is not there.
+            Refused: something is at ``target``, or the remote holds something else than ``files``.
+            Undecided: the remote does not answer, or the disk does not take it.
+        """
+        target = os.path.abspath(target)
+        _demand_free(target)
+        wanted = {file.path: file for file in files}
+        called = (Child(child.path or pointer.path, child.md5) for child in self._children(pointer))
+        children = [child for child in called if child.path in wanted]
+        with (
+            _writing(target),
+            _fresh_folder(os.path.dirname(target)) as folder,
+            metered(progress, f"Fetching {pointer.path}", sum(file.size for file in files)) as meter,
+        ):
+            place = os.path.join(folder, "artifact")
+            found = spread(
+                lambda child: self._save(pointer, child, place, meter), children, self._objects.jobs, meter
+            )
+            if {file.path: file for file in found} != wanted:
+                raise Refused(
+                    f"{pointer.path!r} in {self._objects.label} holds other files than its digest says"
+                )
             os.rename(place, target)
 
     def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:

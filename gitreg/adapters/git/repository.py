@@ -394,14 +394,13 @@ class GitRepository(Repository):
         author: Identity,
         time: datetime,
         sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
     ) -> str:
         """See :class:`gitreg.core.ports.Repository`. Unsigned, the same arguments make the same commit."""
         for oid in (tree, *parents):
             if not refs.is_oid(oid):
                 raise Bug(f"{oid!r} is no object id")
-        date = f"@{int(time.timestamp())} +0000"
-        who = {"NAME": author.name, "EMAIL": author.email, "DATE": date}
-        extra = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()}
+        extra = _signatory("AUTHOR", author, time) | _signatory("COMMITTER", committer or author, time)
         args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", tree]
         for parent in parents:
             args += ["-p", parent]
@@ -615,6 +614,12 @@ class GitRepository(Repository):
         with Repo(self._folder) as opened:
             url = opened.config_reader().get_value(f'remote "{ORIGIN}"', "url", default="")
         return f"{ORIGIN} ({redact(str(url))})" if url else ORIGIN
+
+
+def _signatory(role: str, who: Identity, time: datetime) -> dict[str, str]:
+    """The variables that tell git who a commit's author or committer is."""
+    date = f"@{int(time.timestamp())} +0000"
+    return {f"GIT_{role}_NAME": who.name, f"GIT_{role}_EMAIL": who.email, f"GIT_{role}_DATE": date}
 
 
 def _sets_url(config: str) -> bool:

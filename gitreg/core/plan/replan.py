@@ -20,14 +20,21 @@ from gitreg.core.delta import (
     VersionDeleted,
     VersionRegistered,
     delta,
+    is_of_import,
     transitions,
 )
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
+from gitreg.core.plan.imports import (
+    ImportedModel,
+    ImportedVersion,
+    plan_imports,
+    weigh_import,
+)
 from gitreg.core.plan.plan import Plan, demand_model
-from gitreg.core.plan.register import next_number
+from gitreg.core.plan.register import NewModel, Registration, next_number
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.snapshot import Snapshot
@@ -46,6 +53,8 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
     old_base.registry()
     found = delta(old_base, head, tuple(raw_changes(old_base.tree, head.tree)))
     registered = _registered(found)
+    if found.imported and not (registered and _is_by_hand(head, registered)):
+        return _import(head, base, found)
     if registered is not None:
         return _register(head, base, registered, ModelCreated(registered.model) in found.changes)
     if found.of(StageChanged) and _only(found, StageChanged):
@@ -54,6 +63,67 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
         return _single(old_base, head, base, found, now)
     raise Refused(
         "the change does several things at once and cannot be planned again", "make it again in parts"
+    )
+
+
+def _is_by_hand(head: Snapshot, registered: VersionRegistered) -> bool:
+    """Whether nothing but its number makes a version an import."""
+    return head.demand_record(registered.model, registered.version).imported_from is None
+
+
+def _import(head: Snapshot, base: Snapshot, found: Delta) -> Plan:
+    """The same versions in the same stages under the same aliases, where they are not here by now."""
+    imported = found.imported
+    if not all(is_of_import(change, imported) for change in found.changes):
+        raise Refused(
+            "the change does more than to import versions, and cannot be planned again",
+            "make it again in parts",
+        )
+    models = sorted({model for model, _ in found.imported})
+    asked = [_imported_model(head, model, found) for model in models]
+    for weighed in (weigh_import(base, model) for model in asked):
+        if weighed.left:
+            first = weighed.left[0]
+            raise Refused(f"{first.subject}: {first.why}", "import again, which leaves out what cannot come")
+    return plan_imports(base, asked)
+
+
+def _imported_model(head: Snapshot, name: str, found: Delta) -> ImportedModel:
+    model = head.model(name)
+    new = (
+        NewModel(model.title, model.description, model.owners, model.task, model.tags, head.scheme(name))
+        if model
+        else NewModel()
+    )
+    numbers = (version for each, version in found.imported if each == name)
+    return ImportedModel(name, new, tuple(_imported_version(head, name, number) for number in numbers))
+
+
+def _imported_version(head: Snapshot, name: str, number: Version) -> ImportedVersion:
+    record = head.demand_record(name, number)
+    pointer = head.dvc_pointer(name, record)
+    notes = head.notes(name, number)
+    if pointer is None or (notes is not None and notes.deprecated is not None):
+        raise Refused(f"{name}/{number} is not as gitreg imports versions", "make the change again by hand")
+    registration = Registration(
+        model=name,
+        artifact=record.artifact,
+        pointer=pointer,
+        created_by=record.created_by,
+        created_at=record.created_at,
+        source=record.source,
+        params=record.params,
+        metrics=record.metrics,
+        signature=record.signature,
+        environment=record.environment,
+        description=notes.description if notes else None,
+        tags=notes.tags if notes else {},
+        card=notes.card if notes else {},
+        copied_from=record.copied_from,
+        imported_from=record.imported_from,
+    )
+    return ImportedVersion(
+        number, registration, head.stage_of(name, number), tuple(head.aliases_of(name, number))
     )
 
 

@@ -182,7 +182,8 @@ def _pointers(head: Snapshot, versions: list[tuple[str, Version]]) -> Iterator[D
 def _soaks(delta: Delta, policy: Policy) -> Iterator[SoakQuestion]:
     for move in transitions(delta, policy):
         settings = policy.stage(move.target, move.model)
-        if settings and settings.soak and not move.rollback and not move.displaced:
+        is_exempt = move.rollback or move.displaced or move.imported
+        if settings and settings.soak and not is_exempt:
             yield SoakQuestion(move.model, settings.soak.stage, settings.soak.period)
 
 
@@ -220,7 +221,8 @@ def _landers(head: Snapshot, moves: Iterable[Transition], policy: Policy) -> Ite
     """The records and the evidence that gates with ``by`` look at."""
     for move in moves:
         settings = policy.stage(move.target, move.model)
-        gates = settings.gates if settings and not move.displaced and not move.rollback else ()
+        is_exempt = move.displaced or move.rollback or move.imported
+        gates = settings.gates if settings and not is_exempt else ()
         if any(isinstance(gate, MetricGate) and gate.by for gate in gates):
             version = move.pin.version
             yield head.layout.version(move.model, version)

@@ -150,7 +150,7 @@ def register(
         card=values.sections(card, "--card"),
     )
     ws = session.workspace(remote=remote, key=how.key)
-    show_outcome(run(ws, new, direct=how.direct, dry_run=how.dry_run), how.format)
+    show_outcome(run(ws, new, how.mode, dry_run=how.dry_run), how.format)
 
 
 def _data_set(text: str) -> dict[str, str]:
@@ -215,7 +215,7 @@ def copy(
         version=number,
         again=again,
         create=new,
-        direct=how.direct,
+        mode=how.mode,
         dry_run=how.dry_run,
     )
     show_outcome(found, how.format)
