@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from gitreg.core.digest import artifact_digest
+from gitreg.core.formats import artifact_format
 from gitreg.core.manifest import Artifact
 from gitreg.core.plan.register import Details, Registration
 from gitreg.core.ports import Payload
@@ -17,14 +18,15 @@ from gitreg.flows.workspace import Workspace
 
 @dataclass(frozen=True)
 class NewVersion(Details):
-    """A version to register: the file or directory at ``path``, of an artifact format, with what is said of it.
+    """A version to register: the file or directory at ``path``, with what is said of it.
 
-    ``again`` registers bytes that are registered already.
+    ``format`` is told by the names of the files where it is None; ``again`` registers bytes that are registered
+    already.
     """
 
     model: str
     path: str
-    format: str
+    format: str | None = None
     again: bool = False
 
 
@@ -56,7 +58,7 @@ def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, m
             digest=artifact_digest(payload.files),
             size=payload.pointer.size,
             files=payload.pointer.files,
-            format=new.format,
+            format=new.format or _format(payload),
         ),
         pointer=payload.pointer,
         created_by=ws.author(base),
@@ -65,3 +67,7 @@ def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, m
         **new.details(),
     )
     return registering(ws, registration, mode)
+
+
+def _format(payload: Payload) -> str:
+    return artifact_format(payload.pointer.path, (file.path for file in payload.files))

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from gitreg.surfaces.cli.landing import show_outcome
 from gitreg.surfaces.cli.session import REMOTE, Landing, Session, landing
 from gitreg.surfaces.cli.values import TEXT
-
-_BY_ENDING = {
-    ".onnx": "onnx",
-    ".joblib": "joblib",
-    ".pkl": "pickle",
-    ".pickle": "pickle",
-    ".safetensors": "safetensors",
-    ".skops": "skops",
-    ".bentomodel": "bentoml",
-}
-
-
-def artifact_format(path: str) -> str:
-    """What a payload is, by its name and its files' names; its content is never opened."""
-    if os.path.isfile(os.path.join(path, "MLmodel")):
-        return "mlflow"
-    return _BY_ENDING.get(os.path.splitext(path)[1].lower(), "custom")
 
 
 @click.command()
@@ -135,7 +116,7 @@ def register(
     new = NewVersion(
         model=model,
         path=path,
-        format=artifact or artifact_format(path),
+        format=artifact,
         version=number,
         create=NewModel(scheme="semver" if semver else None) if create else None,
         again=again,
