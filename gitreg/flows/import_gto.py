@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitreg.core.digest import artifact_digest
+from gitreg.core.formats import artifact_format
 from gitreg.core.gto import (
     Annotation,
     GtoArtifact,
@@ -304,9 +305,10 @@ class _Importer:
         assert tag.time is not None, "GTO passes over lightweight tags"
         pointer = payload.pointer
         digest = artifact_digest(payload.files) if payload.files else f"sha256:{'0' * 64}"
+        format = artifact_format(pointer.path, (file.path for file in payload.files))
         return Registration(
             model=self._model,
-            artifact=Artifact(pointer.path, digest, pointer.size, pointer.files, "custom"),
+            artifact=Artifact(pointer.path, digest, pointer.size, pointer.files, format),
             pointer=pointer,
             created_by=tagger(tag),
             created_at=tag.time,

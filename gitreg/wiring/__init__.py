@@ -97,18 +97,22 @@ def discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str]:
 
 
 def _cloned(url: str, folder: str, options: Options) -> Opened:
-    from platformdirs import user_cache_dir
-
     from gitreg.adapters.git.clone import open_url
 
-    cache = os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
-    clone = open_url(url, os.path.join(cache, "clones"), _credentials(None))
+    clone = open_url(url, clone_cache(), credentials(None))
     if clone.warning:
         options.warn(clone.warning)
     return _opened(clone.repository, folder or None, trusted=options.trusted)
 
 
-def _credentials(opened: Opened | None) -> Credentials:
+def clone_cache() -> str:
+    """The folder of the cached clones of what is named by URL."""
+    from platformdirs import user_cache_dir
+
+    return os.path.join(os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg"), "clones")
+
+
+def credentials(opened: Opened | None) -> Credentials:
     """What git shows a web server; it is looked up when a server asks.
 
     The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
@@ -131,7 +135,7 @@ def _opened(
     """The registry in the folder ``root`` or, where nobody named one, around the folder ``inside``."""
     problem: GitregError | None = None
     if trusted is not None:
-        repository.credentials = _credentials(None)
+        repository.credentials = credentials(None)
         repository.fetch()
     for commit in _looks(repository) if trusted is None else _tips(repository, trusted):
         tree = repository.tree(commit)
@@ -224,7 +228,7 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     """Everything that a flow works with."""
     from gitreg.flows.workspace import NoProgress, Workspace
 
-    opened.repository.credentials = _credentials(opened)
+    opened.repository.credentials = credentials(opened)
     return Workspace(
         repository=opened.repository,
         root=opened.root,
@@ -279,10 +283,10 @@ def open_store(opened: Opened, snapshot: Snapshot, remote: str | None) -> Artifa
     text = blob.data.decode(errors="replace") if blob else ""
     top = opened.repository.top
     folder = None if top is None else top / opened.root
-    return open_dvc(text, folder, name=remote, local_config=_local_config(opened.repository, folder))
+    return open_dvc(text, folder, name=remote, local_config=local_config(opened.repository, folder))
 
 
-def _local_config(repository: GitRepository, folder: Path | None) -> Path | None:
+def local_config(repository: GitRepository, folder: Path | None) -> Path | None:
     """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged.
 
     Git is asked in the folder where the file really is: ``.dvc`` may be a link, to where the file has another name.

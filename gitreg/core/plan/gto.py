@@ -82,24 +82,29 @@ def left_out(snapshot: Snapshot, carried: Carried) -> list[LeftOut]:
         for version, tag in artifact.taken_back.items()
     ]
     found += weigh_import(snapshot, carried.imported()).left
-    held = _held(artifact, carried.numbers)
-    there = placed(held, carried.stages)
     known = ", ".join(snapshot.policy().stage_names) or "none"
     for stage, version in artifact.stages().items():
-        here = carried.stages.get(stage)
-        if here is None:
-            why = (
-                f"v{version} is in it, and policy has no such stage (it has {known}); add it, or give --stage"
-            )
-        elif version not in held:
-            why = f"v{version} is in it, and is not carried"
-        elif there.get(here) != version:
-            others = [place for place, other in there.items() if other == version]
-            why = f"v{version} is in {' and '.join(others) or 'another'} as well, and here in one stage alone"
-        else:
-            continue
-        found.append(LeftOut(f"{name}#{stage}", why))
+        why = _stage_left(carried, stage, version, known)
+        if why is not None:
+            found.append(LeftOut(f"{name}#{stage}", why))
     return found
+
+
+def _stage_left(carried: Carried, stage: str, version: str, known: str) -> str | None:
+    """Why a version is not in the stage here in which GTO has it; None if it is."""
+    if version not in carried.artifact.registrations:
+        return f"the commit {version[:12]} is in it, which is registered as no version"
+    here = carried.stages.get(stage)
+    if here is None:
+        return f"v{version} is in it, and policy has no such stage (it has {known}); add it, or give --stage"
+    held = _held(carried.artifact, carried.numbers)
+    if stage not in held:
+        return f"v{version} is in it, and is not carried"
+    there = placed(held, carried.stages)
+    if there.get(here) == version:
+        return None
+    others = [place for place, other in there.items() if other == version]
+    return f"v{version} is in {' and '.join(others) or 'another'} as well, and here in one stage alone"
 
 
 def plan_gto(snapshot: Snapshot, carried: Carried) -> Plan:
