@@ -99,7 +99,8 @@ def demand_takeable(source: str, roots: Iterable[str] = (), *, served: bool) -> 
         return
     if scheme in SCHEMES:
         raise UsageError(
-            f"{source!r} cannot be a source on a server", "name a registered version as models:/NAME/VERSION"
+            f"{_shown(source)!r} cannot be a source on a server",
+            "name a registered version as models:/NAME/VERSION",
         )
     if scheme in ("", "file") and not any(_is_within(source, root) for root in roots):
         raise UsageError(
@@ -378,9 +379,12 @@ def _line(error: BaseException) -> str:
 
 
 def _shown(uri: str) -> str:
-    from gitreg.surfaces.mlflow.signature import without_credentials
+    from gitreg.core.payload import without_secrets
 
-    return without_credentials(uri)
+    try:
+        return without_secrets(uri)
+    except ValueError:
+        return "the source"
 
 
 def _details(asked: Asked, tracked: _Tracked, path: str | None, warn: Warn) -> Details:
