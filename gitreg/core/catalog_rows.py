@@ -82,7 +82,7 @@ def joined(aliases: Iterable[str]) -> str:
 
 
 def _dumped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))
 
 
 def read_version(row: VersionRow) -> CatalogVersion:

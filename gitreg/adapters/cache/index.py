@@ -17,7 +17,7 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ CREATE TABLE times (
 _TABLES = ("meta", "models", "versions", "times")
 _MODEL = "name, folded, kind, document, created, updated"
 _VERSION = "model, version, position, stage, aliases, run, created, updated, document"
+_model_values = attrgetter(*_MODEL.split(", "))
+_version_values = attrgetter(*_VERSION.split(", "))
 _ORDER = "ORDER BY model, position"
 _PLACE = "version, position, stage, aliases, updated"
 
@@ -226,6 +228,8 @@ class _Editor(IndexEditor):
         return [name for (name,) in rows]
 
     def model(self, name: str, folded: str) -> ModelRow | None:
+        if not _is_text(name):
+            return None
         for where, value in (("name = ?", name), ("folded = ? ORDER BY name LIMIT 1", folded)):
             row = self._connection.execute(f"SELECT {_MODEL} FROM models WHERE {where}", (value,)).fetchone()
             if row is not None:
@@ -278,7 +282,7 @@ class _Editor(IndexEditor):
         if names is None:
             yield from self._connection.execute(f"{select} {order}", values)
             return
-        wanted = sorted(set(names))
+        wanted = sorted({name for name in names if _is_text(name)})
         for at in range(0, len(wanted), _AT_A_TIME):
             part = wanted[at : at + _AT_A_TIME]
             among = f"{column} IN ({','.join('?' * len(part))})"
@@ -293,14 +297,14 @@ class _Editor(IndexEditor):
         self._connection.execute("INSERT INTO meta VALUES (?)", (state,))
 
     def set_model(self, row: ModelRow) -> None:
-        self._put("models", [astuple(row)])
+        self._put("models", [_model_values(row)])
 
     def drop_model(self, name: str) -> None:
         self._connection.execute("DELETE FROM models WHERE name = ?", (name,))
         self._connection.execute("DELETE FROM versions WHERE model = ?", (name,))
 
     def set_versions(self, rows: Iterable[VersionRow]) -> None:
-        self._put("versions", [astuple(row) for row in rows])
+        self._put("versions", [_version_values(row) for row in rows])
 
     def drop_versions(self, model: str, versions: Iterable[str]) -> None:
         rows = [(model, version) for version in versions]
@@ -321,3 +325,12 @@ class _Editor(IndexEditor):
         if rows:
             marks = ",".join("?" * len(rows[0]))
             self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be stored, and so be there."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
