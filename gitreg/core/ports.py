@@ -251,6 +251,13 @@ class Repository(Protocol):
         """Moves refs of the hub, all or none, each with its expected old value. Raises LostRace, Refused."""
         ...
 
+    def in_line(self) -> AbstractContextManager[None]:
+        """Lets one writer at a time go ahead, of those who write through this very repository and ask for it.
+
+        It spares them races that they would lose. Nothing depends on it, and nobody waits for ever.
+        """
+        ...
+
     def followable(self, branch: str) -> str | None:
         """None if no checkout would be disturbed by a move of ``branch``; else the reason, for the error line."""
         ...
@@ -267,12 +274,16 @@ class Progress(Protocol):
         """Opens one bar over ``total`` bytes."""
         ...
 
+    def count(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
+        """Opens one bar over ``total`` things, above the bars of what is done for each of them."""
+        ...
+
 
 class ProgressTask(Protocol):
     """One open bar."""
 
     def advance(self, amount: int) -> None:
-        """Counts ``amount`` more bytes as done."""
+        """Counts ``amount`` more bytes, or things, as done."""
         ...
 
 
@@ -340,6 +351,10 @@ class ArtifactStore(Protocol):
 
     def upload(self, path: str, payload: Payload, progress: Progress) -> None:
         """Stores what ``inspect`` saw. Refused if the files changed since; then nothing refers to what was stored."""
+        ...
+
+    def upload_bytes(self, data: bytes, payload: Payload) -> None:
+        """As ``upload``, of a small file that is only in memory."""
         ...
 
     def presence(self, pointers: Sequence[DvcPointer]) -> Mapping[DvcPointer, Presence]:

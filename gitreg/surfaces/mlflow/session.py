@@ -22,7 +22,6 @@ class Session:
 
     Attributes:
         workspace: what the flows work with.
-        catalog: what lists and look-ups read.
     """
 
     def __init__(self, uri: RegistryUri) -> None:
@@ -37,7 +36,7 @@ class Session:
         self.workspace: Workspace = workspace(opened, options)
         self.workspace.find_author = caller.author
         self.workspace.demand_allowed = caller.demand_role
-        self.catalog: Catalog = Catalog(self.workspace)
+        self._catalog: Catalog = Catalog(self.workspace)
         self._fetched: float | None = None
 
     def refresh(self) -> None:
@@ -50,6 +49,12 @@ class Session:
         except Undecided as error:
             warn(f"{error.message}; reading what was fetched before")
         self._fetched = now
+
+    @property
+    def catalog(self) -> Catalog:
+        """What lists and look-ups read, with what is new."""
+        self.refresh()
+        return self._catalog
 
     def snapshot(self) -> Snapshot:
         """The registry as it is now."""
