@@ -17,7 +17,6 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +59,6 @@ CREATE TABLE times (
 _TABLES = ("meta", "models", "versions", "times")
 _MODEL = "name, folded, kind, document, created, updated"
 _VERSION = "model, version, position, stage, aliases, run, created, updated, document"
-_model_values = attrgetter(*_MODEL.split(", "))
-_version_values = attrgetter(*_VERSION.split(", "))
 _ORDER = "ORDER BY model, position"
 _PLACE = "version, position, stage, aliases, updated"
 
@@ -240,12 +237,12 @@ class _Editor(IndexEditor):
         rows = self._rows(
             f"SELECT {_MODEL} FROM models WHERE kind = ?", [kind], "name", names, "ORDER BY name"
         )
-        return [ModelRow(*row) for row in rows]
+        return [ModelRow._make(row) for row in rows]
 
     def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
         where, values = ("run = ?", [run]) if run is not None else ("1", [])
         select = f"SELECT {_VERSION} FROM versions WHERE {where}"
-        return [VersionRow(*row) for row in self._rows(select, values, "model", names, _ORDER)]
+        return [VersionRow._make(row) for row in self._rows(select, values, "model", names, _ORDER)]
 
     def version(self, model: str, version: str) -> VersionRow | None:
         select = f"SELECT {_VERSION} FROM versions WHERE model = ? AND version = ?"
@@ -253,11 +250,10 @@ class _Editor(IndexEditor):
         return VersionRow(*row) if row else None
 
     def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
-        select = (
-            f"SELECT {_VERSION} FROM versions AS one WHERE position = "
-            "(SELECT max(position) FROM versions AS other WHERE other.model = one.model AND other.stage = one.stage)"
-        )
-        return [VersionRow(*row) for row in self._rows(select, [], "model", names, _ORDER)]
+        inside = "FROM versions AS other WHERE other.model = one.model AND other.stage = one.stage"
+        select = f"SELECT {_VERSION} FROM versions AS one WHERE position = (SELECT max(position) {inside})"
+        order = f"ORDER BY model, (SELECT min(position) {inside})"
+        return [VersionRow._make(row) for row in self._rows(select, [], "model", names, order)]
 
     def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:
         found: dict[str, dict[str, tuple[int, int]]] = {}
@@ -267,7 +263,7 @@ class _Editor(IndexEditor):
 
     def places(self, model: str) -> list[VersionPlace]:
         select = f"SELECT {_PLACE} FROM versions WHERE model = ? ORDER BY position"
-        return [VersionPlace(*row) for row in self._connection.execute(select, (model,))]
+        return [VersionPlace._make(row) for row in self._connection.execute(select, (model,))]
 
     def oldest(self, model: str) -> int | None:
         found = self._connection.execute(
@@ -297,14 +293,14 @@ class _Editor(IndexEditor):
         self._connection.execute("INSERT INTO meta VALUES (?)", (state,))
 
     def set_model(self, row: ModelRow) -> None:
-        self._put("models", [_model_values(row)])
+        self._put("models", [row])
 
     def drop_model(self, name: str) -> None:
         self._connection.execute("DELETE FROM models WHERE name = ?", (name,))
         self._connection.execute("DELETE FROM versions WHERE model = ?", (name,))
 
     def set_versions(self, rows: Iterable[VersionRow]) -> None:
-        self._put("versions", [_version_values(row) for row in rows])
+        self._put("versions", list(rows))
 
     def drop_versions(self, model: str, versions: Iterable[str]) -> None:
         rows = [(model, version) for version in versions]
