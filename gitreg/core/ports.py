@@ -251,6 +251,13 @@ class Repository(Protocol):
         """Moves refs of the hub, all or none, each with its expected old value. Raises LostRace, Refused."""
         ...
 
+    def in_line(self) -> AbstractContextManager[None]:
+        """Lets one writer at a time go ahead, of those who write through this very repository and ask for it.
+
+        It spares them races that they would lose. Nothing depends on it, and nobody waits for ever.
+        """
+        ...
+
     def followable(self, branch: str) -> str | None:
         """None if no checkout would be disturbed by a move of ``branch``; else the reason, for the error line."""
         ...
@@ -374,6 +381,42 @@ class ArtifactStore(Protocol):
 
     def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:
         """Stores the artifact on another remote as well, verified on the way."""
+        ...
+
+
+class ForeignRepository(Protocol):
+    """A repository that is no registry of gitreg's, and is only read."""
+
+    @property
+    def label(self) -> str:
+        """Its address for messages and records, without secrets."""
+        ...
+
+    def tags(self) -> Iterator[Tag]:
+        """Every tag of a commit, annotated or not."""
+        ...
+
+    def tree(self, commit: str) -> Tree:
+        """The files of a commit."""
+        ...
+
+    def save(self, commit: str, path: str, target: str) -> bool:
+        """Writes the file or folder that git has at a path to ``target``; False if there is none.
+
+        Refused where it holds anything but plain files.
+        """
+        ...
+
+
+class ForeignStore(Protocol):
+    """A DVC remote from which artifacts are taken that no record of gitreg's vouches for."""
+
+    def presence(self, pointers: Sequence[DvcPointer]) -> Mapping[DvcPointer, Presence]:
+        """See :class:`ArtifactStore`."""
+        ...
+
+    def take(self, pointer: DvcPointer, target: str, progress: Progress) -> None:
+        """Puts the artifact at ``target``, only once every byte has the md5 that DVC wrote down."""
         ...
 
 

@@ -1,95 +1,46 @@
-"""The first-parent line of a branch: what each commit on it did to the files of one folder.
+"""Standing in line: those who write through the same git folder do so one after another, instead of racing.
 
-Two of git's plumbing commands tell, whose output no configuration changes: https://git-scm.com/docs/git-rev-list says
-which commits they are, https://git-scm.com/docs/git-diff-tree what each did against its first parent.
+This is courtesy and no safety: what keeps a change from being lost is that every ref moves from its expected old value.
+But each who loses such a race has planned, written and judged in vain, and with many at once most of the work is that.
+So whoever cannot have the lock (the folder is read-only, the file system has none), or waits too long for it (a large
+artifact is read back in front of them), goes on without. It is ``flock(2)``, which the kernel lets go of when its
+holder dies; on NFS that is a lock of the server (https://man7.org/linux/man-pages/man2/flock.2.html, "NFS details").
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import fcntl
+import os
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from gitreg.adapters.git.run import run
-from gitreg.core.ports import Step, Touch
-from gitreg.errors import Undecided
-
-
-@dataclass(frozen=True, slots=True)
-class _Commit:
-    oid: str
-    time: datetime
-    parent: str | None
+#: The file's name in the git folder.
+NAME = "gitreg-line"
+#: How long others are waited for, and the longest pause between two looks, in seconds.
+PATIENCE = 30.0
+_PAUSE = 0.04
 
 
-def steps(folder: str, base: str | None, tip: str, path: str) -> Iterator[Step] | None:
-    """See :meth:`gitreg.core.ports.Repository.steps`; ``folder`` is the repository, ``path`` the folder in it.
-
-    Raises:
-        Undecided: git could not read an object, or said something unexpected.
-    """
-    commits = _commits(folder, base, tip)
-    if base is not None and (commits[0].parent if commits else tip) != base:
-        return None
-    return _steps(folder, commits, path)
-
-
-def _commits(folder: str, base: str | None, tip: str) -> list[_Commit]:
-    """The line, oldest first; if ``base`` is not on it, its oldest commit has another parent."""
-    excluded = [f"^{base}"] if base is not None else []
-    args = ["rev-list", "--first-parent", "--reverse", "--timestamp", "--parents", "--end-of-options"]
-    lines = run([*args, tip, *excluded], folder).decode("ascii").splitlines()
-    return [_commit(line.split(" ")) for line in lines]
+@contextmanager
+def in_line(common_dir: Path, patience: float = PATIENCE) -> Iterator[None]:
+    """Runs the block when nobody else runs one for the same folder, or after ``patience`` seconds."""
+    file = None
+    try:
+        with suppress(OSError):
+            file = os.open(common_dir / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            _wait(file, time.monotonic() + patience)
+        yield
+    finally:
+        if file is not None:
+            os.close(file)
 
 
-def _commit(fields: Sequence[str]) -> _Commit:
-    seconds, oid, *parents = fields
-    return _Commit(oid, datetime.fromtimestamp(int(seconds), UTC), parents[0] if parents else None)
-
-
-def _steps(folder: str, commits: Sequence[_Commit], path: str) -> Iterator[Step]:
-    if not commits:
-        return
-    # A line names a commit and what to compare it with. What is cut off has no parent, as the first commit has none.
-    asked = "".join(f"{each.oid} {each.parent}\n" if each.parent else f"{each.oid}\n" for each in commits)
-    args = ["--literal-pathspecs", "diff-tree", "--stdin", "--root", "-r", "-z", "--raw", "--no-renames"]
-    out = run([*args, "--no-abbrev", "--", path], folder, stdin=asked.encode())
-    times = {each.oid: each.time for each in commits}
-    for oid, touches in _parsed(out):
-        if oid not in times:
-            raise _unexpected(oid)
-        yield Step(times[oid], touches)
-
-
-# https://git-scm.com/docs/git-diff-tree#_raw_output_format, without renames.
-_RAW = re.compile(r":[0-7]{6} [0-7]{6} ([0-9a-f]{40}|[0-9a-f]{64}) ([0-9a-f]{40}|[0-9a-f]{64}) [ADMT]\Z")
-
-
-def _parsed(out: bytes) -> Iterator[tuple[str, tuple[Touch, ...]]]:
-    """The commits of git's answer and what each touched: the id NUL, then for each file its change NUL path NUL."""
-    fields = out.decode("utf-8", "surrogateescape").split("\0")
-    if fields.pop():
-        raise _unexpected("an answer that is cut off")
-    oid, touches = "", list[Touch]()
-    rest = iter(fields)
-    for field in rest:
-        if not field.startswith(":"):
-            if oid:
-                yield oid, tuple(touches)
-            oid, touches = field, []
-            continue
-        found = _RAW.match(field)
-        if found is None or not oid:
-            raise _unexpected(field)
-        touches.append(Touch(next(rest, ""), _blob(found[1]), _blob(found[2])))
-    if oid:
-        yield oid, tuple(touches)
-
-
-def _blob(oid: str) -> str | None:
-    return oid if oid.strip("0") else None
-
-
-def _unexpected(what: str) -> Undecided:
-    return Undecided(f"git diff-tree said {what[:80]!r}", "install a git that gitreg knows, 2.39 or newer")
+def _wait(file: int, end: float) -> None:
+    while time.monotonic() < end:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(random.uniform(_PAUSE / 4, _PAUSE))  # noqa: S311  # so that they do not look all at once
