@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import pytest
 from flow_kit import pin
 
 if TYPE_CHECKING:
-    from mlflow_kit import Seed, Sides
+    from mlflow_kit import Sides
 
     from gitreg.surfaces.mlflow.store import GitregStore
 
@@ -66,25 +66,9 @@ def tracking(database_template: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.fixture(scope="session")
 def sides_template(database_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same models in both stores: ``mlflow.db``, and the checkout ``solo``; a file to register."""
-    from mlflow_kit import seed
+    from mlflow_kit import made_sides, seed
 
     return made_sides(database_template, tmp_path_factory.mktemp("sides"), seed)
-
-
-def made_sides(database: Path, folder: Path, seed: Callable[[Seed], None]) -> Path:
-    """Both stores with what a function puts into them."""
-    import shutil
-
-    from mlflow_kit import Seed, sql_store
-
-    shutil.copyfile(database, folder / "mlflow.db")
-    (folder / "model.pkl").write_bytes(b"model")
-    sql = sql_store(folder / "mlflow.db")
-    has = Seed(sql)
-    seed(has)
-    has.write(folder)
-    sql._dispose_engine()
-    return folder
 
 
 @pytest.fixture
@@ -97,7 +81,7 @@ def sides(sides_template: Path, tracking: str, tmp_path: Path) -> Iterator[Sides
     folder = tmp_path / "both"
     shutil.copytree(sides_template, folder, symlinks=True)
     sql = sql_store(folder / "mlflow.db")
-    yield Sides(sql, git_store(folder / "solo"), str(folder / "model.pkl"))
+    yield Sides(folder, sql, git_store(folder / "solo"))
     sql._dispose_engine()
 
 
