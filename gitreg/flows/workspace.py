@@ -22,12 +22,14 @@ from gitreg.core.ports import (
     Signer,
     Tree,
 )
-from gitreg.core.snapshot import Snapshot
+from gitreg.core.snapshot import ParseCache, Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.errors import ConfigError
 
 #: Snapshots that a workspace keeps.
 KEPT_SNAPSHOTS = 4
+#: Parsed manifests that they share before a new snapshot begins with none.
+KEPT_MANIFESTS = 5000
 
 
 class NoProgress:
@@ -77,6 +79,7 @@ class Workspace:
     find_author: Callable[[Snapshot], Identity | None] = field(default=lambda base: None)
     demand_allowed: Callable[[Snapshot, str], None] = field(default=lambda base, kind: None)
     _snapshots: dict[str, Snapshot] = field(default_factory=dict, repr=False)
+    _parsed: ParseCache = field(default_factory=dict, repr=False)
 
     @property
     def target(self) -> str:
@@ -124,12 +127,18 @@ class Workspace:
 
     def snapshot(self, commit: str) -> Snapshot:
         """The registry at a commit ("" is before the first). The last few are kept, with all that was read of them."""
-        tree = self.repository.tree(commit) if commit else MemoryTree({})
-        found = self._snapshots.pop(commit, None) or Snapshot(tree, self.root, commit or None)
+        found = self._snapshots.pop(commit, None) or self._opened(commit)
         self._snapshots[commit] = found
         while len(self._snapshots) > KEPT_SNAPSHOTS:
             del self._snapshots[next(iter(self._snapshots))]
         return found
+
+    def _opened(self, commit: str) -> Snapshot:
+        """A snapshot that shares what others have parsed: from one commit to the next hardly a file changes."""
+        if len(self._parsed) > KEPT_MANIFESTS:
+            self._parsed = {}
+        tree = self.repository.tree(commit) if commit else MemoryTree({})
+        return Snapshot(tree, self.root, commit or None, self._parsed)
 
     def current(self) -> tuple[str, Snapshot]:
         """The registry's branch as last fetched: its commit, and the registry there, known to be one."""
