@@ -384,6 +384,42 @@ class ArtifactStore(Protocol):
         ...
 
 
+class ForeignRepository(Protocol):
+    """A repository that is no registry of gitreg's, and is only read."""
+
+    @property
+    def label(self) -> str:
+        """Its address for messages and records, without secrets."""
+        ...
+
+    def tags(self) -> Iterator[Tag]:
+        """Every tag of a commit, annotated or not."""
+        ...
+
+    def tree(self, commit: str) -> Tree:
+        """The files of a commit."""
+        ...
+
+    def save(self, commit: str, path: str, target: str) -> bool:
+        """Writes the file or folder that git has at a path to ``target``; False if there is none.
+
+        Refused where it holds anything but plain files.
+        """
+        ...
+
+
+class ForeignStore(Protocol):
+    """A DVC remote from which artifacts are taken that no record of gitreg's vouches for."""
+
+    def presence(self, pointers: Sequence[DvcPointer]) -> Mapping[DvcPointer, Presence]:
+        """See :class:`ArtifactStore`."""
+        ...
+
+    def take(self, pointer: DvcPointer, target: str, progress: Progress) -> None:
+        """Puts the artifact at ``target``, only once every byte has the md5 that DVC wrote down."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What a signature check found. ``key`` is the OpenSSH public key (type and base64) that made it, if any."""

@@ -24,6 +24,7 @@ from gitreg.core.ports import (
     Conversation,
     Entry,
     Hand,
+    Identity,
     NewRequest,
     Pusher,
     RefUpdate,
@@ -368,11 +369,16 @@ def _lasting(value: object) -> object:
 
 
 def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch: str) -> None:
-    """A branch is only ever replaced while it is the one commit that gitreg made on the registry's branch."""
+    """A branch is only ever replaced while its head is what gitreg made on a commit of the registry's branch.
+
+    That is a commit, or a merge of a change's own commits, which leaves what they made as it is.
+    """
     if head is None:
         return
-    parents = ws.repository.commit(head).parents
-    if len(parents) != 1 or ws.repository.merge_base(base_commit, parents[0]) != parents[0]:
+    commit = ws.repository.commit(head)
+    is_merge = len(commit.parents) == 2 and ws.repository.commit(commit.parents[1]).tree == commit.tree
+    start = commit.parents[0] if len(commit.parents) == 1 or is_merge else None
+    if start is None or ws.repository.merge_base(base_commit, start) != start:
         raise Refused(
             f"the branch {branch!r} holds commits that gitreg did not make",
             "merge or close its change request first",
@@ -384,24 +390,43 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
 
     A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
     """
-    ws.demand_allowed(ws.snapshot(base_commit), plan.kind)
-    entries: dict[str, Entry | None] = {
-        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
-        for path, data in plan.edits.items()
-    }
-    commit = _commit(ws, base_commit, plan.title, entries, signed)
-    found = laid_over(ws.snapshot(base_commit).tree, entries, ws.repository.tree(commit))
+    base = ws.snapshot(base_commit)
+    ws.demand_allowed(base, plan.kind)
+    author = ws.author(base)
+    inside = base_commit
+    for step in plan.steps:
+        inside = _commit(ws, [inside], step.message, _written(ws, step.edits), author)
+    parents = [base_commit] if inside == base_commit else [base_commit, inside]
+    entries = _written(ws, plan.edits)
+    commit = _commit(ws, parents, plan.title, entries, author, signed)
+    found = laid_over(base.tree, entries, ws.repository.tree(commit))
     # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
     return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
 
 
+def _written(ws: Workspace, edits: Mapping[str, bytes | None]) -> dict[str, Entry | None]:
+    """Edits as a tree's entries, their contents stored."""
+    return {
+        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
+        for path, data in edits.items()
+    }
+
+
 def _commit(
-    ws: Workspace, base_commit: str, title: str, entries: Mapping[str, Entry | None], signed: bool
+    ws: Workspace,
+    parents: Sequence[str],
+    message: str,
+    entries: Mapping[str, Entry | None],
+    author: Identity,
+    signed: bool = False,
 ) -> str:
-    tree = ws.repository.write_tree(base_commit, entries)
+    """A commit of what entries make of its first parent."""
+    tree = ws.repository.write_tree(parents[0], entries)
     sign = ws.signer.sign_commit if signed and ws.signer else None
-    now = landing_time(ws, base_commit)
-    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
+    now = landing_time(ws, parents[0])
+    return ws.repository.write_commit(
+        tree, list(parents), f"{message}\n", author, now, sign, committer=ws.identity
+    )
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:

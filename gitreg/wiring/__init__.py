@@ -108,10 +108,15 @@ def discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str]:
 def _cloned(url: str, folder: str, options: Options) -> Opened:
     from gitreg.adapters.git.clone import open_url
 
-    clone = open_url(url, os.path.join(_cache_folder(), "clones"), _credentials(None))
+    clone = open_url(url, clone_cache(), credentials(None))
     if clone.warning:
         options.warn(clone.warning)
     return _opened(clone.repository, folder or None, trusted=options.trusted)
+
+
+def clone_cache() -> str:
+    """The folder of the cached clones of what is named by URL."""
+    return os.path.join(_cache_folder(), "clones")
 
 
 def _cache_folder() -> str:
@@ -120,7 +125,7 @@ def _cache_folder() -> str:
     return os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
 
 
-def _credentials(opened: Opened | None) -> Credentials:
+def credentials(opened: Opened | None) -> Credentials:
     """What git shows a web server; it is looked up when a server asks.
 
     The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
@@ -143,7 +148,7 @@ def _opened(
     """The registry in the folder ``root`` or, where nobody named one, around the folder ``inside``."""
     problem: GitregError | None = None
     if trusted is not None:
-        repository.credentials = _credentials(None)
+        repository.credentials = credentials(None)
         repository.fetch()
     for commit in _looks(repository) if trusted is None else _tips(repository, trusted):
         tree = repository.tree(commit)
@@ -236,7 +241,7 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     """Everything that a flow works with."""
     from gitreg.flows.workspace import NoProgress, Workspace
 
-    opened.repository.credentials = _credentials(opened)
+    opened.repository.credentials = credentials(opened)
     return Workspace(
         repository=opened.repository,
         root=opened.root,
@@ -317,10 +322,10 @@ def open_store(opened: Opened, snapshot: Snapshot, remote: str | None) -> Artifa
     text = blob.data.decode(errors="replace") if blob else ""
     top = opened.repository.top
     folder = None if top is None else top / opened.root
-    return open_dvc(text, folder, name=remote, local_config=_local_config(opened.repository, folder))
+    return open_dvc(text, folder, name=remote, local_config=local_config(opened.repository, folder))
 
 
-def _local_config(repository: GitRepository, folder: Path | None) -> Path | None:
+def local_config(repository: GitRepository, folder: Path | None) -> Path | None:
     """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged.
 
     Git is asked in the folder where the file really is: ``.dvc`` may be a link, to where the file has another name.
