@@ -31,7 +31,7 @@ from gitreg.core.ports import (
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import Candidate, change_id
+from gitreg.core.tree import Candidate, change_id, laid_over
 from gitreg.core.verify.approvals import approvals_needed, opening_statement, owners_needed
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.reviews import reviewers
@@ -385,23 +385,23 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
     A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
     """
     ws.demand_allowed(ws.snapshot(base_commit), plan.kind)
-    commit = _commit(ws, base_commit, plan.title, plan.edits, signed)
-    return commit, candidate_of(ws, base_commit, commit)
+    entries: dict[str, Entry | None] = {
+        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
+        for path, data in plan.edits.items()
+    }
+    commit = _commit(ws, base_commit, plan.title, entries, signed)
+    found = laid_over(ws.snapshot(base_commit).tree, entries, ws.repository.tree(commit))
+    # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
+    return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
 
 
 def _commit(
-    ws: Workspace, base_commit: str, title: str, edits: Mapping[str, bytes | None], signed: bool
+    ws: Workspace, base_commit: str, title: str, entries: Mapping[str, Entry | None], signed: bool
 ) -> str:
-    entries: dict[str, Entry | None] = {
-        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
-        for path, data in edits.items()
-    }
     tree = ws.repository.write_tree(base_commit, entries)
     sign = ws.signer.sign_commit if signed and ws.signer else None
     now = landing_time(ws, base_commit)
-    author = ws.author(ws.snapshot(base_commit))
-    message = f"{title}\n"
-    return ws.repository.write_commit(tree, [base_commit], message, author, now, sign, committer=ws.identity)
+    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:
