@@ -401,7 +401,9 @@ def _commit(
     tree = ws.repository.write_tree(base_commit, entries)
     sign = ws.signer.sign_commit if signed and ws.signer else None
     now = landing_time(ws, base_commit)
-    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
+    author = ws.author(ws.snapshot(base_commit))
+    message = f"{title}\n"
+    return ws.repository.write_commit(tree, [base_commit], message, author, now, sign, committer=ws.identity)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:
