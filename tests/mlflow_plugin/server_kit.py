@@ -11,9 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from flow_kit import DVC_CONFIG, SOLO_REGISTRY, fast_import, git, rules
 
 ADMIN, PASSWORD = "admin", "password-of-the-test"
 #: What the server asks each request for its user and password with.
@@ -56,15 +58,15 @@ class Server:
         try:
             self.process.wait(PATIENCE)
         finally:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.process.wait(PATIENCE)
 
 
 @contextmanager
-def running(folder: Path, registry_uri: str, *, workers: int, environment: Mapping[str, str]) -> Iterator[Server]:
+def running(
+    folder: Path, registry_uri: str, *, workers: int, environment: Mapping[str, str]
+) -> Iterator[Server]:
     """A server that answers, with MLflow's own users (``basic-auth``), as of ``environment`` and nothing else."""
     (folder / "auth.ini").write_text(AUTH.format(folder=folder, password=PASSWORD))
     port = _free_port()
@@ -91,7 +93,13 @@ def running(folder: Path, registry_uri: str, *, workers: int, environment: Mappi
     command = [sys.executable, "-m", "mlflow", "server", *(word for pair in options.items() for word in pair)]
     with open(folder / "server.log", "wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=said, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=folder,
+            env=said,
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
     server = Server(f"http://127.0.0.1:{port}", folder, process, said)
     try:
@@ -117,3 +125,47 @@ def _await(server: Server) -> None:
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
     raise AssertionError(f"the server does not answer:\n{server.log}")
+
+
+#: Everything may land directly but what goes live: that takes the approval of somebody else.
+POLICY = """\
+apiVersion: gitreg/v1
+kind: Policy
+people: [{id: alice, email: alice@example.com}, {id: bo, email: bo@example.com}]
+groups: {owners: [alice, bo]}
+rules: {owners: []}
+direct: [all]
+stages:
+  - {name: staging}
+  - {name: production, holds: 1, replaced: archived, approvals: [{group: owners, count: 1}]}
+  - {name: archived}
+aliases: [{name: champion, stage: production, protected: true}]
+"""
+
+
+def make_registry(folder: Path) -> Path:
+    """A bare repository with an empty registry, and a DVC remote beside it."""
+    place = folder / "registry.git"
+    git(folder, "init", "-q", "--bare", "--initial-branch=main", os.fspath(place))
+    files = rules(POLICY, SOLO_REGISTRY)
+    files[".dvc/config"] = DVC_CONFIG.replace("../../artifacts", os.fspath(folder / "artifacts")).encode()
+    fast_import(place, [("Begin the registry", files)])
+    (folder / "artifacts").mkdir()
+    return place
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What the account that runs a server has: a home, and who commits there."""
+    (folder / "gitconfig").write_text("[user]\nname = MLflow server\nemail = mlflow@example.com\n")
+    caches = {
+        f"DVC_{name}_DIR": os.fspath(folder / "dvc")
+        for name in ("SITE_CACHE", "GLOBAL_CONFIG", "SYSTEM_CONFIG")
+    }
+    return {
+        "HOME": os.fspath(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.fspath(folder / "gitconfig"),
+        "GITREG_CACHE_DIR": os.fspath(folder / "cache"),
+        "DVC_NO_ANALYTICS": "1",
+        **caches,
+    }
