@@ -7,7 +7,7 @@ point leaves the old state or the new one. A lost race is fetched, planned again
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -18,11 +18,9 @@ from gitreg.core.delta import delta, kinds
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.plan import Plan
 from gitreg.core.ports import (
-    FILE,
     Blob,
     ChangeRequest,
     Conversation,
-    Entry,
     Hand,
     NewRequest,
     Pusher,
@@ -128,7 +126,8 @@ def land(ws: Workspace, make_plan: Planner, mode: LandingMode = LandingMode.USUA
 
 def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     """Runs ``attempt`` again after each lost race, on what was fetched anew."""
-    seen, standstills = _movable(ws), 0
+    seen: object = None  # it costs something to look, and hardly any race is lost
+    standstills = 0
     for _ in range(ATTEMPTS - 1):
         try:
             return attempt()
@@ -384,23 +383,13 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
     A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
     """
     ws.demand_allowed(ws.snapshot(base_commit), plan.kind)
-    entries: dict[str, Entry | None] = {
-        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
-        for path, data in plan.edits.items()
-    }
-    commit = _commit(ws, base_commit, plan.title, entries, signed)
+    sign = ws.signer.sign_commit if signed and ws.signer else None
+    commit, entries = ws.repository.write_change(
+        base_commit, plan.edits, f"{plan.title}\n", ws.identity, landing_time(ws, base_commit), sign
+    )
     found = laid_over(ws.snapshot(base_commit).tree, entries, ws.repository.tree(commit))
     # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
     return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
-
-
-def _commit(
-    ws: Workspace, base_commit: str, title: str, entries: Mapping[str, Entry | None], signed: bool
-) -> str:
-    tree = ws.repository.write_tree(base_commit, entries)
-    sign = ws.signer.sign_commit if signed and ws.signer else None
-    now = landing_time(ws, base_commit)
-    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:
