@@ -41,8 +41,10 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.surfaces.mlflow.store import GitregStore
 
-#: A policy that lets everything happen that MLflow's own store lets happen.
-OPEN_POLICY = SOLO_POLICY.replace(", holds: 1, replaced: archived", "")
+#: A policy that lets everything happen that MLflow's own store lets happen, and happen as there.
+OPEN_POLICY = SOLO_POLICY.replace(", holds: 1", "").replace(
+    "{name: staging}", "{name: staging, replaced: archived}"
+)
 
 
 def make_database(path: Path) -> None:
@@ -176,7 +178,8 @@ def make_checkout(folder: Path, commits: list[tuple[str, Mapping[str, bytes | No
     solo = folder / "solo"
     git(folder, "init", "-q", "--initial-branch=main", os.fspath(solo))
     fast_import(solo, commits)
-    store_object(folder / "artifacts", bytes_of(1))
+    for number in (1, 2, 3):
+        store_object(folder / "artifacts", bytes_of(number))
     git(solo, "config", "user.name", "Dan")
     git(solo, "config", "user.email", "dan@example.com")
     git(solo, "reset", "-q", "--hard")
