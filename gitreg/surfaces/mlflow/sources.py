@@ -52,8 +52,8 @@ class Asked:
 class Taken:
     """What there is to register.
 
-    ``path`` is where the bytes lie while the block runs, ``name`` what they are to be called ("" is as at ``path``);
-    ``uri`` is set instead where only the address is registered.
+    ``path`` is where the bytes lie while the block runs, ``name`` what they are to be called; ``uri`` is set instead
+    where only the address is registered.
     """
 
     details: Details
@@ -152,7 +152,8 @@ def take(
 
     Args:
         tracking_uri: where runs and logged models are; by default MLflow's.
-        external: register the address alone; no byte is read.
+        external: register the address alone, of a run's or a logged model's artifacts the one where they are; no byte
+            is taken.
         served: for a client of a server, who may not name what the server can read; by default it is found out.
         warn: takes a line on each thing that the record leaves out.
 
@@ -163,15 +164,17 @@ def take(
     served = in_server() if served is None else served
     tracked = _look_up(asked, tracking_uri, served, warn)
     if external:
-        yield Taken(_details(asked, tracked, None, warn), uri=asked.source)
+        details = _details(asked, tracked, asked.local_model_path or None, warn)
+        yield Taken(details, uri=tracked.place or asked.source)
         return
     demand_takeable(asked.source, tracked.roots, served=served)
     with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
         path = _bring(asked, tracked, folder)
         if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
             raise NotFound(f"there is nothing at {_shown(asked.source)}", "log or save the model first")
-        path = _without_meta(path, folder)
-        yield Taken(_details(asked, tracked, path, warn), path, MODEL_FOLDER if _is_model(path) else "")
+        name = MODEL_FOLDER if _is_model(path) else os.path.basename(path)
+        path = _without_meta(path if served else os.path.realpath(path), folder)
+        yield Taken(_details(asked, tracked, path, warn), path, name)
 
 
 def _is_model(path: str) -> bool:
