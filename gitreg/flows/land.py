@@ -32,7 +32,7 @@ from gitreg.core.ports import (
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import Candidate, change_id
+from gitreg.core.tree import Candidate, change_id, laid_over
 from gitreg.core.verify.approvals import approvals_needed, opening_statement, owners_needed
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.reviews import reviewers
@@ -132,7 +132,8 @@ def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     seen, standstills = _movable(ws), 0
     for _ in range(ATTEMPTS - 1):
         try:
-            return attempt()
+            with ws.repository.in_line():
+                return attempt()
         except LostRace:
             ws.pause(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  # only to keep racers apart
             ws.repository.fetch()
@@ -394,25 +395,31 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
     author = ws.author(base)
     inside = base_commit
     for step in plan.steps:
-        inside = _commit(ws, [inside], step.message, step.edits, author)
+        inside = _commit(ws, [inside], step.message, _entries(ws, step.edits), author)
     parents = [base_commit] if inside == base_commit else [base_commit, inside]
-    commit = _commit(ws, parents, plan.title, plan.edits, author, signed)
-    return commit, candidate_of(ws, base_commit, commit)
+    entries = _entries(ws, plan.edits)
+    commit = _commit(ws, parents, plan.title, entries, author, signed)
+    found = laid_over(base.tree, entries, ws.repository.tree(commit))
+    # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
+    return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
+
+
+def _entries(ws: Workspace, edits: Mapping[str, bytes | None]) -> dict[str, Entry | None]:
+    return {
+        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
+        for path, data in edits.items()
+    }
 
 
 def _commit(
     ws: Workspace,
     parents: Sequence[str],
     message: str,
-    edits: Mapping[str, bytes | None],
+    entries: Mapping[str, Entry | None],
     author: Identity,
     signed: bool = False,
 ) -> str:
-    """A commit of what edits make of its first parent."""
-    entries: dict[str, Entry | None] = {
-        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
-        for path, data in edits.items()
-    }
+    """A commit of what these entries make of its first parent."""
     tree = ws.repository.write_tree(parents[0], entries)
     sign = ws.signer.sign_commit if signed and ws.signer else None
     now = landing_time(ws, parents[0])

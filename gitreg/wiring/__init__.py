@@ -19,7 +19,16 @@ from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
+from gitreg.core.ports import (
+    ArtifactStore,
+    CatalogIndex,
+    Credential,
+    Credentials,
+    Forge,
+    Progress,
+    Signer,
+    Tree,
+)
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
@@ -105,11 +114,15 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     return _opened(clone.repository, folder or None, trusted=options.trusted)
 
 
-def clone_cache() -> str:
-    """The folder of the cached clones of what is named by URL."""
+def _cache_folder() -> str:
     from platformdirs import user_cache_dir
 
-    return os.path.join(os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg"), "clones")
+    return os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
+
+
+def clone_cache() -> str:
+    """The folder of the cached clones of what is named by URL."""
+    return os.path.join(_cache_folder(), "clones")
 
 
 def credentials(opened: Opened | None) -> Credentials:
@@ -238,10 +251,36 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
         load_schemas=load_schemas,
         find_signer=lambda: find_signer(opened.repository, options.key),
         open_worktree=lambda: open_worktree(opened.repository),
+        open_index=lambda: open_index(opened),
         clock=lambda: datetime.now(UTC).replace(microsecond=0),
         pause=time.sleep,
         progress=progress or NoProgress(),
+        warn=options.warn,
     )
+
+
+def open_index(opened: Opened) -> CatalogIndex:
+    """Where the catalog of a registry is kept: in the git folder, or where that may not be written in the cache."""
+    from hashlib import sha256
+
+    from gitreg.adapters.cache.index import SqliteIndex
+
+    repository = opened.repository
+    # What is another registry, or reads another ref of the same name, gets another file: one file is of one commit.
+    what = "\0".join((opened.root, opened.branch, str(repository.has_origin)))
+    name = f"catalog-{sha256(what.encode()).hexdigest()[:16]}.sqlite"
+    for folder in (repository.common_dir / "gitreg", _own_folder(repository)):
+        if SqliteIndex.can_be_in(folder, name):
+            return SqliteIndex(folder / name)
+    return SqliteIndex(None)
+
+
+def _own_folder(repository: GitRepository) -> Path:
+    """Where this person keeps what belongs into a git folder that they may not write."""
+    from hashlib import sha256
+
+    place = os.fsencode(os.path.realpath(repository.common_dir))
+    return Path(_cache_folder()) / "catalogs" / sha256(place).hexdigest()[:32]
 
 
 def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) -> Forge:
