@@ -395,16 +395,17 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
     author = ws.author(base)
     inside = base_commit
     for step in plan.steps:
-        inside = _commit(ws, [inside], step.message, _entries(ws, step.edits), author)
+        inside = _commit(ws, [inside], step.message, _written(ws, step.edits), author)
     parents = [base_commit] if inside == base_commit else [base_commit, inside]
-    entries = _entries(ws, plan.edits)
+    entries = _written(ws, plan.edits)
     commit = _commit(ws, parents, plan.title, entries, author, signed)
     found = laid_over(base.tree, entries, ws.repository.tree(commit))
     # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
     return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
 
 
-def _entries(ws: Workspace, edits: Mapping[str, bytes | None]) -> dict[str, Entry | None]:
+def _written(ws: Workspace, edits: Mapping[str, bytes | None]) -> dict[str, Entry | None]:
+    """Edits as a tree's entries, their contents stored."""
     return {
         path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
         for path, data in edits.items()
@@ -419,7 +420,7 @@ def _commit(
     author: Identity,
     signed: bool = False,
 ) -> str:
-    """A commit of what these entries make of its first parent."""
+    """A commit of what entries make of its first parent."""
     tree = ws.repository.write_tree(parents[0], entries)
     sign = ws.signer.sign_commit if signed and ws.signer else None
     now = landing_time(ws, parents[0])

@@ -114,15 +114,15 @@ def _cloned(url: str, folder: str, options: Options) -> Opened:
     return _opened(clone.repository, folder or None, trusted=options.trusted)
 
 
+def clone_cache() -> str:
+    """The folder of the cached clones of what is named by URL."""
+    return os.path.join(_cache_folder(), "clones")
+
+
 def _cache_folder() -> str:
     from platformdirs import user_cache_dir
 
     return os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
-
-
-def clone_cache() -> str:
-    """The folder of the cached clones of what is named by URL."""
-    return os.path.join(_cache_folder(), "clones")
 
 
 def credentials(opened: Opened | None) -> Credentials:
