@@ -387,6 +387,18 @@ def test_of_what_a_run_made_the_address_is_where_it_lies(logged: Logged, model: 
         assert found.details.signature["inputs"]
 
 
+def test_an_external_run_s_artifacts_are_not_looked_at(tracking: str) -> None:
+    client = MlflowClient()
+    run = client.create_run(client.create_experiment("closed", "carrier-pigeon://coop/7"))
+    found, _, _ = taken(f"runs:/{run.info.run_id}/model", external=True)
+    assert found.uri == f"carrier-pigeon://coop/7/{run.info.run_id}/artifacts/model"
+
+
+def test_an_address_stays_what_it_is_beside_a_logged_model(logged: Logged) -> None:
+    uri = "https://api.example.com/models/large-2"
+    assert taken(uri, model_id=logged.skops, external=True)[0].uri == uri
+
+
 def test_nothing_of_an_external_source_is_read(tracking: str) -> None:
     found, held, _ = taken("https://api.example.com/models/large-2", external=True, served=True)
     assert (found.uri, found.path, held) == ("https://api.example.com/models/large-2", "", {})
