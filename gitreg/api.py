@@ -197,7 +197,7 @@ class Registry:
         """Downloads an artifact into a directory (made if need be), verified byte for byte; returns its path.
 
         What is there already is left as it is. Raises as :meth:`resolve`, and Refused (something else is there; the
-        bytes are not the record's), Undecided (the remote does not answer), UsageError (the directory cannot be one).
+        bytes are not the record's, or not in this registry), Undecided (the remote does not answer), UsageError (the directory cannot be one).
         What fails leaves nothing behind.
         """
         from gitreg.flows.pull import pull
