@@ -194,7 +194,7 @@ class Repository(Protocol):
         ...
 
     def steps(self, base: str | None, tip: str, folder: str) -> Iterator[Step] | None:
-        """What the commits of the first-parent line of ``tip`` did below ``folder``, oldest first.
+        """What the commits of the first-parent line of ``tip`` did below ``folder`` ("" is all), oldest first.
 
         Only those after ``base``, if it is given; None if it is not on that line. Commits that did nothing there may
         be left out. Where history is cut off, it begins with all that the oldest commit has.
