@@ -24,7 +24,7 @@ class _Commit:
 
 
 def steps(folder: str, base: str | None, tip: str, path: str) -> Iterator[Step] | None:
-    """See :meth:`gitreg.core.ports.Repository.steps`; ``folder`` is the repository, ``path`` the folder in it ("" is the root).
+    """See :meth:`gitreg.core.ports.Repository.steps`; ``path`` is the folder in the repository ``folder``.
 
     Raises:
         Undecided: git could not read an object, or said something unexpected.
