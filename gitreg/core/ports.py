@@ -967,7 +967,7 @@ class IndexView(Protocol):
         """The rows of one kind, all or of exactly these names, in code point order."""
         ...
 
-    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
+    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> Iterator[VersionRow]:
         """Versions of all models, or of exactly these, or of one run: by model, then by position."""
         ...
 
@@ -975,7 +975,7 @@ class IndexView(Protocol):
         """One version of exactly this model."""
         ...
 
-    def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
+    def highest(self, names: Collection[str] | None = None) -> Iterator[VersionRow]:
         """The highest version in each stage (``none`` is one), of all models or of exactly these.
 
         By model, then by the lowest version that is in the stage.

@@ -247,21 +247,21 @@ class _Editor(IndexEditor):
         )
         return [ModelRow._make(row) for row in rows]
 
-    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
+    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> Iterator[VersionRow]:
         where, values = ("run = ?", [run]) if run is not None else ("1", [])
         select = f"SELECT {_VERSION} FROM versions WHERE {where}"
-        return [VersionRow._make(row) for row in self._rows(select, values, "model", names, _ORDER)]
+        return map(VersionRow._make, self._rows(select, values, "model", names, _ORDER))
 
     def version(self, model: str, version: str) -> VersionRow | None:
         select = f"SELECT {_VERSION} FROM versions WHERE model = ? AND version = ?"
         row = self._connection.execute(select, (model, version)).fetchone()
         return VersionRow(*row) if row else None
 
-    def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
+    def highest(self, names: Collection[str] | None = None) -> Iterator[VersionRow]:
         inside = "FROM versions AS other WHERE other.model = one.model AND other.stage = one.stage"
         select = f"SELECT {_VERSION} FROM versions AS one WHERE position = (SELECT max(position) {inside})"
         order = f"ORDER BY model, (SELECT min(position) {inside})"
-        return [VersionRow._make(row) for row in self._rows(select, [], "model", names, order)]
+        return map(VersionRow._make, self._rows(select, [], "model", names, order))
 
     def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:
         found: dict[str, dict[str, tuple[int, int]]] = {}
@@ -284,13 +284,13 @@ class _Editor(IndexEditor):
     ) -> Iterator[tuple[Any, ...]]:
         """What is selected, of all names or of these; each statement takes so many of them."""
         if names is None:
-            yield from self._connection.execute(f"{select} {order}", values)
+            yield from self._connection.execute(f"{select} {order}", values).fetchall()
             return
         wanted = sorted({name for name in names if _is_text(name)})
         for at in range(0, len(wanted), _AT_A_TIME):
             part = wanted[at : at + _AT_A_TIME]
             among = f"{column} IN ({','.join('?' * len(part))})"
-            yield from self._connection.execute(f"{select} AND {among} {order}", [*values, *part])
+            yield from self._connection.execute(f"{select} AND {among} {order}", [*values, *part]).fetchall()
 
     def clear(self) -> None:
         for table in _TABLES:
