@@ -247,6 +247,23 @@ class Repository(Protocol):
         """
         ...
 
+    def write_change(
+        self,
+        parents: Sequence[str],
+        edits: Mapping[str, bytes | None],
+        message: str,
+        author: Identity,
+        time: datetime,
+        sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
+    ) -> tuple[str, Mapping[str, Entry | None]]:
+        """Stores the commit that sets files of its first parent to new content, or removes them where None.
+
+        Returns its id, and what now stands at each path. As ``write_blob``, ``write_tree`` and ``write_commit`` one
+        after another.
+        """
+        ...
+
     def update(self, updates: Sequence[RefUpdate]) -> None:
         """Moves refs of the hub, all or none, each with its expected old value. Raises LostRace, Refused."""
         ...

@@ -163,7 +163,9 @@ _VERSION_KEYS = {
 
 def _search(clauses: tuple[Clause, ...], order: Order, page_token: Any, limit: int) -> Search:
     with _understood():
-        offset = max(0, SearchUtils.parse_start_offset_from_page_token(page_token))
+        offset = SearchUtils.parse_start_offset_from_page_token(page_token)
+        if offset < 0:
+            raise ValueError("its page begins before the first")
     about_prompts = [clause for clause in clauses if clause.kind == "tag" and clause.key == IS_PROMPT_TAG_KEY]
     nothing = bool(about_prompts) and _asks_for_prompts(about_prompts[0])
     return Search(tuple(c for c in clauses if c not in about_prompts), order, offset, limit, nothing)

@@ -333,9 +333,11 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
     @as_mlflow()
     def get_model_version_download_uri(self, name: str, version: Any) -> str:
         """The address of a version's artifact, which :mod:`gitreg.surfaces.mlflow.artifacts` reads."""
-        number = arguments.version_number(version)
-        found = _version(self._session(), arguments.model_name(name), number)
-        return str(self._uri.at(found.model, str(found.version)))
+        from gitreg.surfaces.mlflow.address import download_uri
+
+        session = self._session()
+        found = _version(session, arguments.model_name(name), arguments.version_number(version))
+        return download_uri(session, found.model, str(found.version))
 
     @as_mlflow()
     def search_model_versions(
