@@ -282,7 +282,10 @@ class _Editor(IndexEditor):
     def _rows(
         self, select: str, values: Sequence[object], column: str, names: Collection[str] | None, order: str
     ) -> Iterator[tuple[Any, ...]]:
-        """What is selected, of all names or of these; each statement takes so many of them."""
+        """What is selected, of all names or of these; each statement takes so many of them.
+
+        Each is read to its end at once: a cursor that is left open would outlive an index that is thrown away.
+        """
         if names is None:
             yield from self._connection.execute(f"{select} {order}", values).fetchall()
             return
