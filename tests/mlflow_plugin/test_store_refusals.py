@@ -182,7 +182,8 @@ def test_a_checkout_without_a_registry(tmp_path: Path) -> None:
 # MLflow finds it
 
 
-def test_mlflow_finds_the_store_by_the_uri(sides: Sides, tracking: str) -> None:
+def test_mlflow_finds_the_store_by_the_uri(sides: Sides) -> None:
+    tracking = f"sqlite:///{sides.folder / 'mlflow.db'}"
     client = MlflowClient(tracking_uri=tracking, registry_uri=f"gitreg://{sides.place}?changes=direct")
     assert client.get_model_version_by_alias("credit-risk", "champion").version == 3
     assert [model.name for model in client.search_registered_models()] == ["churn", "credit-risk"]
