@@ -92,6 +92,20 @@ def sides(sides_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     sql._dispose_engine()
 
 
+@pytest.fixture(scope="module")
+def shared(sides_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    """The same for tests that change nothing: opened once."""
+    import shutil
+
+    from mlflow_kit import Sides, git_store, sql_store
+
+    folder = tmp_path_factory.mktemp("shared") / "both"
+    shutil.copytree(sides_template, folder, symlinks=True)
+    sql = sql_store(folder / "mlflow.db")
+    yield Sides(folder, sql, git_store(folder / "solo"))
+    sql._dispose_engine()
+
+
 @pytest.fixture
 def store(sides: Sides) -> GitregStore:
     """The store of a registry of one person; see ``mlflow_kit.seed``."""

@@ -78,17 +78,17 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED.keys())
-def test_prompts(sides: Sides, call: Callable[[Any], Any]) -> None:
-    before = git(sides.place, "rev-parse", "HEAD")
+def test_prompts(shared: Sides, call: Callable[[Any], Any]) -> None:
+    before = git(shared.place, "rev-parse", "HEAD")
     with pytest.raises(MlflowException, match="keep prompts in the tracking store") as error:
-        call(sides.git)
+        call(shared.git)
     assert code(error.value) == "INVALID_PARAMETER_VALUE"
-    assert git(sides.place, "rev-parse", "HEAD") == before
+    assert git(shared.place, "rev-parse", "HEAD") == before
 
 
-def test_no_prompt_is_found(store: GitregStore) -> None:
-    assert store.get_prompt("credit-risk") is None
-    assert list(store.search_prompts()) == []
+def test_no_prompt_is_found(shared: Sides) -> None:
+    assert shared.git.get_prompt("credit-risk") is None
+    assert list(shared.git.search_prompts()) == []
 
 
 WEBHOOKS: dict[str, Callable[[Any], Any]] = {
@@ -101,9 +101,9 @@ WEBHOOKS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("call", WEBHOOKS.values(), ids=WEBHOOKS.keys())
-def test_webhooks(store: GitregStore, call: Callable[[Any], Any]) -> None:
+def test_webhooks(shared: Sides, call: Callable[[Any], Any]) -> None:
     with pytest.raises(MlflowException, match="the forge that hosts it") as error:
-        call(store)
+        call(shared.git)
     assert code(error.value) == "INVALID_PARAMETER_VALUE"
 
 
@@ -122,11 +122,11 @@ def test_webhooks(store: GitregStore, call: Callable[[Any], Any]) -> None:
         ("x" * 129, "129 characters are too many"),
     ],
 )
-def test_a_name_says_what_is_wrong_with_it(store: GitregStore, name: str, said: str) -> None:
+def test_a_name_says_what_is_wrong_with_it(shared: Sides, name: str, said: str) -> None:
     for call in (
-        lambda: store.create_registered_model(name),
-        lambda: store.rename_registered_model("churn", name),
-        lambda: store.copy_model_version(store.get_model_version("credit-risk", 1), name),
+        lambda: shared.git.create_registered_model(name),
+        lambda: shared.git.rename_registered_model("churn", name),
+        lambda: shared.git.copy_model_version(shared.git.get_model_version("credit-risk", 1), name),
     ):
         with pytest.raises(MlflowException, match=said) as error:
             call()
@@ -134,16 +134,16 @@ def test_a_name_says_what_is_wrong_with_it(store: GitregStore, name: str, said: 
 
 
 @pytest.mark.parametrize("alias", ["1st", "x" * 65, "none", "con"])
-def test_an_alias_that_cannot_be_a_file(store: GitregStore, alias: str) -> None:
+def test_an_alias_that_cannot_be_a_file(shared: Sides, alias: str) -> None:
     with pytest.raises(MlflowException, match="cannot name an alias") as error:
-        store.set_registered_model_alias("credit-risk", alias, 1)
+        shared.git.set_registered_model_alias("credit-risk", alias, 1)
     assert code(error.value) == "INVALID_PARAMETER_VALUE"
 
 
-def test_a_tag_that_is_too_long(store: GitregStore) -> None:
+def test_a_tag_that_is_too_long(shared: Sides) -> None:
     """MLflow takes twenty times as much; a registry's files are read by people."""
     with pytest.raises(MlflowException, match=r"tags\.a: 5001 characters") as error:
-        store.set_registered_model_tag("churn", RegisteredModelTag("a", "x" * 5001))
+        shared.git.set_registered_model_tag("churn", RegisteredModelTag("a", "x" * 5001))
     assert code(error.value) == "INVALID_PARAMETER_VALUE"
 
 
@@ -158,9 +158,9 @@ def test_a_tag_that_is_too_long(store: GitregStore) -> None:
         ("?model=churn&version=1", "a registry's URI names no model"),
     ],
 )
-def test_a_uri_that_is_not_understood(sides: Sides, query: str, said: str) -> None:
+def test_a_uri_that_is_not_understood(shared: Sides, query: str, said: str) -> None:
     with pytest.raises(MlflowException, match=said) as error:
-        GitregStore(f"gitreg://{sides.place}{query}")
+        GitregStore(f"gitreg://{shared.place}{query}")
     assert code(error.value) == "INVALID_PARAMETER_VALUE"
 
 
