@@ -44,7 +44,7 @@ def template(database_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     return made_sides(database_template, tmp_path_factory.mktemp("search"), seed)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def both(template: Path) -> Iterator[Sides]:
     """Both stores; nothing here writes."""
     sql = sql_store(template / "mlflow.db")
@@ -312,14 +312,14 @@ def test_a_page_in_the_order_of_names_looks_at_no_other_model(
     both: Sides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    whole = Catalog.models
+    whole = Catalog.heads
 
     def watched(catalog: Catalog, *args: Any) -> Iterator[CatalogModel]:
         for model in whole(catalog, *args):
             seen.append(model.name)
             yield model
 
-    monkeypatch.setattr(Catalog, "models", watched)
+    monkeypatch.setattr(Catalog, "heads", watched)
     for asked in (None, f"{IS_PROMPT} != 'true'", "name LIKE '%a%'"):
         seen.clear()
         assert models(both.git, asked, 2)[0] == ["Alpha", "alphabet"] == seen
