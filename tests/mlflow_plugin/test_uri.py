@@ -33,6 +33,18 @@ def test_says_how_to_work_with_the_registry() -> None:
 
 
 @pytest.mark.parametrize(
+    "uri", ["gitreg:///srv/m", "gitreg:///", "gitreg:m", "gitreg+https://git.example.com/m"]
+)
+def test_an_artifact_s_uri_is_whole_for_mlflow_which_cuts_the_last_part_off(uri: str) -> None:
+    from mlflow.tracking.artifact_utils import _get_root_uri_and_artifact_path
+
+    found = parse_registry_uri(uri).at("credit risk", "3")
+    root, path = _get_root_uri_and_artifact_path(str(found))
+    assert path == ""
+    assert parse_registry_uri(root) == parse_registry_uri(str(found)) == found
+
+
+@pytest.mark.parametrize(
     ("uri", "problem"),
     [
         ("sqlite:///x.db", "is no git registry"),
