@@ -114,7 +114,7 @@ def test_all_of_it_is_one_kind_of_change() -> None:
 
 def test_history_tells_what_was_imported() -> None:
     base, head = snapshot(base_files()), snapshot(after(WHOLE))
-    commit = Commit("1" * 40, (), NOW, BO, BO, "Import loans")
+    commit = Commit("1" * 40, "2" * 40, (), BO, NOW, "Import loans")
     told = [(event.kind, event.what) for event in events(commit, base, head)]
     assert {kind for kind, _ in told} == {"import"}
     said = {what for _, what in told}

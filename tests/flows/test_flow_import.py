@@ -12,7 +12,8 @@ from gitreg.core.plan.imports import LeftOut
 from gitreg.core.ports import Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused, Undecided
-from gitreg.flows.change import approve, merge, refresh, verify_request
+from gitreg.flows.asked import verify_request
+from gitreg.flows.change import approve, merge, refresh
 from gitreg.flows.importing import MODELS_PER_REQUEST, import_models
 from gitreg.flows.land import Landed, LandingMode, Proposed
 from gitreg.flows.workspace import Workspace
