@@ -21,6 +21,7 @@ from gitreg.flows.change import approve, merge
 from gitreg.flows.importing import Imported, import_models
 from gitreg.flows.land import Proposed
 from gitreg.surfaces.cli.main import run
+from gitreg.surfaces.mlflow import reading
 from gitreg.surfaces.mlflow.reading import MlflowSource, shown_address
 
 #: MLflow's stages as policy's; several versions may be in one.
@@ -164,8 +165,10 @@ def everything(client: MlflowClient) -> tuple[list[object], list[object]]:
 
 
 def test_mlflow_finds_the_same_on_both_sides_and_a_second_import_does_nothing(
-    there: There, here: Desk, tmp_path: Path
+    there: There, here: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, size in (("MODELS_PER_PAGE", 1), ("VERSIONS_PER_PAGE", 2)):
+        monkeypatch.setattr(reading, name, size)
     found = brought(here, there)
     assert (len(found.changes), found.here, found.notes) == (4, 0, ())
     assert found.left == (LeftOut("greeting", "it is a prompt, and those stay in MLflow"),)
