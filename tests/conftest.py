@@ -37,3 +37,11 @@ def outside_ci() -> Iterator[None]:
         for name in names:
             patch.delenv(name)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled() -> Iterator[None]:
+    """The programs that tests start may keep what Python compiles: the hook alone is a hundred modules, each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        yield

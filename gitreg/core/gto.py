@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from gitreg.core.codec.yaml import MAX_DEPTH, PARSER
 from gitreg.core.names import path_problem, version_key
 from gitreg.core.ports import Tag
 
@@ -98,7 +99,7 @@ def _artifact(subject: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One tag with what it does. ``version`` of a stage's event is that of the tagged commit."""
+    """One tag with what it does. ``version`` of a stage's event is the tagged commit's, or that commit's id."""
 
     tag: Tag
     action: Action
@@ -145,7 +146,10 @@ class GtoArtifact:
 
     @property
     def deprecation(self) -> Tag | None:
-        """The tag that deprecated the artifact, if nothing has happened to it since."""
+        """The tag that deprecated the artifact, if no tag has come since.
+
+        GTO itself takes a newer commit that still annotates the artifact for a sign of life as well.
+        """
         last = self.events[-1] if self.events else None
         return last.tag if last and last.action is Action.DEPRECATE else None
 
@@ -183,9 +187,10 @@ def _artifact_of(name: str, said: list[tuple[TagName, Tag]]) -> GtoArtifact:
     for parsed, tag in counting:
         version, stage = parsed.version, parsed.stage
         if stage is not None:
-            versions = at_commit.get(tag.commit, [])
+            versions = at_commit.get(tag.commit, [tag.commit])
             if len(versions) != 1:
-                unread.append(_unclear(tag, versions))
+                several = ", ".join(sorted(versions))
+                unread.append(f"the tag {tag.name} is about a commit that is several versions: {several}")
                 continue
             version = versions[0]
         events.append(Event(tag, parsed.action, version, stage))
@@ -196,12 +201,6 @@ def _artifact_of(name: str, said: list[tuple[TagName, Tag]]) -> GtoArtifact:
 def _moment(parsed: TagName, tag: Tag) -> tuple[object, ...]:
     """Tags go by their dates, which are in seconds; those of one second by their counters, then as GTO lists them."""
     return (tag.time, parsed.counter, _ORDER[parsed.action], tag.name)
-
-
-def _unclear(tag: Tag, versions: Sequence[str]) -> str:
-    if not versions:
-        return f"the tag {tag.name} is about the commit {tag.commit[:12]}, which is registered as no version"
-    return f"the tag {tag.name} is about a commit that is several versions: {', '.join(sorted(versions))}"
 
 
 def _registered(events: Sequence[Event]) -> set[str]:
@@ -218,7 +217,7 @@ def stages_after(events: Sequence[Event]) -> dict[str, str]:
     """The version in each stage after these events: of those that are in it, the one that was put there last.
 
     To GTO a version stays in a stage until it is taken out; it shows the newest one alone. Where that is taken out, or
-    back, the one before is in the stage again.
+    back, the one before is in the stage again. A commit that is no version can be in a stage, too: it has its id.
     """
     inside: dict[str, dict[str, None]] = {}
     for event in events:
@@ -228,8 +227,11 @@ def stages_after(events: Sequence[Event]) -> dict[str, str]:
         versions.pop(event.version, None)
         if event.action is Action.ASSIGN:
             versions[event.version] = None
-    registered = _registered(events)
-    holders = {stage: [v for v in versions if v in registered] for stage, versions in inside.items()}
+    registered, named = _registered(events), {e.version for e in events if e.action is Action.REGISTER}
+    holders = {
+        stage: [v for v in versions if v in registered or v not in named]
+        for stage, versions in inside.items()
+    }
     return {stage: versions[-1] for stage, versions in sorted(holders.items()) if versions}
 
 
@@ -250,7 +252,7 @@ def steps(artifact: GtoArtifact, carried: Sequence[str], stage_names: Mapping[st
 
     Args:
         artifact: the artifact.
-        carried: the versions that are brought here; the others are as if there was no tag of theirs.
+        carried: the versions that are brought here. A stage that another one is in is empty here.
         stage_names: by GTO's stage, the policy's; in the policy's order. Other stages are passed over.
     """
     found: list[Step] = []
@@ -261,7 +263,8 @@ def steps(artifact: GtoArtifact, carried: Sequence[str], stage_names: Mapping[st
         followed.append(event)
         is_new = event.action is Action.REGISTER and event.version in carried and event.version not in known
         known |= {event.version} if is_new and event.version else set()
-        there = placed(stages_after([e for e in followed if e.version in known]), stage_names)
+        held = {stage: version for stage, version in stages_after(followed).items() if version in known}
+        there = placed(held, stage_names)
         if is_new or there != before:
             found.append(Step(event, event.version if is_new else None, there))
         before = there
@@ -344,25 +347,24 @@ def read_annotation(data: bytes, file: AnnotationFile) -> Annotation | None:
 
 
 def load_foreign(data: bytes) -> dict[str, Any]:
-    """A mapping in YAML that other tools write, whose rules are looser than a registry's. Raises ValueError."""
+    """A mapping in YAML that other tools write, whose rules are looser than a registry's. Raises ValueError.
+
+    Anchors are none of it: a few bytes of them stand for more than any memory holds. Nor is what is nested more deeply
+    than any reader goes.
+    """
     try:
-        value = yaml.load(data, Loader=_Plain)  # noqa: S506  # a SafeLoader
+        depth = 0
+        for event in yaml.parse(data, Loader=PARSER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+                raise ValueError("it has an alias, or is nested too deeply")
+        value = yaml.load(data, Loader=PARSER)  # noqa: S506  # a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ValueError(f"it is not YAML{f' (line {mark.line + 1})' if mark else ''}") from None
-    except (RecursionError, ValueError):
+    except RecursionError:
         raise ValueError("it is not YAML that can be read") from None
     return _mapping(value) if value is not None else {}
-
-
-class _Plain(yaml.SafeLoader):
-    """As SafeLoader, without anchors: a few bytes of them stand for more than any memory holds."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuses an alias; see :class:`yaml.composer.Composer`."""
-        if self.check_event(yaml.AliasEvent):
-            raise ValueError("it has an alias")
-        return super().compose_node(parent, index)
 
 
 def _mapping(value: object) -> dict[str, Any]:

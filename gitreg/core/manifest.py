@@ -43,6 +43,9 @@ INTEGER_SCHEME, SEMVER_SCHEME = "integer", "semver"
 MAX_PINS = 10_000
 #: The format of an artifact whose bytes are somewhere else: nothing of it is stored but its address.
 EXTERNAL = "external"
+EXTERNAL_FILE = "external.uri"
+#: The longest address of anything, in characters.
+MAX_URI = 2000
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|[./](?=[A-Za-z0-9_-]))*\Z")
@@ -198,7 +201,7 @@ class Artifact:
 def _artifact(value: object, where: Where) -> Artifact:
     fields = Fields(value, where)
     artifact = Artifact(
-        uri=fields.maybe("uri", text(2000, 1), None),
+        uri=fields.maybe("uri", text(MAX_URI, 1), None),
         path=fields.take("path", payload_name),
         digest=fields.take("digest", digest),
         size=fields.take("size", integer(1)),
@@ -362,7 +365,7 @@ _source = _only(
     {
         "repo": _line,
         "commit": _short,
-        "uri": text(2000, 1),
+        "uri": text(MAX_URI, 1),
         "run": _run,
         "ci": mapping(_line, most=50),
         "data": array(_data_set, most=100),

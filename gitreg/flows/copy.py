@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from gitreg.core.manifest import CopiedFrom, ModelVersion
 from gitreg.core.names import Reference
@@ -17,6 +18,14 @@ from gitreg.flows.pending import registering
 from gitreg.flows.workspace import Workspace
 
 
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What to say of a copy instead of what is said of its original."""
+
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
 def copy(
     source: Workspace,
     reference: Reference,
@@ -26,13 +35,15 @@ def copy(
     version: str | None = None,
     again: bool = False,
     create: NewModel | None = None,
+    notes: Notes | None = None,
     mode: LandingMode = LandingMode.USUAL,
     dry_run: bool = False,
 ) -> Landed | Proposed | Preview:
     """Registers the version that ``reference`` means in ``source`` under ``model`` in ``target``.
 
     Its record keeps params, metrics, signature and environment, and says where it came from. ``again`` copies bytes
-    that one of the newest versions there has already; without it that is NothingToDo.
+    that one of the newest versions there has already; without it that is NothingToDo. Without ``notes`` the copy has
+    those of the version.
     """
     _, snapshot = source.current()
     found = resolve(snapshot, reference)
@@ -45,6 +56,8 @@ def copy(
     nonce = secrets.token_hex(8) if again else None
     asked = replace(registration, model=model, version=version, create=create, nonce=nonce)
     make_plan = registering(target, asked, mode)
+    if notes is not None:
+        asked = replace(asked, description=notes.description, tags=notes.tags, card={})
     if dry_run:
         return preview(target, make_plan)
     target.repository.fetch()

@@ -7,7 +7,7 @@ point leaves the old state or the new one. A lost race is fetched, planned again
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -21,7 +21,9 @@ from gitreg.core.ports import (
     Blob,
     ChangeRequest,
     Conversation,
+    Entry,
     Hand,
+    Identity,
     NewRequest,
     Pusher,
     RefUpdate,
@@ -130,7 +132,8 @@ def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     standstills = 0
     for _ in range(ATTEMPTS - 1):
         try:
-            return attempt()
+            with ws.repository.in_line():
+                return attempt()
         except LostRace:
             ws.pause(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  # only to keep racers apart
             ws.repository.fetch()
@@ -366,11 +369,16 @@ def _lasting(value: object) -> object:
 
 
 def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch: str) -> None:
-    """A branch is only ever replaced while it is the one commit that gitreg made on the registry's branch."""
+    """A branch is only ever replaced while its head is what gitreg made on a commit of the registry's branch.
+
+    That is a commit, or a merge of a change's own commits, which leaves what they made as it is.
+    """
     if head is None:
         return
-    parents = ws.repository.commit(head).parents
-    if len(parents) != 1 or ws.repository.merge_base(base_commit, parents[0]) != parents[0]:
+    commit = ws.repository.commit(head)
+    is_merge = len(commit.parents) == 2 and ws.repository.commit(commit.parents[1]).tree == commit.tree
+    start = commit.parents[0] if len(commit.parents) == 1 or is_merge else None
+    if start is None or ws.repository.merge_base(base_commit, start) != start:
         raise Refused(
             f"the branch {branch!r} holds commits that gitreg did not make",
             "merge or close its change request first",
@@ -382,14 +390,33 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
 
     A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
     """
-    ws.demand_allowed(ws.snapshot(base_commit), plan.kind)
-    sign = ws.signer.sign_commit if signed and ws.signer else None
-    commit, entries = ws.repository.write_change(
-        base_commit, plan.edits, f"{plan.title}\n", ws.identity, landing_time(ws, base_commit), sign
-    )
-    found = laid_over(ws.snapshot(base_commit).tree, entries, ws.repository.tree(commit))
+    base = ws.snapshot(base_commit)
+    ws.demand_allowed(base, plan.kind)
+    author = ws.author(base)
+    inside = base_commit
+    for step in plan.steps:
+        inside, _ = _written(ws, [inside], step.message, step.edits, author)
+    parents = [base_commit] if inside == base_commit else [base_commit, inside]
+    commit, entries = _written(ws, parents, plan.title, plan.edits, author, signed)
+    found = laid_over(base.tree, entries, ws.repository.tree(commit))
     # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
     return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
+
+
+def _written(
+    ws: Workspace,
+    parents: Sequence[str],
+    message: str,
+    edits: Mapping[str, bytes | None],
+    author: Identity,
+    signed: bool = False,
+) -> tuple[str, Mapping[str, Entry | None]]:
+    """A commit of what edits make of its first parent, and the entries that they are there."""
+    sign = ws.signer.sign_commit if signed and ws.signer else None
+    now = landing_time(ws, parents[0])
+    return ws.repository.write_change(
+        parents, edits, f"{message}\n", author, now, sign, committer=ws.identity
+    )
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:

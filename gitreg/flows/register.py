@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitreg.core.digest import artifact_digest
-from gitreg.core.formats import artifact_format
-from gitreg.core.manifest import Artifact
+from gitreg.core.manifest import EXTERNAL, Artifact
+from gitreg.core.payload import artifact_format, external_payload
 from gitreg.core.plan.register import Details, Registration
-from gitreg.core.ports import Payload
+from gitreg.core.ports import ArtifactStore, DvcPointer, Payload, Progress
 from gitreg.core.snapshot import Snapshot
 from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
 from gitreg.flows.pending import registering
@@ -20,14 +20,17 @@ from gitreg.flows.workspace import Workspace
 class NewVersion(Details):
     """A version to register: the file or directory at ``path``, with what is said of it.
 
-    ``format`` is told by the names of the files where it is None; ``again`` registers bytes that are registered
-    already.
+    ``format`` is the artifact's ("" is by its files' names), ``name`` what it is to be called ("" is as at ``path``).
+    With ``uri`` nothing is read at ``path``: the version is external, and only that address is stored. ``again``
+    registers bytes that are registered already.
     """
 
     model: str
-    path: str
-    format: str | None = None
+    path: str = ""
+    format: str = ""
     again: bool = False
+    name: str = ""
+    uri: str | None = None
 
 
 def register(
@@ -41,26 +44,44 @@ def register(
     ws.repository.fetch()
     _, base = ws.current()
     store = ws.open_store(base)
-    payload = store.inspect(new.path)
-    make_plan = _planner(ws, base, new, payload, mode)
+    found = inspected(store, new)
+    make_plan = _planner(ws, base, new, found, mode)
     if dry_run:
         return preview(ws, make_plan)
     demand_landable(ws, base, make_plan(base), mode)
-    store.upload(new.path, payload, ws.progress)
+    upload(store, new, found.payload, ws.progress)
     return land(ws, make_plan, mode)
 
 
-def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, mode: LandingMode) -> Planner:
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A version's payload, and how its record and its ``.dvc`` file speak of it."""
+
+    payload: Payload
+    artifact: Artifact
+    pointer: DvcPointer
+
+
+def inspected(store: ArtifactStore, new: NewVersion) -> Inspected:
+    """Reads what is to be registered. Raises as :meth:`gitreg.core.ports.ArtifactStore.inspect`."""
+    payload = store.inspect(new.path) if new.uri is None else external_payload(new.uri)
+    pointer = replace(payload.pointer, path=new.name) if new.name else payload.pointer
+    return Inspected(payload, _artifact(new, payload, pointer), pointer)
+
+
+def upload(store: ArtifactStore, new: NewVersion, payload: Payload, progress: Progress) -> None:
+    """Stores what :func:`inspected` saw; of an external version its address."""
+    if new.uri is None:
+        store.upload(new.path, payload, progress)
+    else:
+        store.upload_bytes(new.uri.encode(), payload)
+
+
+def _planner(ws: Workspace, base: Snapshot, new: NewVersion, found: Inspected, mode: LandingMode) -> Planner:
     registration = Registration(
         model=new.model,
-        artifact=Artifact(
-            path=payload.pointer.path,
-            digest=artifact_digest(payload.files),
-            size=payload.pointer.size,
-            files=payload.pointer.files,
-            format=new.format or _format(payload),
-        ),
-        pointer=payload.pointer,
+        artifact=found.artifact,
+        pointer=found.pointer,
         created_by=ws.author(base),
         created_at=ws.clock(),
         nonce=secrets.token_hex(8) if new.again else None,
@@ -69,5 +90,13 @@ def _planner(ws: Workspace, base: Snapshot, new: NewVersion, payload: Payload, m
     return registering(ws, registration, mode)
 
 
-def _format(payload: Payload) -> str:
-    return artifact_format(payload.pointer.path, (file.path for file in payload.files))
+def _artifact(new: NewVersion, payload: Payload, pointer: DvcPointer) -> Artifact:
+    by_name = artifact_format(pointer.path, payload.files)
+    return Artifact(
+        path=pointer.path,
+        digest=artifact_digest(payload.files),
+        size=pointer.size,
+        files=pointer.files,
+        format=(new.format or by_name) if new.uri is None else EXTERNAL,
+        uri=new.uri,
+    )

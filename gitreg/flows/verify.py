@@ -161,9 +161,11 @@ def judge_on(
     required = required_evidence(base, head, meaning, policy)
     if not artifacts:
         required = replace(required, contents=(), presence=())
+    commits = _commits(ws, base_commit, way.head) if way.head and base_commit else ()
     evidence = replace(
         _gather(ws, base_commit, rules, required, id, request, way.moment or ws.clock()),
-        inner=_inner(ws, base, base_commit, way.head) if way.head and base_commit else (),
+        inner=_inner(ws, base, commits),
+        written_by=() if isinstance(commits, Unknown) else tuple(commit.author for commit in commits),
         landing=way.landing,
         pusher=way.pusher,
     )
@@ -240,13 +242,19 @@ def _gather(
     )
 
 
-def _inner(ws: Workspace, base: Snapshot, base_commit: str, head: str) -> tuple[InnerChange, ...] | Unknown:
-    """What the commits of a branch do below ``models/``, one by one. Of a single commit the change itself says it."""
+def _commits(ws: Workspace, base_commit: str, head: str) -> Sequence[Commit] | Unknown:
+    """The commits of a branch."""
     found = _or_unknown(lambda: ws.repository.inner_commits(base_commit, head, MOST_INNER_COMMITS + 1))
+    too_many = not isinstance(found, Unknown) and len(found) > MOST_INNER_COMMITS
+    return Unknown(f"there are more than {MOST_INNER_COMMITS}") if too_many else found
+
+
+def _inner(
+    ws: Workspace, base: Snapshot, found: Sequence[Commit] | Unknown
+) -> tuple[InnerChange, ...] | Unknown:
+    """What the commits of a branch do below ``models/``, one by one. Of a single commit the change itself says it."""
     if isinstance(found, Unknown):
         return found
-    if len(found) > MOST_INNER_COMMITS:
-        return Unknown(f"there are more than {MOST_INNER_COMMITS}")
     if len(found) == 1 and len(found[0].parents) == 1:
         return ()
     changes = (change for commit in found for change in _of_commit(ws, base.layout.models, commit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,17 @@ from functools import cached_property
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.layout import REGISTRY_FILE
 from gitreg.core.manifest import Registry
-from gitreg.core.ports import ArtifactStore, Forge, Identity, Progress, ProgressTask, Repository, Signer, Tree
+from gitreg.core.ports import (
+    ArtifactStore,
+    CatalogIndex,
+    Forge,
+    Identity,
+    Progress,
+    ProgressTask,
+    Repository,
+    Signer,
+    Tree,
+)
 from gitreg.core.snapshot import ParseCache, Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.errors import ConfigError
@@ -30,6 +40,10 @@ class NoProgress:
         """See :class:`gitreg.core.ports.Progress`."""
         yield _NoTask()
 
+    def count(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
+        """See :class:`gitreg.core.ports.Progress`."""
+        return self.task(label, total)
+
 
 class _NoTask:
     def advance(self, amount: int) -> None:
@@ -42,10 +56,11 @@ class Workspace:
 
     The callables open what is costly, and only when a flow asks: ``make_forge`` the forge, ``open_store`` the DVC
     remote that a snapshot's ``.dvc/config`` names, ``load_schemas`` the JSON Schemas, ``find_signer`` the person's SSH
-    key (None if there is none), ``open_worktree`` the files as they lie in the checkout. ``clock`` gives the moment in
-    UTC; ``pause`` waits that many seconds. ``find_author`` says for whom a process that serves others works at this
-    moment, as the snapshot's policy knows them (None: for itself); ``demand_allowed`` raises Refused where they may not
-    propose a change of some kind.
+    key (None if there is none), ``open_worktree`` the files as they lie in the checkout, ``open_index`` where what
+    lists and look-ups read is kept. ``clock`` gives the moment in UTC; ``pause`` waits that many seconds; ``warn``
+    takes a line for people. ``find_author`` says for whom a process that serves others works at this moment, as the
+    snapshot's policy knows them (None: for itself); ``demand_allowed`` raises Refused where they may not propose a
+    change of some kind.
     """
 
     repository: Repository
@@ -56,9 +71,11 @@ class Workspace:
     load_schemas: Callable[[], Schemas]
     find_signer: Callable[[], Signer | None]
     open_worktree: Callable[[], Tree]
+    open_index: Callable[[], CatalogIndex]
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
     progress: Progress = field(default_factory=NoProgress)
+    warn: Callable[[str], None] = field(default=lambda line: None)
     find_author: Callable[[Snapshot], Identity | None] = field(default=lambda base: None)
     demand_allowed: Callable[[Snapshot, str], None] = field(default=lambda base, kind: None)
     _snapshots: dict[str, Snapshot] = field(default_factory=dict, repr=False)
@@ -78,6 +95,11 @@ class Workspace:
     def schemas(self) -> Schemas:
         """The JSON Schemas of all kinds."""
         return self.load_schemas()
+
+    @cached_property
+    def index(self) -> CatalogIndex:
+        """What lists and look-ups read, where it is kept."""
+        return self.open_index()
 
     @cached_property
     def signer(self) -> Signer | None:

@@ -14,7 +14,7 @@ import pytest
 from git_kit import MAIN, git, hook, hub_and_clone, land, pin
 from http_kit import GitHandler, listening, serving
 
-from gitreg.adapters.git import askpass
+from gitreg.adapters.git import access, askpass
 from gitreg.adapters.git.clone import open_url
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.ports import Credential
@@ -333,6 +333,49 @@ def test_the_program_fails_where_it_has_no_answer(capsys: pytest.CaptureFixture[
     assert askpass.main(["Username for 'https://evil.example': "], ANSWERS) == 1
     assert askpass.main([], ANSWERS) == 1
     assert capsys.readouterr().out == "x\n"
+
+
+USUAL = ("Username for 'https://git.example.com': ", "Password for 'https://x@git.example.com': ")
+
+
+def asked(folder: Path, question: str, credential: Credential, text: str = "") -> str | None:
+    """What git would be told by the script that it runs; None where the script fails."""
+    with access._askpass(credential) as variables:
+        program = script(folder / "asked", (text or access._script(credential)).removeprefix("#!/bin/sh\n"))
+        done = subprocess.run(
+            [program, question], env=os.environ | variables, capture_output=True, text=True, check=False
+        )
+    assert done.stderr == ""
+    return None if done.returncode else done.stdout
+
+
+@pytest.mark.parametrize(
+    "question", [*USUAL, *(each.upper() for each in USUAL), "Password for 'https://x': "]
+)
+def test_the_script_answers_only_what_the_program_would(tmp_path: Path, question: str) -> None:
+    credential = Credential("https", "git.example.com", "x", "s\\n%s$HOME")
+    variables = {askpass.SCHEME: "https", askpass.HOST: credential.host, askpass.USER: "x"}
+    told = askpass.answer(question, {**variables, askpass.SECRET: credential.secret})
+    assert asked(tmp_path, question, credential) == (told and f"{told}\n")
+
+
+def test_the_usual_questions_start_no_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    for question, told in zip(USUAL, ("x", "s"), strict=True):
+        assert asked(tmp_path, question, Credential("https", "git.example.com", "x", "s")) == f"{told}\n"
+    for user, secret in (("x'*", "s"), ("x", "")):
+        assert asked(tmp_path, USUAL[0], Credential("https", "git.example.com", user, secret)) is None
+
+
+def test_a_shell_that_needs_a_program_to_print_shows_no_secret(tmp_path: Path) -> None:
+    """Then Python answers; what a shell would start here is found by its ``PATH``, in which there is nothing."""
+    credential = Credential("https", "git.example.com", "x", "s")
+    text = access._script(credential).replace("printf", "echo-of-a-program")
+    script(tmp_path / "bin" / "echo-of-a-program", f'echo "$@" > {tmp_path}/shown\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+        assert [asked(tmp_path, question, credential, text) for question in USUAL] == ["x\n", "s\n"]
+    assert not (tmp_path / "shown").exists()
 
 
 def test_a_credential_does_not_show_its_secret() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,8 @@ from pathlib import Path
 
 #: What git's hooks are told where a ref is made or deleted.
 NOTHING = "0" * 40
+#: Revisions that say the same for ever: a commit, all but a commit, what is between two, what lies in one.
+_ID = re.compile(r"\^?[0-9a-f]{40}(?:\.\.\.[0-9a-f]{40}|:[^\n]*)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +51,16 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True)
 class Bare:
-    """Runs git in one repository; ``environment`` is a push's quarantine while its hook runs."""
+    """Runs git in one repository; ``environment`` is a push's quarantine while its hook runs.
+
+    What git told of commits that are named by their ids is remembered, as it stays so: nothing here is ever pruned.
+    """
 
     path: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    _told: dict[tuple[str, ...], subprocess.CompletedProcess[bytes]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
     def create(cls, path: Path, branch: str = "main") -> Bare:
@@ -63,7 +72,7 @@ class Bare:
 
     def within(self, environment: Mapping[str, str]) -> Bare:
         """The same repository with the objects of a push that is not accepted yet."""
-        return replace(self, environment=environment)
+        return replace(self, environment=environment, _told={})
 
     def run(
         self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
@@ -82,10 +91,24 @@ class Bare:
 
     def text(self, *args: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
         """As ``run``; what it printed, and an error if it failed."""
-        done = self.run(*args, stdin=stdin, env=env)
-        if done.returncode:
-            raise RuntimeError(f"git {' '.join(args)}: {done.stderr.decode(errors='replace')}")
-        return done.stdout.decode(errors="surrogateescape").rstrip("\n")
+        return _printed(args, self.run(*args, stdin=stdin, env=env))
+
+    def ask(
+        self, *args: str, about: Sequence[str], within: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[bytes]:
+        """As ``run``, for what git answers from the revisions ``about`` alone; ``within`` are paths or none."""
+        words = (*args, *about, "--", *within) if within else (*args, *about)
+        known = self._told.get(words)
+        if known is None:
+            known = self.run(*words)
+            # Beyond 1 git had no answer, for instance because a commit is not here yet.
+            if known.returncode in (0, 1) and all(map(_ID.match, about)):
+                self._told[words] = known
+        return known
+
+    def learn(self, *args: str, about: Sequence[str], within: Sequence[str] = ()) -> str:
+        """As ``ask``; what git printed, and an error if it failed."""
+        return _printed(args, self.ask(*args, about=about, within=within))
 
     def refs(self, *prefixes: str) -> dict[str, str]:
         """All refs (below ``prefixes``), and what they name."""
@@ -103,15 +126,15 @@ class Bare:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Whether ``new`` has all of ``old``."""
-        return self.run("merge-base", "--is-ancestor", old, new).returncode == 0
+        return self.ask("merge-base", "--is-ancestor", about=(old, new)).returncode == 0
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Their best common ancestor."""
-        return self.run("merge-base", one, other).stdout.decode().strip() or None
+        return self.ask("merge-base", about=(one, other)).stdout.decode().strip() or None
 
     def merged_tree(self, base: str, head: str) -> str | None:
         """The tree of their merge; None if they conflict."""
-        done = self.run("merge-tree", "--write-tree", "--no-messages", base, head)
+        done = self.ask("merge-tree", "--write-tree", "--no-messages", about=(base, head))
         return done.stdout.decode().strip() if done.returncode == 0 else None
 
     def write_commit(
@@ -136,23 +159,24 @@ class Bare:
 
     def commits(self, base: str, head: str) -> list[GitCommit]:
         """What ``head`` has and ``base`` has not, oldest first."""
-        listed = self.text("rev-list", "--reverse", "--topo-order", head, f"^{base}").split()
+        listed = self.learn("rev-list", "--reverse", "--topo-order", about=(head, f"^{base}")).split()
         return self._read(listed) if listed else []
 
     def _read(self, oids: Sequence[str]) -> list[GitCommit]:
         form = "%H%x00%T%x00%P%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct%x00%B%x01"
-        shown = self.text("show", "-s", f"--format={form}", *oids)
+        shown = self.learn("show", "-s", f"--format={form}", about=oids)
         return [_commit(part.lstrip("\n")) for part in shown.split("\x01") if part.strip("\n")]
 
     def files(self, base: str, head: str) -> list[ChangedFile]:
         """The paths that differ, each with its patch."""
-        raw = self.text("diff-tree", "-r", "--no-renames", "-z", "--numstat", base, head).split("\0")
+        ends = (base, head)
+        raw = self.learn("diff-tree", "-r", "--no-renames", "-z", "--numstat", about=ends).split("\0")
         counts = {path: (added, deleted) for added, deleted, path in (r.split("\t") for r in raw if r)}
-        fields = self.text("diff-tree", "-r", "--no-renames", "-z", "--raw", base, head).split("\0")
+        fields = self.learn("diff-tree", "-r", "--no-renames", "-z", "--raw", about=ends).split("\0")
         found = []
         for meta, path in zip(fields[::2], fields[1::2], strict=False):
             _, _, old, new, status = meta.split(" ")
-            patch = self.text("diff-tree", "-p", "--no-renames", base, head, "--", f":(literal){path}")
+            patch = self.learn("diff-tree", "-p", "--no-renames", about=ends, within=[f":(literal){path}"])
             added, deleted = (-1 if n == "-" else int(n) for n in counts[path])
             hunks = patch[patch.find("@@") :] if "@@" in patch else ""
             found.append(ChangedFile(status, path, old if status == "D" else new, added, deleted, hunks))
@@ -162,19 +186,27 @@ class Bare:
         """What ``head`` changes since it left ``base``: files, lines added, lines deleted."""
         lines = [
             line.split("\t")
-            for line in self.text("diff", "--no-renames", "--numstat", f"{base}...{head}").splitlines()
+            for line in self.learn(
+                "diff", "--no-renames", "--numstat", about=[f"{base}...{head}"]
+            ).splitlines()
         ]
         added, deleted = (sum(int(line[n]) for line in lines if line[n] != "-") for n in (0, 1))
         return len(lines), added, deleted
 
     def count(self, base: str, head: str) -> int:
         """How many commits ``head`` has that ``base`` has not."""
-        return int(self.text("rev-list", "--count", head, f"^{base}"))
+        return int(self.learn("rev-list", "--count", about=(head, f"^{base}")))
 
     def blob(self, rev: str, path: str) -> bytes | None:
         """A file's content at a revision."""
-        done = self.run("cat-file", "blob", f"{rev}:{path}")
+        done = self.ask("cat-file", "blob", about=[f"{rev}:{path}"])
         return done.stdout if done.returncode == 0 else None
+
+
+def _printed(args: Sequence[str], done: subprocess.CompletedProcess[bytes]) -> str:
+    if done.returncode:
+        raise RuntimeError(f"git {' '.join(args)}: {done.stderr.decode(errors='replace')}")
+    return done.stdout.decode(errors="surrogateescape").rstrip("\n")
 
 
 def _commit(text: str) -> GitCommit:

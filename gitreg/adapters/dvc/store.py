@@ -61,6 +61,14 @@ class DvcStore:
             self._store(place, inspection, meter)
         self._demand_held(payload.pointer)
 
+    def upload_bytes(self, data: bytes, payload: Payload) -> None:
+        """Stores a small file that is only in memory. Raises Undecided as :meth:`upload`."""
+        self._objects.prepare()
+        name = payload.pointer.md5
+        if not _is_held(self._objects.sizes([name]), name, len(data)):
+            self._objects.add_bytes(name, data)
+        self._demand_held(payload.pointer)
+
     def _store(self, place: str, inspection: Inspection, meter: Meter) -> None:
         name = inspection.payload.pointer.md5
         files = {file.md5: file for file in inspection.files}  # each content once
@@ -69,7 +77,7 @@ class DvcStore:
         self._objects.add_files([(file, inspection.stamps[file.path]) for file in lacking], meter)
         _demand_unchanged(place, inspection)
         if inspection.listing and not _is_held(held, name, len(inspection.listing)):
-            self._objects.add_listing(name, inspection.listing)
+            self._objects.add_bytes(name, inspection.listing)
 
     def _demand_held(self, pointer: DvcPointer) -> None:
         found = self.presence([pointer])[pointer]

@@ -57,8 +57,7 @@ def _askpass(credential: Credential) -> Iterator[Mapping[str, str]]:
     """
     with tempfile.TemporaryDirectory(prefix="gitreg-askpass-") as folder:
         script = Path(folder) / "askpass"
-        command = [sys.executable or "python3", "-I", "-S", os.path.abspath(askpass.__file__)]
-        script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$1"\n', encoding="utf-8")
+        script.write_text(_script(credential), encoding="utf-8")
         script.chmod(0o700)
         yield {
             "GIT_ASKPASS": os.fspath(script),
@@ -67,3 +66,41 @@ def _askpass(credential: Credential) -> Iterator[Mapping[str, str]]:
             askpass.USER: credential.user,
             askpass.SECRET: credential.secret,
         }
+
+
+#: Users that git shows as they are, without escapes.
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+\Z")
+
+
+def _script(credential: Credential) -> str:
+    """A shell script that leaves git's questions to the program.
+
+    The two that git nearly always asks it answers itself, which saves starting Python twice: those that name the server
+    and nothing else, word for word. Other programs' arguments are for all to see, so that nothing but the shell's own
+    ``printf`` may print the secret; hence no ``PATH`` there.
+    """
+    program = [sys.executable or "python3", "-I", "-S", os.path.abspath(askpass.__file__)]
+    cases = "".join(
+        f"{shlex.quote(question)}) printf '%s\\n' \"${name}\" 2>/dev/null && exit;;\n"
+        for question, name in _usual(credential).items()
+    )
+    return f"""\
+#!/bin/sh
+before=$PATH
+PATH=/dev/null
+case $1 in
+{cases}esac
+PATH=$before
+exec {shlex.join(program)} "$1"
+"""
+
+
+def _usual(credential: Credential) -> dict[str, str]:
+    """The questions that git asks about a server, and the variables that answer them."""
+    if not (_PLAIN.match(credential.user) and credential.host and credential.secret):
+        return {}
+    scheme, user, host = credential.scheme, credential.user, credential.host
+    return {
+        f"Username for '{scheme}://{host}': ": askpass.USER,
+        f"Password for '{scheme}://{user}@{host}': ": askpass.SECRET,
+    }

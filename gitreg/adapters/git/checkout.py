@@ -78,7 +78,7 @@ def obstacle(folder: Path, base: str) -> str | None:
 
 
 def _is_unstaged(folder: Path) -> bool:
-    """Whether files differ from the index. Touched ones do not count: git is then to look at their content."""
+    """Whether files differ from the index. Touched ones do not count: git remembers their new times first."""
     unstaged = ["diff-files", "--quiet", "--no-ext-diff", _NO_SUBMODULES]
     if not _differs(unstaged, folder):
         return False

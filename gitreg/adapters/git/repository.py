@@ -23,7 +23,17 @@ from gitreg.adapters.git.commits import parse_commit, with_signature
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
-from gitreg.core.ports import FILE, Commit, Credentials, Entry, Identity, RefUpdate, Repository, Tree
+from gitreg.core.ports import (
+    FILE,
+    Commit,
+    Credentials,
+    Entry,
+    Identity,
+    RefUpdate,
+    Repository,
+    Step,
+    Tree,
+)
 from gitreg.errors import (
     Bug,
     ConfigError,
@@ -340,6 +350,14 @@ class GitRepository(Repository):
             commit = self.commit(commit.parents[0])
             yield commit
 
+    def steps(self, base: str | None, tip: str, folder: str) -> Iterator[Step] | None:
+        """See :class:`gitreg.core.ports.Repository`. Raises Undecided if an object is missing."""
+        from gitreg.adapters.git import first_parents
+
+        if base is not None and self._commit_named(base) is None:
+            return None  # it went with a history that was rewritten
+        return first_parents.steps(self._folder, base, tip, folder)
+
     def inner_commits(self, base: str, head: str, most: int) -> Sequence[Commit]:
         """See :class:`gitreg.core.ports.Repository`."""
         args = ["rev-list", f"--max-count={most}", "--end-of-options", head, f"^{base}"]
@@ -404,31 +422,34 @@ class GitRepository(Repository):
 
     def write_change(
         self,
-        base: str,
+        parents: Sequence[str],
         edits: Mapping[str, bytes | None],
         message: str,
         author: Identity,
         time: datetime,
         sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
     ) -> tuple[str, Mapping[str, Entry | None]]:
         """See :class:`gitreg.core.ports.Repository`. All objects are written by one process."""
         from gitreg.adapters.git.trees import TreeWriter
         from gitreg.adapters.git.writes import ObjectWriter, commit_content
 
+        _demand_oids(*parents)
         writer = ObjectWriter(self._folder, self.common_dir)
         trees = TreeWriter(self.reader, writer)
         entries = {
             path: None if data is None else Entry(FILE, writer.add("blob", data))
             for path, data in edits.items()
         }
-        tree = trees.changed(base, entries)
-        commit = None
-        content = commit_content(tree, [base], message, author, time)
+        tree = trees.changed(parents[0], entries)
+        content = commit_content(tree, parents, message, (author, committer or author), time)
         if content is not None:
             commit = writer.add("commit", content if sign is None else with_signature(content, sign(content)))
         writer.flush()
         self._keep(trees)
-        return commit or self.write_commit(tree, [base], message, author, time, sign), entries
+        if content is None:  # what git would alter is left to git
+            commit = self.write_commit(tree, parents, message, author, time, sign, committer)
+        return commit, entries
 
     def write_commit(
         self,
@@ -441,9 +462,7 @@ class GitRepository(Repository):
         committer: Identity | None = None,
     ) -> str:
         """See :class:`gitreg.core.ports.Repository`. Unsigned, the same arguments make the same commit."""
-        for oid in (tree, *parents):
-            if not refs.is_oid(oid):
-                raise Bug(f"{oid!r} is no object id")
+        _demand_oids(tree, *parents)
         extra = _signatory("AUTHOR", author, time) | _signatory("COMMITTER", committer or author, time)
         args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", tree]
         for parent in parents:
@@ -483,6 +502,12 @@ class GitRepository(Repository):
             with self._checkouts_switched(updates, turn):
                 refs.move_here(self._folder, updates)
         self._followed = {update.ref: update.new for update in updates}
+
+    def in_line(self) -> AbstractContextManager[None]:
+        """See :class:`gitreg.core.ports.Repository`, and :mod:`gitreg.adapters.git.line`."""
+        from gitreg.adapters.git.line import in_line
+
+        return in_line(self.common_dir)
 
     def _checkouts_on(self, ref: str) -> list[Path]:
         """Every checkout of the repository where the branch ``ref`` is checked out."""
@@ -673,6 +698,12 @@ def _signatory(role: str, who: Identity, time: datetime) -> dict[str, str]:
     """The variables that tell git who a commit's author or committer is."""
     date = f"@{int(time.timestamp())} +0000"
     return {f"GIT_{role}_NAME": who.name, f"GIT_{role}_EMAIL": who.email, f"GIT_{role}_DATE": date}
+
+
+def _demand_oids(*oids: str) -> None:
+    for oid in oids:
+        if not refs.is_oid(oid):
+            raise Bug(f"{oid!r} is no object id")
 
 
 def _sets_url(config: str) -> bool:

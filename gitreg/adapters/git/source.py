@@ -15,7 +15,7 @@ from pathlib import Path
 from gitreg.adapters.git.clone import open_url
 from gitreg.adapters.git.objects import missing
 from gitreg.adapters.git.repository import ORIGIN, GitRepository
-from gitreg.adapters.git.run import SETTINGS, environment, failure, not_started, reach, redact, run
+from gitreg.adapters.git.run import SETTINGS, attempt, environment, failure, not_started, reach, redact, run
 from gitreg.core.ports import (
     EXECUTABLE,
     FILE,
@@ -43,19 +43,20 @@ class GitSource:
     """One repository as :func:`open_source` opens it.
 
     Attributes:
+        repository: it, as git knows it.
         label: how messages call it, and records: without secrets.
         top: the checkout's top folder; None where there is no checkout.
     """
 
     def __init__(self, repository: GitRepository, label: str) -> None:
-        self._repository = repository
+        self.repository = repository
         self.label = label
         self.top = repository.top
 
     def tags(self) -> Iterator[Tag]:
         """Every tag of a commit, annotated or not, in the order of their names. A tag of a tag is none."""
         layout = "".join(f"%({field})%00" for field in _FIELDS)
-        listed = run(["for-each-ref", f"--format={layout}", "refs/tags/"], self._repository.git_dir)
+        listed = run(["for-each-ref", f"--format={layout}", "refs/tags/"], self.repository.git_dir)
         parts = listed.decode(errors="replace").split("\0")
         for at in range(0, len(parts) - len(_FIELDS), len(_FIELDS)):
             tag = _tag(dict(zip(_FIELDS, parts[at : at + len(_FIELDS)], strict=True)))
@@ -64,13 +65,13 @@ class GitSource:
 
     def head(self) -> str:
         """The commit that the repository's main branch has. Raises NotFound, ConfigError."""
-        if self._repository.has_origin and self.top is None:
-            return self._repository.resolve(f"refs/remotes/{ORIGIN}/HEAD")
-        return self._repository.resolve("HEAD")
+        if self.repository.has_origin and self.top is None:
+            return self.repository.resolve(f"refs/remotes/{ORIGIN}/HEAD")
+        return self.repository.resolve("HEAD")
 
     def tree(self, commit: str) -> Tree:
         """The files of a commit."""
-        return self._repository.tree(commit)
+        return self.repository.tree(commit)
 
     def save(self, commit: str, path: str, target: str) -> bool:
         """Writes the file or folder that git has at a path of a commit to ``target``; False if there is none.
@@ -97,13 +98,13 @@ class GitSource:
             raise Refused(f"{path!r} is a {kind}", "a version holds plain files alone")
 
     def _write(self, path: str, oid: str, target: Path) -> None:
-        header = self._repository.reader.info(oid)
+        header = self.repository.reader.info(oid)
         if header is None:
             raise missing(f"the file {path!r}")
         if header.size > READ_LIMIT:
             self._stream(oid, target)
             return
-        found = self._repository.reader.read(oid)
+        found = self.repository.reader.read(oid)
         data = found.data if found is not None else b""
         if data.startswith(_LFS):
             raise Refused(
@@ -112,7 +113,7 @@ class GitSource:
         target.write_bytes(data)
 
     def _stream(self, oid: str, target: Path) -> None:
-        folder = self._repository.git_dir
+        folder = self.repository.git_dir
         with open(target, "xb") as stream:
             try:
                 done = subprocess.run(
@@ -155,7 +156,8 @@ def open_source(
         Undecided: the other side does not answer.
     """
     if os.path.isdir(place):
-        return GitSource(GitRepository.open(place, alone=True), os.path.realpath(place))
+        repository = GitRepository.open(place, alone=True)
+        return GitSource(repository, _address(repository) or os.path.realpath(place))
     if ":" not in place.partition("/")[0]:
         raise ConfigError(f"there is no folder {place!r}", "name a checkout, a bare repository or a URL")
     clone = open_url(place, cache_dir, credentials).repository
@@ -172,3 +174,9 @@ def open_source(
     if done.code:
         raise failure(done.stderr, redact(place))
     return GitSource(clone, redact(place))
+
+
+def _address(repository: GitRepository) -> str | None:
+    """Where a checkout was cloned from, if it was: others find the repository there."""
+    done = attempt(["config", "--get", f"remote.{ORIGIN}.url"], repository.git_dir)
+    return redact(done.stdout.decode(errors="replace").strip()) or None

@@ -128,20 +128,20 @@ _PLAIN = re.compile(r"[^\x00-\x20.,:;<>\"\\'](?:[^\x00-\x1f<>\x7f]*[^\x00-\x20.,
 
 
 def commit_content(
-    tree: str, parents: Sequence[str], message: str, author: Identity, time: datetime
+    tree: str, parents: Sequence[str], message: str, signatories: tuple[Identity, Identity], time: datetime
 ) -> bytes | None:
-    """The raw content of a commit as ``git commit-tree`` makes it; None where that would alter what it is given."""
-    if not (_PLAIN.match(author.name) and _PLAIN.match(author.email)) or "\0" in message:
+    """The raw content of a commit as ``git commit-tree`` makes it; None where that would alter what it is given.
+
+    ``signatories`` are author and committer.
+    """
+    if "\0" in message or not all(
+        _PLAIN.match(text) for who in signatories for text in (who.name, who.email)
+    ):
         return None
-    who = f"{author.name} <{author.email}> {int(time.timestamp())} +0000"
-    lines = [
-        f"tree {tree}",
-        *(f"parent {parent}" for parent in parents),
-        f"author {who}",
-        f"committer {who}",
-        "",
-    ]
+    author, committer = (f"{who.name} <{who.email}> {int(time.timestamp())} +0000" for who in signatories)
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+    lines += [f"author {author}", f"committer {committer}", ""]
     try:
-        return "\n".join([*lines, message if message.endswith("\n") else f"{message}\n"]).encode()
+        return "\n".join([*lines, message]).encode()
     except UnicodeEncodeError:
         return None

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
-from gitreg.core.manifest import Alias, Pin, StageAssignment
+from gitreg.core.manifest import Alias, Artifact, Pin, StageAssignment
 from gitreg.core.names import (
     MAX_INTEGER,
     NONE,
@@ -21,8 +22,9 @@ from gitreg.core.names import (
 from gitreg.core.plan.plan import NothingToDo, Plan, checked, written
 from gitreg.core.plan.register import NewModel, Registration, model_file, version_files
 from gitreg.core.policy import FormatsGate, StagePolicy
+from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import UsageError
+from gitreg.errors import Refused, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,13 @@ def plan_import(snapshot: Snapshot, model: ImportedModel) -> Plan:
 def plan_imports(snapshot: Snapshot, models: Sequence[ImportedModel]) -> Plan:
     """The same of several models, as one change.
 
-    The change is named after the models alone, so that an import that found more in the meantime renews its request.
+    The change is named after the models and where they come from alone, so that an import that found more in the
+    meantime renews its request.
 
     Raises:
         NothingToDo: all that can be imported is here.
     """
-    found = [weigh_import(snapshot, model) for model in models]
+    found = weigh_imports(snapshot, models)
     edits = {path: data for weighed in found for path, data in weighed.edits.items()}
     if not edits:
         raise NothingToDo("all that can be imported is here already")
@@ -97,22 +100,52 @@ def plan_imports(snapshot: Snapshot, models: Sequence[ImportedModel]) -> Plan:
     count = f" ({versions} version{'' if versions == 1 else 's'})"
     what = done[0].model if len(done) == 1 else f"{len(done)} models"
     kind = "import" if versions else "register"
-    return Plan(kind, f"Import {what}{count}", tuple(sorted(model.name for model in models)), edits)
+    origins = {each.registration.imported_from for model in models for each in model.versions}
+    places = sorted({(origin.system, origin.registry) for origin in origins if origin is not None})
+    systems = sorted({system for system, _ in places})
+    whence = f" from {' and '.join(systems)}" if systems else ""
+    return Plan(
+        kind, f"Import {what}{count}{whence}", _intent((model.name for model in models), places), edits
+    )
+
+
+def _intent(names: Iterable[str], places: Iterable[tuple[str, str]]) -> tuple[object, ...]:
+    return tuple(sorted(names)), tuple(places)
+
+
+def import_branch(names: Iterable[str], system: str, registry: str) -> str:
+    """The branch of the change that imports versions of some models from one place."""
+    return Plan("import", "", _intent(names, [(system, registry)]), {}).branch
+
+
+def weigh_imports(snapshot: Snapshot, models: Sequence[ImportedModel]) -> list[Weighed]:
+    """The same of several models; of those whose names differ only in case the first one comes."""
+    found: list[Weighed] = []
+    names: dict[str, str] = {}
+    for model in models:
+        other = names.setdefault(fold(model.name), model.name)
+        taken = LeftOut(model.name, f"the name is taken by {other!r}")
+        found.append(
+            weigh_import(snapshot, model) if other == model.name else Weighed(model.name, left=(taken,))
+        )
+    return found
 
 
 def weigh_import(snapshot: Snapshot, model: ImportedModel) -> Weighed:
     """Says what an import of a model would add to a registry, and what it cannot."""
-    name, why = _home(snapshot, model.name)
+    name, why = home_of(snapshot, model.name)
     if why is not None:
         return Weighed(name, left=(LeftOut(model.name, why),))
     edits, left = _model_edits(snapshot, name, model.new)
     added: list[ImportedVersion] = []
+    spelled = {fold(str(version)) for version in snapshot.taken(name)}
     for each in sorted(model.versions, key=lambda version: version_key(version.version)):
-        files, problems = _version_edits(snapshot, name, model.new, each, added)
+        files, problems = _version_edits(snapshot, name, model.new, each, spelled)
         left += problems
         if files:
             edits |= files
             added.append(each)
+            spelled.add(fold(str(each.version)))
     entered, problems = _entering(snapshot, name, added)
     edits |= _stage_edits(snapshot, name, entered)
     left += problems
@@ -123,8 +156,8 @@ def weigh_import(snapshot: Snapshot, model: ImportedModel) -> Weighed:
     return Weighed(name, edits, tuple(each.version for each in added), tuple(left))
 
 
-def _home(snapshot: Snapshot, name: str) -> tuple[str, str | None]:
-    """What a model is called here, and why it cannot come here."""
+def home_of(snapshot: Snapshot, name: str) -> tuple[str, str | None]:
+    """What a model of another system is called here, and why it cannot come here (None: it can)."""
     problem = model_name_problem(name)
     if problem:
         return name, f"the name cannot be kept: {problem}"
@@ -165,11 +198,11 @@ def _problem(snapshot: Snapshot, files: dict[str, bytes | None]) -> str | None:
 
 
 def _version_edits(
-    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, added: Iterable[ImportedVersion]
+    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, spelled: set[str]
 ) -> tuple[dict[str, bytes | None], list[LeftOut]]:
     """A version's files; none, and perhaps why not, where it is here or cannot be here."""
     subject = f"{name}/{each.version}"
-    why = _bar(snapshot, name, new, each, added)
+    why = _bar(snapshot, name, new, each, spelled)
     if why is not None:
         return {}, [LeftOut(subject, why)] if why else []
     registration = replace(each.registration, model=name)
@@ -188,7 +221,7 @@ def _version_edits(
 
 
 def _bar(
-    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, added: Iterable[ImportedVersion]
+    snapshot: Snapshot, name: str, new: NewModel, each: ImportedVersion, spelled: set[str]
 ) -> str | None:
     """Why a version is not added ("" where it is here already); None if it is."""
     scheme = snapshot.scheme(name) if snapshot.model(name) is not None else new.scheme
@@ -202,8 +235,7 @@ def _bar(
         return "" if is_same else "it is here already, with other bytes"
     if snapshot.is_taken(name, each.version):
         return "it was deleted here, and a number once used is never used again"
-    others = {fold(str(other)) for other in (*snapshot.taken(name), *(a.version for a in added))}
-    return "its number is here in another spelling" if fold(str(each.version)) in others else None
+    return "its number is here in another spelling" if fold(str(each.version)) in spelled else None
 
 
 def _entering(
@@ -274,7 +306,7 @@ def _aliases(
     edits: dict[str, bytes | None] = {}
     left: list[LeftOut] = []
     stages = {fold(stage) for stage in (*snapshot.policy().stage_names, *snapshot.stages(name))}
-    for each in added:
+    for each in (each for each in added if each.aliases):
         stage = next((stage for stage, pins in entering.items() if _pin(each) in pins), NONE)
         for alias in each.aliases:
             old = snapshot.alias(name, alias) or Alias(name, alias, 0)
@@ -323,3 +355,49 @@ def _differing(snapshot: Snapshot, name: str, model: ImportedModel) -> Iterator[
                 yield LeftOut(
                     f"{name}@{alias}", f"names version {each.version}, and here {shown}; that stays"
                 )
+
+
+def registration_of(snapshot: Snapshot, model: str, number: Version) -> Registration:
+    """What would register a version as it is here.
+
+    Raises NotFound, Refused (it is not whole, or says what no import says).
+    """
+    record = snapshot.demand_record(model, number)
+    pointer = snapshot.dvc_pointer(model, record)
+    notes = snapshot.notes(model, number)
+    if pointer is None or (notes is not None and notes.deprecated is not None):
+        raise Refused(f"{model}/{number} is not as gitreg imports versions", "make the change by hand")
+    return Registration(
+        model=model,
+        artifact=record.artifact,
+        pointer=pointer,
+        created_by=record.created_by,
+        created_at=record.created_at,
+        source=record.source,
+        params=record.params,
+        metrics=record.metrics,
+        signature=record.signature,
+        environment=record.environment,
+        description=notes.description if notes else None,
+        tags=notes.tags if notes else {},
+        card=notes.card if notes else {},
+        copied_from=record.copied_from,
+        imported_from=record.imported_from,
+    )
+
+
+def unread(model: str, format: str, artifact: Artifact | None = None) -> Registration:
+    """Stands in for a version whose bytes nobody has read: good for weighing an import, and for nothing else.
+
+    Args:
+        artifact: what is here under that number, if the bytes are to be taken for the same.
+    """
+    stand_in = artifact or Artifact("unread", f"sha256:{'0' * 64}", 1, 1, format)
+    pointer = DvcPointer(stand_in.path, "0" * 32, stand_in.size, stand_in.files)
+    return Registration(
+        model=model,
+        artifact=stand_in,
+        pointer=pointer,
+        created_by=Identity("nobody", ""),
+        created_at=datetime(1970, 1, 1, tzinfo=UTC),
+    )

@@ -21,7 +21,7 @@ from gitreg.core.plan.plan import NothingToDo, Plan, checked, dumped, new_file
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot, highest
 from gitreg.core.tree import edited
-from gitreg.errors import NotFound, Refused, UsageError
+from gitreg.errors import AlreadyExists, NotFound, Refused, UsageError
 
 #: How many of a model's newest versions are searched for the same bytes: registering stays flat in their number.
 ADOPTION_WINDOW = 25
@@ -80,7 +80,7 @@ class Registration(Details):
 
 
 def plan_model(snapshot: Snapshot, name: str, new: NewModel) -> Plan:
-    """Makes a model without versions. Raises UsageError (bad name), Refused (taken)."""
+    """Makes a model without versions. Raises UsageError (bad name), AlreadyExists."""
     _demand_free_name(snapshot, name)
     edits: dict[str, bytes | None] = {snapshot.layout.model(name): model_file(name, new)}
     return checked(snapshot, plan_of_model(f"New model {name}", name, edits))
@@ -94,7 +94,7 @@ def plan_of_model(title: str, model: str, edits: Mapping[str, bytes | None]) -> 
 def plan_first_version(snapshot: Snapshot, asked: Registration, manifest: bytes) -> Plan:
     """Makes a model of which ``model.yaml`` is written already, and adds its first version.
 
-    Raises as :func:`plan_register`; Refused if the name is taken.
+    Raises as :func:`plan_register`; AlreadyExists if the name is taken.
     """
     _demand_free_name(snapshot, asked.model)
     made = {snapshot.layout.model(asked.model): manifest}
@@ -165,7 +165,7 @@ def _demand_free_name(snapshot: Snapshot, name: str) -> None:
     if taken is not None and (
         taken != name or snapshot.model_tombstone(taken) is None or snapshot.model(taken)
     ):
-        raise Refused(f"the name {name!r} is taken by {taken!r}", "choose another name")
+        raise AlreadyExists(f"the name {name!r} is taken by {taken!r}", "choose another name")
 
 
 def model_file(name: str, new: NewModel) -> bytes:

@@ -23,6 +23,7 @@ from gitreg.core.delta import (
     is_of_import,
     transitions,
 )
+from gitreg.core.manifest import ModelTombstone, VersionTombstone
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
@@ -31,10 +32,11 @@ from gitreg.core.plan.imports import (
     ImportedModel,
     ImportedVersion,
     plan_imports,
-    weigh_import,
+    registration_of,
+    weigh_imports,
 )
 from gitreg.core.plan.plan import Plan, demand_model
-from gitreg.core.plan.register import NewModel, Registration, next_number
+from gitreg.core.plan.register import NewModel, next_number
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.snapshot import Snapshot
@@ -59,6 +61,10 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
         return _register(head, base, registered, ModelCreated(registered.model) in found.changes)
     if found.of(StageChanged) and _only(found, StageChanged):
         return _move(found, base)
+    deleted = _deleted_with_aliases(found)
+    if deleted is not None:
+        reason = _reason(head.version_tombstone(deleted.model, deleted.version))
+        return plan_delete_version(base, deleted.model, deleted.version, reason, now, clear_aliases=True)
     if len(found.changes) == 1:
         return _single(old_base, head, base, found, now)
     raise Refused(
@@ -81,7 +87,7 @@ def _import(head: Snapshot, base: Snapshot, found: Delta) -> Plan:
         )
     models = sorted({model for model, _ in found.imported})
     asked = [_imported_model(head, model, found) for model in models]
-    for weighed in (weigh_import(base, model) for model in asked):
+    for weighed in weigh_imports(base, asked):
         if weighed.left:
             first = weighed.left[0]
             raise Refused(f"{first.subject}: {first.why}", "import again, which leaves out what cannot come")
@@ -100,35 +106,35 @@ def _imported_model(head: Snapshot, name: str, found: Delta) -> ImportedModel:
 
 
 def _imported_version(head: Snapshot, name: str, number: Version) -> ImportedVersion:
-    record = head.demand_record(name, number)
-    pointer = head.dvc_pointer(name, record)
-    notes = head.notes(name, number)
-    if pointer is None or (notes is not None and notes.deprecated is not None):
-        raise Refused(f"{name}/{number} is not as gitreg imports versions", "make the change again by hand")
-    registration = Registration(
-        model=name,
-        artifact=record.artifact,
-        pointer=pointer,
-        created_by=record.created_by,
-        created_at=record.created_at,
-        source=record.source,
-        params=record.params,
-        metrics=record.metrics,
-        signature=record.signature,
-        environment=record.environment,
-        description=notes.description if notes else None,
-        tags=notes.tags if notes else {},
-        card=notes.card if notes else {},
-        copied_from=record.copied_from,
-        imported_from=record.imported_from,
-    )
-    return ImportedVersion(
-        number, registration, head.stage_of(name, number), tuple(head.aliases_of(name, number))
-    )
+    aliases = tuple(head.aliases_of(name, number))
+    return ImportedVersion(number, registration_of(head, name, number), head.stage_of(name, number), aliases)
 
 
 def _only(found: Delta, *types: type) -> bool:
     return all(isinstance(change, types) for change in found.changes)
+
+
+def _deleted_with_aliases(found: Delta) -> VersionDeleted | None:
+    """The version that a change deletes, if all else that it does is to clear the aliases that named it."""
+    versions = found.of(VersionDeleted)
+    moves = found.of(AliasMoved)
+    if len(versions) != 1 or not moves or not _only(found, VersionDeleted, AliasMoved):
+        return None
+    one = versions[0]
+    cleared = all(
+        move.model == one.model
+        and move.old is not None
+        and move.old.pin is not None
+        and move.old.pin.version == one.version
+        and move.new is not None
+        and move.new.pin is None
+        for move in moves
+    )
+    return one if cleared else None
+
+
+def _reason(tombstone: VersionTombstone | ModelTombstone | None) -> str | None:
+    return tombstone.reason if tombstone else None
 
 
 def _registered(found: Delta) -> VersionRegistered | None:
@@ -210,11 +216,10 @@ def _single(old_base: Snapshot, head: Snapshot, base: Snapshot, found: Delta, no
                 base, model, dict(_differing(old_base, head, "Model", base.layout.model(model)))
             )
         case VersionDeleted(model, version):
-            tombstone = head.version_tombstone(model, version)
-            return plan_delete_version(base, model, version, tombstone.reason if tombstone else None, now)
+            reason = _reason(head.version_tombstone(model, version))
+            return plan_delete_version(base, model, version, reason, now)
         case ModelDeleted(model):
-            grave = head.model_tombstone(model)
-            return plan_delete_model(base, model, grave.reason if grave else None, now)
+            return plan_delete_model(base, model, _reason(head.model_tombstone(model)), now)
         case ModelRenamed(model, to):
             return plan_rename(base, model, to, now)
         case ModelCreated() | EvidenceAdded():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import show_outcome
 from gitreg.surfaces.cli.session import REMOTE, Landing, Session, landing
 from gitreg.surfaces.cli.values import TEXT
@@ -11,7 +12,13 @@ from gitreg.surfaces.cli.values import TEXT
 
 @click.command()
 @click.argument("model", type=TEXT)
-@click.argument("path", type=click.Path())
+@click.argument("path", type=click.Path(), required=False)
+@click.option(
+    "--external",
+    metavar="URI",
+    help="Register where the bytes are, without taking them: instead of PATH.",
+    type=TEXT,
+)
 @click.option("--create", is_flag=True, help="Make the model if there is none of this name.")
 @click.option(
     "--version",
@@ -65,7 +72,8 @@ from gitreg.surfaces.cli.values import TEXT
 def register(
     session: Session,
     model: str,
-    path: str,
+    path: str | None,
+    external: str | None,
     create: bool,
     number: str | None,
     semver: bool,
@@ -92,19 +100,23 @@ def register(
 ) -> None:
     """Register a file or a directory as a new version of a model.
 
-    The bytes go to the DVC remote first, then a change request asks for the record.
+    The bytes go to the DVC remote first, then a change request asks for the record. Of an --external version only its
+    address is stored: gitreg pull refuses it, and a formats gate can bar it from a stage.
 
     \b
     Examples:
       gitreg register credit-risk model.onnx --create --metric roc_auc=0.94
       gitreg register credit-risk model.onnx --metrics metrics.json --params params.json --tag team=risk
       gitreg register digits ./mlflow-model --environment environment.json --source-commit "$(git rev-parse HEAD)"
+      gitreg register assistant --external https://api.example.com/models/large-2 --create
     """
     from gitreg.core.plan.register import NewModel
     from gitreg.flows.register import NewVersion
     from gitreg.flows.register import register as run
     from gitreg.surfaces.cli import values
 
+    if (path is None) == (external is None):
+        raise UsageError("PATH or --external says what to register", "give one of the two")
     run_facts = {"system": source_run_system, "id": source_run_id, "url": source_run_url}
     source = {
         "repo": source_repo,
@@ -115,8 +127,9 @@ def register(
     }
     new = NewVersion(
         model=model,
-        path=path,
-        format=artifact,
+        path=path or "",
+        uri=external,
+        format=artifact or "",
         version=number,
         create=NewModel(scheme="semver" if semver else None) if create else None,
         again=again,

@@ -20,7 +20,6 @@ from mlflow.utils.validation import (
 )
 
 from gitreg.core.names import NONE, Version, is_semver
-from gitreg.core.policy import Policy
 
 #: MLflow's names of stages by gitreg's: https://mlflow.org/docs/latest/ml/model-registry/#concepts
 MLFLOW_STAGES: Mapping[str, str] = {
@@ -116,22 +115,23 @@ def shown_stage(stage: str) -> str:
     return MLFLOW_STAGES.get(stage.lower(), stage)
 
 
-def known_stages(stages: Iterable[str], policy: Policy) -> list[str]:
-    """Stages as policy calls them, however their letters are; MLflow's own four are always known.
+def stages_asked(stages: Iterable[Any], known: Iterable[str]) -> list[str]:
+    """Stages as policy calls those that are ``known``, however their letters are.
 
     Raises:
-        MlflowException: no stage is called so.
+        MlflowException: none is called so.
     """
-    known = {name.lower(): name for name in (*MLFLOW_STAGES, *policy.stage_names)}
-    found = []
-    for stage in stages:
-        name = known.get(str(stage).lower())
-        if name is None:
-            names = ", ".join(dict.fromkeys(shown_stage(name) for name in known.values()))
-            raise MlflowException.invalid_parameter_value(
-                f"Invalid Model Version stage: {stage}. Value must be one of {names}."
-            )
-        found.append(name)
+    names = {name.lower(): name for name in known}
+    return [_stage(str(stage), names) for stage in stages]
+
+
+def _stage(asked: str, names: Mapping[str, str]) -> str:
+    found = names.get(asked.lower())
+    if found is None:
+        listed = ", ".join(shown_stage(name) for name in names.values())
+        raise MlflowException(
+            f"Invalid Model Version stage: {asked}. Value must be one of {listed}.", INVALID_PARAMETER_VALUE
+        )
     return found
 
 

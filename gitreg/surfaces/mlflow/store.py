@@ -15,6 +15,7 @@ Reads answer as of the registry's present head. Writes land as commits or become
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
@@ -22,7 +23,8 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.model_registry.abstract_store import AbstractStore
 
-from gitreg.errors import NotFound, UsageError
+from gitreg.core.names import NONE
+from gitreg.errors import NotFound, Refused, UsageError
 from gitreg.surfaces.mlflow import arguments, entities, search
 from gitreg.surfaces.mlflow.errors import as_mlflow
 from gitreg.surfaces.mlflow.refusals import NoPrompts, NoWebhooks
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
     from gitreg.core.catalog import CatalogModel, CatalogVersion
-    from gitreg.core.names import Version
+    from gitreg.core.names import Reference, Version
     from gitreg.core.plan.annotate import Edits
     from gitreg.core.plan.plan import Plan
+    from gitreg.core.plan.register import NewModel
     from gitreg.core.ports import ChangeRequest
     from gitreg.core.snapshot import Snapshot
+    from gitreg.flows.copy import Notes
     from gitreg.flows.land import Landed, Preview, Proposed
+    from gitreg.surfaces.mlflow.sources import Asked
 
 #: The tag of a new version that asks for its number, in a model with SemVer versions. It is not kept.
 VERSION_TAG = "gitreg.version"
@@ -87,12 +92,13 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         self, name: str, tags: Any = None, description: str | None = None, deployment_job_id: Any = None
     ) -> RegisteredModel:
         """Makes a model without versions."""
-        from gitreg.core.plan.register import NewModel, plan_model
+        from gitreg.core.plan.register import NewModel
+        from gitreg.flows.pending import making
 
         arguments.model_name(name)
         new = NewModel(description=description, tags=arguments.model_tags(tags))
         session = self._session()
-        request = self._land(session, lambda snapshot: plan_model(snapshot, name, new))
+        request = self._land(session, making(session.workspace, name, new, session.mode))
         if request:
             return entities.planned_model(name, new, session.now(), request)
         return entities.registered_model(_model(session, name))
@@ -111,8 +117,8 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
         arguments.new_model_name(new_name)
         session = self._session()
-        model = _model(session, arguments.model_name(name))
-        if new_name == model.name:
+        model = _exact(session, arguments.model_name(name))
+        if new_name == name:
             return entities.registered_model(model)
         now = session.now()
         request = self._land(session, lambda snapshot: plan_rename(snapshot, name, new_name, now))
@@ -120,12 +126,20 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
     @as_mlflow()
     def delete_registered_model(self, name: str) -> None:
-        """Deletes a model by its present name, unless a stage or an alias names one of its versions."""
+        """Deletes a model by its present name, and its aliases; one with a version in a stage is not deleted."""
         from gitreg.core.plan.delete import plan_delete_model
 
         session = self._session()
-        _model(session, arguments.model_name(name))
+        model = _exact(session, arguments.model_name(name))
         now = session.now()
+        # Policy may guard the aliases; who may clear them is judged before the model is gone.
+        for alias in () if any(version.stage != NONE for version in model.versions) else model.aliases:
+            request = self._clear_alias(session, name, alias)
+            if request:
+                raise Refused(
+                    f"{name}@{alias} names a version, so the model cannot be deleted yet",
+                    f"{entities.address_of(request)} asks to clear it; delete the model once that is merged",
+                )
         self._land(session, lambda snapshot: plan_delete_model(snapshot, name, None, now))
 
     @as_mlflow()
@@ -153,7 +167,8 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         model = _model(session, arguments.model_name(name))
         found = entities.latest_versions(model)
         if stages:
-            wanted = arguments.known_stages(stages, session.snapshot().policy())
+            known = dict.fromkeys([*arguments.MLFLOW_STAGES, *session.snapshot().policy().stage_names])
+            wanted = arguments.stages_asked(stages, known)
             found = [version for version in found if version.stage in wanted]
         return [entities.model_version(version) for version in found]
 
@@ -191,41 +206,72 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         local_model_path: str | None = None,
         model_id: str | None = None,
     ) -> ModelVersion:
-        """Registers the bytes at ``source`` (or already here, at ``local_model_path``) with what their run says."""
-        from gitreg.flows.register import NewVersion, register
+        """Registers the bytes at ``source`` (or already here, at ``local_model_path``) with what their run says.
+
+        A source that is a version of this registry is copied.
+        """
+        from gitreg.flows.copy import Notes
+        from gitreg.surfaces.mlflow.sources import Asked, registered_source
 
         said = arguments.version_tags(tags)
         number = said.pop(VERSION_TAG, None)
         session = self._session()
-        model = _model(session, arguments.model_name(name))
-        path = local_model_path or source.removeprefix("file://")
-        new = NewVersion(
-            model=model.name,
-            path=path,
-            again=True,
-            version=number,
-            source=_source(source, run_id, run_link, model_id),
-            description=description,
-            tags=said,
-        )
-        return self._registered(session, register(session.workspace, new, session.mode))
+        model = _registrable(session, arguments.model_name(name))
+        reference = registered_source(source)
+        if reference is not None:
+            return self._copied(session, reference, model, number, Notes(description, said))
+        asked = Asked(source, run_id, run_link, model_id, local_model_path)
+        return self._taken(session, asked, model, number, Notes(description, said))
+
+    def _taken(
+        self, session: Session, asked: Asked, model: str, number: str | None, notes: Notes
+    ) -> ModelVersion:
+        from gitreg.flows.register import register
+        from gitreg.surfaces.mlflow.sources import take
+
+        is_external = self._uri.artifacts == "external"
+        with take(asked, tracking_uri=self.tracking_uri, external=is_external) as taken:
+            new = taken.new_version(model, description=notes.description, tags=notes.tags)
+            outcome = register(session.workspace, replace(new, version=number), session.mode)
+        return self._registered(session, outcome)
 
     @as_mlflow()
     def copy_model_version(self, src_mv: ModelVersion, dst_name: str) -> ModelVersion:
-        """Registers a version's bytes under another model of this registry, which is made if there is none."""
+        """Registers a version's bytes and notes under another model of this registry, made if there is none."""
         from gitreg.core.names import Reference
         from gitreg.core.plan.register import NewModel
-        from gitreg.flows.copy import copy
 
-        arguments.new_model_name(dst_name)
         session = self._session()
         found = _version(session, src_mv.name, arguments.version_number(src_mv.version))
         reference = Reference(found.model, version=found.version)
-        ws = session.workspace
-        create = NewModel()
-        return self._registered(
-            session, copy(ws, reference, ws, dst_name, again=True, create=create, mode=session.mode)
+        return self._copied(
+            session, reference, arguments.new_model_name(dst_name), None, None, create=NewModel()
         )
+
+    def _copied(
+        self,
+        session: Session,
+        reference: Reference,
+        model: str,
+        number: str | None,
+        notes: Notes | None,
+        create: NewModel | None = None,
+    ) -> ModelVersion:
+        from gitreg.flows.copy import copy
+
+        ws = session.workspace
+        outcome = copy(
+            ws,
+            reference,
+            ws,
+            model,
+            version=number,
+            again=True,
+            create=create,
+            notes=notes,
+            mode=session.mode,
+        )
+        return self._registered(session, outcome)
 
     def _registered(self, session: Session, outcome: Landed | Proposed | Preview) -> ModelVersion:
         from gitreg.flows.land import Landed, Proposed
@@ -252,7 +298,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         """
         session = self._session()
         number = arguments.version_number(version)
-        (goal,) = arguments.known_stages([stage], session.snapshot().policy())
+        (goal,) = arguments.stages_asked([stage], [NONE, *session.snapshot().policy().stage_names])
         if archive_existing_versions:
             arguments.demand_active(goal)
         found = _version(session, arguments.model_name(name), number)
@@ -264,14 +310,17 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
     @as_mlflow()
     def delete_model_version(self, name: str, version: Any) -> None:
-        """Deletes a version, unless a stage or an alias names it."""
+        """Deletes a version, and the aliases that name it; one that is in a stage is not deleted."""
         from gitreg.core.plan.delete import plan_delete_version
 
         session = self._session()
         found = _version(session, arguments.model_name(name), arguments.version_number(version))
         now = session.now()
         self._land(
-            session, lambda snapshot: plan_delete_version(snapshot, found.model, found.version, None, now)
+            session,
+            lambda snapshot: plan_delete_version(
+                snapshot, found.model, found.version, None, now, clear_aliases=True
+            ),
         )
 
     @as_mlflow()
@@ -337,8 +386,10 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         """Makes an alias name nothing, if it names something."""
         arguments.alias_name(alias)
         session = self._session()
-        model = _model(session, arguments.model_name(name)).name
-        self._land(session, lambda snapshot: _plan_clear_alias(snapshot, model, alias))
+        self._clear_alias(session, _model(session, arguments.model_name(name)).name, alias)
+
+    def _clear_alias(self, session: Session, model: str, alias: str) -> ChangeRequest | None:
+        return self._land(session, lambda snapshot: _plan_clear_alias(snapshot, model, alias))
 
     @as_mlflow()
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
@@ -397,6 +448,26 @@ def _model(session: Session, name: str) -> CatalogModel:
         raise _not_found(f"Registered Model with name={name} not found: {error.message}") from None
 
 
+def _exact(session: Session, name: str) -> CatalogModel:
+    """A model by its present name alone: what ends a name follows no redirect, and does not guess."""
+    model = _model(session, name)
+    if model.name != name:
+        raise _not_found(f"Registered Model with name={name} not found: it is called {model.name!r}")
+    return model
+
+
+def _registrable(session: Session, name: str) -> str:
+    """The model that a version is to be registered under: one that is there, or that a change request makes."""
+    from gitreg.flows.pending import pending_model
+
+    try:
+        return _model(session, name).name
+    except MlflowException:
+        if pending_model(session.workspace, session.snapshot(), name) is None:
+            raise
+        return name
+
+
 def _version(session: Session, name: str, version: Version) -> CatalogVersion:
     found = _model(session, name).version(version)
     if found is None:
@@ -415,7 +486,6 @@ def _or_remove(value: str | None) -> object:
 
 
 def _plan_transition(snapshot: Snapshot, version: CatalogVersion, goal: str, archive_existing: bool) -> Plan:
-    from gitreg.core.names import NONE
     from gitreg.core.plan.transition import plan_demote, plan_promote
 
     if goal == NONE:
@@ -433,9 +503,3 @@ def _plan_clear_alias(snapshot: Snapshot, model: str, alias: str) -> Plan:
     if found is None or found.pin is None:
         raise NothingToDo(f"{model}@{alias} names no version")
     return plan_clear_alias(snapshot, model, alias)
-
-
-def _source(uri: str, run_id: str | None, run_link: str | None, model_id: str | None) -> dict[str, object]:
-    run = {"system": "mlflow", "id": run_id, "url": run_link, "logged_model": model_id}
-    said = {key: value for key, value in run.items() if value}
-    return {"uri": uri, **({"run": said} if len(said) > 1 else {})}
