@@ -110,6 +110,12 @@ class GitRepository(Repository):
         """
         return cls(locate(path), alone=alone, pending=pending)
 
+    def again(self) -> GitRepository:
+        """The same repository, with a reading process of its own."""
+        other = GitRepository(self._place, alone=self._alone, pending=self._pending)
+        other.credentials = self.credentials
+        return other
+
     def __enter__(self) -> GitRepository:
         return self
 
