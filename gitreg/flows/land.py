@@ -392,31 +392,28 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
     """
     base = ws.snapshot(base_commit)
     ws.demand_allowed(base, plan.kind)
-    author = ws.author(base)
-    inside = base_commit
+    author, inside = ws.author(base), base_commit
     for step in plan.steps:
-        inside, _ = _written(ws, [inside], step.message, step.edits, author)
+        inside, _ = _commit(ws, [inside], step.message, step.edits, author)
     parents = [base_commit] if inside == base_commit else [base_commit, inside]
-    commit, entries = _written(ws, parents, plan.title, plan.edits, author, signed)
+    commit, entries = _commit(ws, parents, plan.title, plan.edits, author, signed)
     found = laid_over(base.tree, entries, ws.repository.tree(commit))
     # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
     return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
 
 
-def _written(
+def _commit(
     ws: Workspace,
     parents: Sequence[str],
-    message: str,
+    title: str,
     edits: Mapping[str, bytes | None],
     author: Identity,
     signed: bool = False,
 ) -> tuple[str, Mapping[str, Entry | None]]:
-    """A commit of what edits make of its first parent, and the entries that they are there."""
+    """The commit of what edits make of its first parent, and what now stands at each path."""
     sign = ws.signer.sign_commit if signed and ws.signer else None
     now = landing_time(ws, parents[0])
-    return ws.repository.write_change(
-        parents, edits, f"{message}\n", author, now, sign, committer=ws.identity
-    )
+    return ws.repository.write_change(parents, edits, f"{title}\n", author, now, sign, committer=ws.identity)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:

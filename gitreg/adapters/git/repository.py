@@ -23,17 +23,7 @@ from gitreg.adapters.git.commits import parse_commit, with_signature
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
-from gitreg.core.ports import (
-    FILE,
-    Commit,
-    Credentials,
-    Entry,
-    Identity,
-    RefUpdate,
-    Repository,
-    Step,
-    Tree,
-)
+from gitreg.core.ports import FILE, Commit, Credentials, Entry, Identity, RefUpdate, Repository, Step, Tree
 from gitreg.errors import (
     Bug,
     ConfigError,
@@ -448,13 +438,13 @@ class GitRepository(Repository):
             for path, data in edits.items()
         }
         tree = trees.changed(parents[0], entries)
-        content = commit_content(tree, parents, message, (author, committer or author), time)
+        commit = None
+        content = commit_content(tree, parents, message, author, committer or author, time)
         if content is not None:
             commit = writer.add("commit", content if sign is None else with_signature(content, sign(content)))
         writer.flush()
         self._keep(trees)
-        if content is None:  # what git would alter is left to git
-            commit = self.write_commit(tree, parents, message, author, time, sign, committer)
+        commit = commit or self.write_commit(tree, parents, message, author, time, sign, committer)
         return commit, entries
 
     def write_commit(

@@ -128,19 +128,20 @@ _PLAIN = re.compile(r"[^\x00-\x20.,:;<>\"\\'](?:[^\x00-\x1f<>\x7f]*[^\x00-\x20.,
 
 
 def commit_content(
-    tree: str, parents: Sequence[str], message: str, signatories: tuple[Identity, Identity], time: datetime
+    tree: str, parents: Sequence[str], message: str, author: Identity, committer: Identity, time: datetime
 ) -> bytes | None:
-    """The raw content of a commit as ``git commit-tree`` makes it; None where that would alter what it is given.
-
-    ``signatories`` are author and committer.
-    """
-    if "\0" in message or not all(
-        _PLAIN.match(text) for who in signatories for text in (who.name, who.email)
-    ):
+    """The raw content of a commit as ``git commit-tree`` makes it; None where that would alter what it is given."""
+    said = (author.name, author.email, committer.name, committer.email)
+    if not all(map(_PLAIN.match, said)) or "\0" in message:
         return None
-    author, committer = (f"{who.name} <{who.email}> {int(time.timestamp())} +0000" for who in signatories)
-    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
-    lines += [f"author {author}", f"committer {committer}", ""]
+    when = f"{int(time.timestamp())} +0000"
+    lines = [
+        f"tree {tree}",
+        *(f"parent {parent}" for parent in parents),
+        f"author {author.name} <{author.email}> {when}",
+        f"committer {committer.name} <{committer.email}> {when}",
+        "",
+    ]
     try:
         return "\n".join([*lines, message]).encode()
     except UnicodeEncodeError:
