@@ -50,7 +50,7 @@ EDITS = st.dictionaries(
 
 
 @settings(
-    max_examples=40, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=20, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 @given(edits=EDITS, message=TEXTS, author=PEOPLE)
 def test_same_commit_as_by_git_step_by_step(
