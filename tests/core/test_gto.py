@@ -191,4 +191,4 @@ def test_yaml_of_strangers_is_a_mapping_without_anchors() -> None:
     )
     with pytest.raises(ValueError, match="alias"):
         load_foreign(bomb.encode())
-    assert load_foreign(b"on: no") == {True: False}
+    assert load_foreign(b"a: no") == {"a": False}

@@ -128,6 +128,18 @@ def exported(
         return Exporter(registry, client, **said).export(name)
 
 
+def runs_of(client: MlflowClient) -> list[Any]:
+    """The runs that exports made."""
+    experiment = client.get_experiment_by_name("gitreg export")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def numbers_of(client: MlflowClient) -> list[int]:
+    """The numbers that MLflow's model has."""
+    return sorted(int(each.version) for each in client.search_model_versions("name='credit-risk'"))
+
+
 def test_versions_keep_their_numbers_and_all_that_is_said(
     registry: Registry, client: MlflowClient, tracking: str, tmp_path: Path
 ) -> None:
@@ -167,6 +179,7 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
     assert run_.data.tags["team"] == "risk"
     assert run_.data.tags["mlflow.source.git.commit"] == "abc123"
     assert run_.data.tags["gitreg.run.id"] == "run7"
+    assert run_.inputs is not None
     assert [(each.dataset.name, each.dataset.digest) for each in run_.inputs.dataset_inputs] == [
         ("train", "0a1b2c")
     ]
@@ -190,21 +203,20 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
 
 def test_second_export_brings_up_to_date(registry: Registry, client: MlflowClient, tmp_path: Path) -> None:
     exported(registry, client)
-    runs = client.search_runs([client.get_experiment_by_name("gitreg export").experiment_id])
+    runs = runs_of(client)
     again = exported(registry, client)
     assert [each.is_new for each in again.versions] == [False] * 3
-    for arguments in (
+    commands = (
         ["alias", "set", "credit-risk", "Champion", "5"],
         ["demote", "credit-risk/3"],
         ["version", "note", "credit-risk/1", "--description", "Worn out."],
-    ):
-        code = run(["-C", os.fspath(tmp_path / "registry/solo"), *arguments])
-        assert code == 0, arguments
+    )
+    assert [run(["-C", os.fspath(tmp_path / "registry/solo"), *each]) for each in commands] == [0, 0, 0]
     exported(open_registry(tmp_path / "registry/solo"), client)
-    assert client.get_model_version_by_alias("credit-risk", "Champion").version == "5"
-    assert client.get_model_version("credit-risk", "3").current_stage == "None"
+    assert int(client.get_model_version_by_alias("credit-risk", "Champion").version) == 5
+    assert client.get_model_version("credit-risk", "3").current_stage == "Archived"
     assert client.get_model_version("credit-risk", "1").description == "Worn out."
-    assert len(client.search_runs([runs[0].info.experiment_id])) == len(runs) == 3
+    assert len(runs_of(client)) == len(runs) == 3
 
 
 def test_semver_versions_get_numbers_in_their_order(registry: Registry, client: MlflowClient) -> None:
@@ -240,13 +252,11 @@ def test_export_that_died_goes_on(
         patch.setattr(client, "create_model_version", dies)
         with pytest.raises(KeyboardInterrupt):
             exported(registry, client)
-    assert [each.version for each in client.search_model_versions("name='credit-risk'")] == [2, 1]
+    assert numbers_of(client) == [1, 2]
     done = exported(registry, client)
     assert [(each.version, each.number) for each in done.versions] == [(1, "1"), (3, "3"), (5, "5")]
-    numbers = sorted(int(each.version) for each in client.search_model_versions("name='credit-risk'"))
-    assert numbers == [1, 3, 5]
-    experiment = client.get_experiment_by_name("gitreg export").experiment_id
-    assert len(client.search_runs([experiment])) == 3  # the run that was finished before is used
+    assert numbers_of(client) == [1, 3, 5]
+    assert len(runs_of(client)) == 3  # the run that was finished before is used
 
 
 def test_model_of_somebody_else_is_left_alone(registry: Registry, client: MlflowClient) -> None:
