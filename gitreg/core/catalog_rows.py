@@ -7,7 +7,7 @@ touched) may change without them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -82,31 +82,44 @@ def joined(aliases: Iterable[str]) -> str:
 
 
 def _dumped(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"))
 
 
-def read_version(row: VersionRow) -> CatalogVersion:
-    """What a row says. Raises IndexDamaged."""
+def read_versions(rows: Sequence[VersionRow]) -> list[CatalogVersion]:
+    """What rows say; their documents are read as one, which is quicker. Raises IndexDamaged."""
     try:
-        created_by, artifact, description, tags, source, params, metrics = json.loads(row.document)
-        created = _moment(row.created)
-        return CatalogVersion(
-            model=row.model,
-            version=_version(row.version),
-            created_at=created,
-            updated_at=max(created, _moment(row.updated * 1_000_000)),
-            created_by=Identity(*created_by),
-            artifact=Artifact(*artifact),
-            stage=row.stage,
-            aliases=tuple(row.aliases.split()),
-            description=description,
-            tags=tags,
-            source=source,
-            params=params,
-            metrics=metrics,
-        )
+        documents = json.loads(f"[{','.join([row.document for row in rows])}]")
+        return [_version(row, *said) for row, said in zip(rows, documents, strict=True)]
     except (ValueError, TypeError, OverflowError) as error:
-        raise IndexDamaged(f"{row.model}/{row.version}: {error}") from error
+        raise IndexDamaged(f"versions: {error}") from error
+
+
+def _version(
+    row: VersionRow,
+    created_by: Sequence[str],
+    artifact: Sequence[Any],
+    description: str | None,
+    tags: Mapping[str, str],
+    source: Mapping[str, object],
+    params: Mapping[str, str | int | float | bool | None],
+    metrics: Mapping[str, float],
+) -> CatalogVersion:
+    created = _moment(row.created)
+    return CatalogVersion(
+        model=row.model,
+        version=int(row.version) if row.version.isdigit() else row.version,
+        created_at=created,
+        updated_at=max(created, _moment(row.updated * 1_000_000)),
+        created_by=Identity(*created_by),
+        artifact=Artifact(*artifact),
+        stage=row.stage,
+        aliases=tuple(row.aliases.split()),
+        description=description,
+        tags=tags,
+        source=source,
+        params=params,
+        metrics=metrics,
+    )
 
 
 def read_model(row: ModelRow, versions: Iterable[CatalogVersion]) -> CatalogModel:
@@ -138,7 +151,3 @@ def aliased(row: ModelRow, alias: str) -> str | None:
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise IndexDamaged(f"{row.name}: {error}") from error
     return None if found is None else str(found)
-
-
-def _version(text: str) -> Version:
-    return int(text) if text.isdigit() else text

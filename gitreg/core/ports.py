@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 #: No manifest may be larger; readers cut a blob one byte behind it, so that its size is seen to be over.
 READ_LIMIT = 1 << 20
@@ -244,6 +244,23 @@ class Repository(Protocol):
         """Stores a commit, signed by ``sign`` (from payload to armour), and returns its id.
 
         ``committer``: who made it for its author, where that is somebody else.
+        """
+        ...
+
+    def write_change(
+        self,
+        parents: Sequence[str],
+        edits: Mapping[str, bytes | None],
+        message: str,
+        author: Identity,
+        time: datetime,
+        sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
+    ) -> tuple[str, Mapping[str, Entry | None]]:
+        """Stores the commit that sets files of its first parent to new content, or removes them where None.
+
+        Returns its id, and what now stands at each path. As ``write_blob``, ``write_tree`` and ``write_commit`` one
+        after another.
         """
         ...
 
@@ -905,8 +922,7 @@ class ForgeInspector(Protocol):
 # What was derived from a registry and is kept
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(NamedTuple):
     """What an index keeps of a folder of ``models/``; what is in ``document``, only its writer knows.
 
     ``kind`` says what the folder is, ``folded`` is the form under which names are the same. Times are in microseconds
@@ -921,8 +937,7 @@ class ModelRow:
     updated: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRow:
+class VersionRow(NamedTuple):
     """What an index keeps of a version: ``position`` orders those of one model.
 
     ``created`` is in microseconds since 1970, ``updated`` (0: unknown) in seconds. ``aliases`` and ``document`` only
@@ -940,8 +955,7 @@ class VersionRow:
     document: str
 
 
-@dataclass(frozen=True, slots=True)
-class VersionPlace:
+class VersionPlace(NamedTuple):
     """What of a :class:`VersionRow` changes with what is around the version."""
 
     version: str
@@ -979,7 +993,10 @@ class IndexView(Protocol):
         ...
 
     def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
-        """The highest version in each stage (``none`` is one), of all models or of exactly these; in order."""
+        """The highest version in each stage (``none`` is one), of all models or of exactly these.
+
+        By model, then by the lowest version that is in the stage.
+        """
         ...
 
     def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:

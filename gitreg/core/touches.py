@@ -5,8 +5,9 @@ The moments are those of the first-parent line: when a change landed, not when s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeAlias, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeAlias
 
 from gitreg.core.codec.load import InvalidManifest, load_manifest
 from gitreg.core.layout import Layout
@@ -20,8 +21,8 @@ Span: TypeAlias = tuple[int, int]
 Spans: TypeAlias = dict[str, Span]
 #: The name of the model itself among its versions.
 MODEL = ""
-#: Stage files of the past that are kept parsed.
-_KEPT = 10_000
+#: Of how many commits the stage files are read at once.
+_AT_A_TIME = 500
 
 
 class Touches:
@@ -34,6 +35,7 @@ class Touches:
     Attributes:
         spans: of every model that was touched; empty if it ended.
         versions: those versions of each touched model of which a file was touched.
+        files: every file that was touched and is there after the last commit, and the id of its blob.
     """
 
     def __init__(
@@ -44,23 +46,39 @@ class Touches:
     ) -> None:
         self.spans: dict[str, Spans] = {}
         self.versions: dict[str, set[str]] = {}
+        self.files: dict[str, str] = {}
         self._prefix = f"{layout.models}/"
         self._known = known
         self._contents = contents
         self._pins: dict[str, frozenset[str]] = {}
 
-    def take(self, step: Step) -> None:
-        """What one commit did."""
+    def take(self, steps: Iterable[Step]) -> None:
+        """What these commits did."""
+        rest = iter(steps)
+        while some := list(islice(rest, _AT_A_TIME)):
+            self._read_pins(some)
+            for step in some:
+                self._take(step)
+
+    def _take(self, step: Step) -> None:
         at = int(step.time.timestamp())
         by_model: dict[str, list[tuple[list[str], Touch]]] = {}
         for touch in step.touches:
             model, *rest = touch.path.removeprefix(self._prefix).split("/")
-            if rest and touch.path.startswith(self._prefix):
+            # A name that is no text is of no model; nobody can ask for it.
+            if rest and touch.path.startswith(self._prefix) and _is_text(model):
                 by_model.setdefault(model, []).append((rest, touch))
+                self._note(touch)
         origins = self._renamed(by_model)
         begun = {model: self._spans(model).get(MODEL, (at, at))[0] for model in origins.values()}
         for model, touches in by_model.items():
             self._touched(model, touches, at, begun.get(origins.get(model, ""), at))
+
+    def _note(self, touch: Touch) -> None:
+        if touch.new is None:
+            self.files.pop(touch.path, None)
+        else:
+            self.files[touch.path] = touch.new
 
     def _spans(self, model: str) -> Spans:
         found = self.spans.get(model)
@@ -74,9 +92,9 @@ class Touches:
         for model, touches in by_model.items():
             for rest, touch in touches:
                 if rest == ["redirect.yaml"] and touch.old is None and touch.new is not None:
-                    redirect = self._manifest("Redirect", touch.new)
-                    if redirect is not None:
-                        found[cast(Redirect, redirect).to] = model
+                    to = self._redirect(touch.new)
+                    if to is not None:
+                        found[to] = model
         return found
 
     def _touched(self, model: str, touches: list[tuple[list[str], Touch]], at: int, begun: int) -> None:
@@ -107,23 +125,45 @@ class Touches:
 
     def _pinned(self, oid: str | None) -> frozenset[str]:
         """The versions that a stage file names; none if it is broken."""
-        if oid is None:
-            return frozenset()
-        if oid not in self._pins:
-            if len(self._pins) >= _KEPT:
-                self._pins.clear()
-            found = cast("StageAssignment | None", self._manifest("StageAssignment", oid))
-            self._pins[oid] = frozenset(str(pin.version) for pin in found.versions) if found else frozenset()
-        return self._pins[oid]
+        return frozenset() if oid is None else self._pins[oid]
 
-    def _manifest(self, kind: str, oid: str) -> object | None:
-        data = next(iter(self._contents([oid])))
-        if data is None:
-            return None
-        try:
-            return load_manifest(kind, data, kind)
-        except InvalidManifest:
-            return None
+    def _read_pins(self, steps: Sequence[Step]) -> None:
+        """Reads all stage files of some commits at once; those of the commits before are mostly among them."""
+        touches = (touch for step in steps for touch in step.touches if "/stages/" in touch.path)
+        wanted = {oid for touch in touches for oid in (touch.old, touch.new) if oid is not None}
+        lacking = [oid for oid in wanted if oid not in self._pins]
+        kept = {oid: self._pins[oid] for oid in wanted if oid in self._pins}
+        read = (_manifest("StageAssignment", data) for data in self._contents(lacking))
+        self._pins = kept | {oid: _versions_in(found) for oid, found in zip(lacking, read, strict=True)}
+
+    def _redirect(self, oid: str) -> str | None:
+        found = _manifest("Redirect", next(iter(self._contents([oid]))))
+        return found.to if isinstance(found, Redirect) else None
+
+
+def _is_text(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _manifest(kind: str, data: bytes | None) -> object | None:
+    """A manifest of the past; None if it is broken."""
+    if data is None:
+        return None
+    try:
+        return load_manifest(kind, data, kind)
+    except InvalidManifest:
+        return None
+
+
+def _versions_in(stage: object | None) -> frozenset[str]:
+    return (
+        frozenset(str(pin.version) for pin in stage.versions)
+        if isinstance(stage, StageAssignment)
+        else frozenset()
+    )
 
 
 def _extend(spans: Spans, key: str, at: int) -> None:

@@ -35,22 +35,39 @@ class Catalog:
         return self._found(name, _read_model) or self._unread(name)
 
     def head(self, name: str) -> CatalogModel:
-        """As ``model``, of whose versions only the highest in each stage (``none`` is one) are read."""
+        """As ``model``, with no other versions than the highest of each stage (``none`` is one).
+
+        They are in the order of the lowest versions of these stages.
+        """
         return self._found(name, _read_head) or self._unread(name)
 
     def version(self, name: str, version: Version) -> CatalogVersion | None:
         """A living version of a model, which is found as by ``model``; None if there is none."""
-        return self._version(name, lambda row: str(version))
+        return self._version(name, lambda view, row: view.version(row.name, str(version)))
 
     def aliased(self, name: str, alias: str) -> CatalogVersion | None:
         """The version that an alias of a model, found as by ``model``, names without regard to case; None if none."""
-        return self._version(name, lambda row: rows.aliased(row, alias))
 
-    def _version(self, name: str, choose: Callable[[ModelRow], str | None]) -> CatalogVersion | None:
+        def choose(view: IndexView, row: ModelRow) -> VersionRow | None:
+            version = rows.aliased(row, alias)
+            return None if version is None else view.version(row.name, version)
+
+        return self._version(name, choose)
+
+    def latest(self, name: str) -> CatalogVersion | None:
+        """The highest living version of a model, which is found as by ``model``; None if it has none."""
+
+        def choose(view: IndexView, row: ModelRow) -> VersionRow | None:
+            return max(view.highest([row.name]), key=lambda each: each.position, default=None)
+
+        return self._version(name, choose)
+
+    def _version(
+        self, name: str, choose: Callable[[IndexView, ModelRow], VersionRow | None]
+    ) -> CatalogVersion | None:
         def ask(view: IndexView, row: ModelRow) -> tuple[CatalogVersion | None]:
-            chosen = choose(row)
-            found = None if chosen is None else view.version(row.name, chosen)
-            return (None if found is None else rows.read_version(found),)
+            found = choose(view, row)
+            return (None if found is None else rows.read_versions([found])[0],)
 
         found = self._found(name, ask)
         if found is None:
@@ -89,7 +106,7 @@ class Catalog:
         return iter(self._listed(names, lambda view: view.versions(names)))
 
     def heads(self, names: Collection[str] | None = None) -> Iterator[CatalogModel]:
-        """As ``models``, of whose versions only the highest in each stage (``none`` is one) are read."""
+        """As ``models``, with no other versions than the highest of each stage, as :meth:`head` has them."""
         return iter(self._listed(names, lambda view: view.highest(names)))
 
     def _listed(
@@ -97,8 +114,8 @@ class Catalog:
     ) -> list[CatalogModel]:
         def ask(view: IndexView) -> tuple[list[CatalogModel], list[ModelRow]]:
             found: dict[str, list[CatalogVersion]] = {}
-            for row in versions(view):
-                found.setdefault(row.model, []).append(rows.read_version(row))
+            for version in rows.read_versions(versions(view)):
+                found.setdefault(version.model, []).append(version)
             models = view.models(rows.MODEL, names)
             return [rows.read_model(row, found.get(row.name, ())) for row in models], view.models(
                 rows.BROKEN, names
@@ -114,7 +131,7 @@ class Catalog:
         """The versions of all models, of those of exactly these names, or that one run of an experiment made."""
 
         def ask(view: IndexView) -> tuple[list[CatalogVersion], list[ModelRow]]:
-            found = [rows.read_version(row) for row in view.versions(names, run)]
+            found = rows.read_versions(view.versions(names, run))
             return found, view.models(rows.BROKEN, names)
 
         versions, broken = read_index(self._ws, ask)
@@ -130,11 +147,11 @@ class Catalog:
 
 
 def _read_model(view: IndexView, row: ModelRow) -> CatalogModel:
-    return rows.read_model(row, map(rows.read_version, view.versions([row.name])))
+    return rows.read_model(row, rows.read_versions(view.versions([row.name])))
 
 
 def _read_head(view: IndexView, row: ModelRow) -> CatalogModel:
-    return rows.read_model(row, map(rows.read_version, view.highest([row.name])))
+    return rows.read_model(row, rows.read_versions(view.highest([row.name])))
 
 
 def run_of(version: CatalogVersion) -> str | None:

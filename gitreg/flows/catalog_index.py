@@ -7,22 +7,26 @@ it; it is brought up to date from the difference, or made anew where it is of an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from gitreg.core import catalog_rows as rows
 from gitreg.core.codec.load import InvalidManifest
-from gitreg.core.names import NONE, Version, fold, parse_version
-from gitreg.core.ports import IndexDamaged, IndexEditor, IndexView, ModelRow, VersionPlace
+from gitreg.core.names import NONE, Version, fold, parse_version, pointer_name_problem
+from gitreg.core.ports import IndexDamaged, IndexEditor, IndexView, ModelRow, Step, VersionPlace
 from gitreg.core.snapshot import Snapshot, in_order
 from gitreg.core.touches import MODEL, Spans, Touches
+from gitreg.core.tree import MemoryTree
 from gitreg.errors import NotFound, Undecided
 from gitreg.flows.workspace import Workspace
 
 T = TypeVar("T")
 #: How often an index that is damaged is thrown away before that is an error.
 _ATTEMPTS = 3
+#: Of how many models the manifests are read at once where all are read.
+_MODELS_AT_A_TIME = 50
 
 
 def read_index(ws: Workspace, ask: Callable[[IndexView], T]) -> T:
@@ -61,23 +65,52 @@ def _update(ws: Workspace, editor: IndexEditor) -> None:
     wanted, known = _state(ws, commit), editor.state()
     if known == wanted:
         return
-    models = snapshot.layout.models
     base = _base(known, wanted)
-    steps = ws.repository.steps(base, commit, models) if base is not None else None
-    if steps is None:
+    steps = ws.repository.steps(base, commit, snapshot.layout.models) if base is not None else None
+    if steps is not None:
+        touches = _taken(ws, editor, steps, snapshot)
+        there: Iterable[tuple[str, Snapshot]] = ((name, snapshot) for name in touches.versions)
+    else:
         editor.clear()
-        steps = ws.repository.steps(None, commit, models)
+        steps = ws.repository.steps(None, commit, snapshot.layout.models)
         assert steps is not None, "every commit is on the line from the first one on"
-    touches = Touches(
-        snapshot.layout, lambda model: editor.times([model]).get(model, {}), ws.repository.blobs
-    )
-    for step in steps:
-        touches.take(step)
-    for name, versions in touches.versions.items():
-        spans = touches.spans[name]
-        editor.set_times(name, spans)
-        _Folder(snapshot, name, versions, spans, editor).derive()
+        touches = _taken(ws, editor, steps, snapshot)
+        there = _loaded(ws, snapshot, touches)
+    for name, loaded in there:
+        editor.set_times(name, touches.spans[name])
+        _Folder(loaded, name, touches.versions[name], touches.spans[name], editor).derive()
     editor.set_state(wanted)
+
+
+def _taken(ws: Workspace, editor: IndexEditor, steps: Iterable[Step], snapshot: Snapshot) -> Touches:
+    """What the commits touched, on top of what the index knows of the commits before."""
+
+    def known(model: str) -> Spans:
+        return editor.times([model]).get(model, {})
+
+    touches = Touches(snapshot.layout, known, ws.repository.blobs)
+    touches.take(steps)
+    return touches
+
+
+def _loaded(ws: Workspace, snapshot: Snapshot, touches: Touches) -> Iterator[tuple[str, Snapshot]]:
+    """Each model, with a snapshot in which its manifests are: those of many models are read at once.
+
+    All commits from the first one on were taken in, so what they left is what is there.
+    """
+    models = f"{snapshot.layout.models}/"
+    by_model: dict[str, dict[str, str]] = {name: {} for name in touches.versions}
+    for path, oid in touches.files.items():
+        model, _, inside = path.removeprefix(models).partition("/")
+        if inside.endswith(".yaml") and "/evidence/" not in inside:
+            by_model[model][path] = oid
+    rest = iter(by_model.items())
+    while some := dict(islice(rest, _MODELS_AT_A_TIME)):
+        oids = {path: oid for files in some.values() for path, oid in files.items()}
+        contents = zip(oids, ws.repository.blobs(list(oids.values())), strict=True)
+        files = {path: data for path, data in contents if data is not None}
+        there = Snapshot(MemoryTree(files), ws.root, snapshot.commit)
+        yield from ((name, there) for name in some)
 
 
 def _base(known: str, wanted: str) -> str | None:
@@ -105,7 +138,7 @@ class _Folder:
             row = self._row()
         except (InvalidManifest, NotFound) as error:
             self.editor.drop_model(self.name)
-            row = self._as(rows.BROKEN, str(error))
+            row = self._as(rows.BROKEN, str(error).encode(errors="backslashreplace").decode())
         if row is None:
             self.editor.drop_model(self.name)
         else:
@@ -119,7 +152,7 @@ class _Folder:
         redirect = self.snapshot.redirect(self.name)
         if redirect is not None:
             return self._as(rows.REDIRECT, redirect.to)
-        return self._as(rows.DEAD) if files else None
+        return self._as(rows.DEAD) if "tombstone.yaml" in files else None
 
     def _as(self, kind: str, document: str = "") -> ModelRow:
         return ModelRow(self.name, fold(self.name), kind, document)
@@ -128,8 +161,8 @@ class _Folder:
         model = self.snapshot.model(self.name)
         if model is None:
             raise NotFound(f"{self.snapshot.layout.model(self.name)} is no file")
-        pointers = self.snapshot.aliases(self.name).items()
-        aliases = {alias: each.pin.version for alias, each in pointers if each.pin}
+        pointers = _pointers(self.snapshot.aliases(self.name))
+        aliases = {alias: each.pin.version for alias, each in pointers.items() if each.pin}
         self._set_versions(aliases)
         first, last = (each * 1_000_000 for each in self.spans.get(MODEL, (0, 0)))
         oldest = self.editor.oldest(self.name)
@@ -169,8 +202,8 @@ class _Folder:
 
     def _places(self, versions: Collection[str], aliases: Mapping[str, Version]) -> dict[str, VersionPlace]:
         """Where the living versions are placed, by version."""
-        assignments = self.snapshot.stages(self.name).items()
-        stages = {str(pin.version): stage for stage, each in assignments for pin in each.versions}
+        assignments = _pointers(self.snapshot.stages(self.name))
+        stages = {str(pin.version): stage for stage, each in assignments.items() for pin in each.versions}
         named: dict[str, list[str]] = {}
         for alias, version in aliases.items():
             named.setdefault(str(version), []).append(alias)
@@ -185,6 +218,11 @@ class _Folder:
             )
             for position, version in enumerate(map(str, order))
         }
+
+
+def _pointers(found: Mapping[str, T]) -> dict[str, T]:
+    """Those that bear a pointer's name: a file that is called otherwise is none."""
+    return {name: each for name, each in found.items() if pointer_name_problem(name) is None}
 
 
 def _parsed(version: str) -> Version:

@@ -55,9 +55,9 @@ def copy(
     registration = _registration(snapshot, target, found.model, found.record, pointer)
     nonce = secrets.token_hex(8) if again else None
     asked = replace(registration, model=model, version=version, create=create, nonce=nonce)
-    make_plan = registering(target, asked, mode)
     if notes is not None:
         asked = replace(asked, description=notes.description, tags=notes.tags, card={})
+    make_plan = registering(target, asked, mode)
     if dry_run:
         return preview(target, make_plan)
     target.repository.fetch()

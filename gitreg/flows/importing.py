@@ -102,6 +102,10 @@ class Source(Protocol):
         """The names of its models, each once."""
         ...
 
+    def others(self) -> Sequence[LeftOut]:
+        """What is in it beside models, and why that does not come along."""
+        ...
+
     def model(self, name: str) -> SourceModel:
         """A model and what is said of its versions. Raises NotFound, Undecided."""
         ...
@@ -175,6 +179,7 @@ def import_models(
     names = _chosen(source, only)
     size = per_change or (1 if _is_direct(base, mode) else MODELS_PER_REQUEST)
     run = _Run(ws, source, ws.open_store(base), mode, dry_run, _Tally())
+    run.tally.left += () if only else source.others()
     with ws.progress.count("Importing models", len(names)) as bar:
         for start in range(0, len(names), size):
             chunk = names[start : start + size]
@@ -231,11 +236,11 @@ class _Run:
         return self.ws.snapshot(request.head) if request is not None and request.head else None
 
     def _model(self, base: Snapshot, pending: Snapshot | None, name: str) -> ImportedModel:
-        there = self.source.model(name)
-        self.tally.left += there.left
         home, why = home_of(base, name)
         if why is not None:
-            return ImportedModel(name, there.new)
+            return ImportedModel(name)
+        there = self.source.model(name)
+        self.tally.left += there.left
         versions = [self._version(base, pending, home, name, each) for each in there.versions]
         return ImportedModel(name, there.new, tuple(each for each in versions if each is not None))
 

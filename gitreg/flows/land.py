@@ -18,7 +18,6 @@ from gitreg.core.delta import delta, kinds
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.plan import Plan
 from gitreg.core.ports import (
-    FILE,
     Blob,
     ChangeRequest,
     Conversation,
@@ -129,7 +128,8 @@ def land(ws: Workspace, make_plan: Planner, mode: LandingMode = LandingMode.USUA
 
 def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     """Runs ``attempt`` again after each lost race, on what was fetched anew."""
-    seen, standstills = _movable(ws), 0
+    seen: object = None  # it costs something to look, and hardly any race is lost
+    standstills = 0
     for _ in range(ATTEMPTS - 1):
         try:
             with ws.repository.in_line():
@@ -392,41 +392,28 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
     """
     base = ws.snapshot(base_commit)
     ws.demand_allowed(base, plan.kind)
-    author = ws.author(base)
-    inside = base_commit
+    author, inside = ws.author(base), base_commit
     for step in plan.steps:
-        inside = _commit(ws, [inside], step.message, _written(ws, step.edits), author)
+        inside, _ = _commit(ws, [inside], step.message, step.edits, author)
     parents = [base_commit] if inside == base_commit else [base_commit, inside]
-    entries = _written(ws, plan.edits)
-    commit = _commit(ws, parents, plan.title, entries, author, signed)
+    commit, entries = _commit(ws, parents, plan.title, plan.edits, author, signed)
     found = laid_over(base.tree, entries, ws.repository.tree(commit))
     # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
     return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
 
 
-def _written(ws: Workspace, edits: Mapping[str, bytes | None]) -> dict[str, Entry | None]:
-    """Edits as a tree's entries, their contents stored."""
-    return {
-        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
-        for path, data in edits.items()
-    }
-
-
 def _commit(
     ws: Workspace,
     parents: Sequence[str],
-    message: str,
-    entries: Mapping[str, Entry | None],
+    title: str,
+    edits: Mapping[str, bytes | None],
     author: Identity,
     signed: bool = False,
-) -> str:
-    """A commit of what entries make of its first parent."""
-    tree = ws.repository.write_tree(parents[0], entries)
+) -> tuple[str, Mapping[str, Entry | None]]:
+    """The commit of what edits make of its first parent, and what now stands at each path."""
     sign = ws.signer.sign_commit if signed and ws.signer else None
     now = landing_time(ws, parents[0])
-    return ws.repository.write_commit(
-        tree, list(parents), f"{message}\n", author, now, sign, committer=ws.identity
-    )
+    return ws.repository.write_change(parents, edits, f"{title}\n", author, now, sign, committer=ws.identity)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:

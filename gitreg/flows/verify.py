@@ -14,6 +14,7 @@ from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.policy import Policy
 from gitreg.core.ports import (
+    FILE,
     SUBMODULE,
     Blob,
     ChangeRequest,
@@ -30,10 +31,12 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import (
     Candidate,
     MemoryTree,
+    blob_oid,
     candidate,
     change_id,
     edited,
     entry_at,
+    laid_over,
     raw_changes,
 )
 from gitreg.core.verify.approvals import Approval, approvals_given, evidence_digests
@@ -113,6 +116,11 @@ def candidate_of(ws: Workspace, base: str, head: str) -> Candidate:
 
 def planned(ws: Workspace, base: Snapshot, edits: Mapping[str, bytes | None]) -> Candidate:
     """The candidate of edits that are not committed yet."""
+    source = MemoryTree({path: data for path, data in edits.items() if data is not None})
+    entries = {path: None if data is None else Entry(FILE, blob_oid(data)) for path, data in edits.items()}
+    found = laid_over(base.tree, entries, source)
+    if not found.conflicts:
+        return found
     tree = edited(base.tree, edits)
     return Candidate(tree, tuple(raw_changes(base.tree, tree)))
 

@@ -98,6 +98,7 @@ def test_finds_a_version_by_number_and_by_alias(place: Path) -> None:
     assert (champion.version, champion.stage, champion.aliases) == (1, "production", ("champion",))
     assert catalog.aliased("fraud", "shadow") is None
     assert catalog.version("fraud", 3) is None
+    assert catalog.latest("fraud") == catalog.version("fraud", 2)
     with pytest.raises(NotFound):
         catalog.aliased("churn", "champion")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from flow_kit import pin
+from flow_kit import copy_template, make_solo, pin
 
 if TYPE_CHECKING:
-    from mlflow_kit import Seed, Sides
+    from mlflow_kit import Sides
+    from model_kit import Logged
 
     from gitreg.surfaces.mlflow.store import GitregStore
 
@@ -66,25 +67,9 @@ def tracking(database_template: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.fixture(scope="session")
 def sides_template(database_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same models in both stores: ``mlflow.db``, and the checkout ``solo``; a file to register."""
-    from mlflow_kit import seed
+    from mlflow_kit import made_sides, seed
 
     return made_sides(database_template, tmp_path_factory.mktemp("sides"), seed)
-
-
-def made_sides(database: Path, folder: Path, seed: Callable[[Seed], None]) -> Path:
-    """Both stores with what a function puts into them."""
-    import shutil
-
-    from mlflow_kit import Seed, sql_store
-
-    shutil.copyfile(database, folder / "mlflow.db")
-    (folder / "model.pkl").write_bytes(b"model")
-    sql = sql_store(folder / "mlflow.db")
-    has = Seed(sql)
-    seed(has)
-    has.write(folder)
-    sql._dispose_engine()
-    return folder
 
 
 @pytest.fixture
@@ -97,7 +82,7 @@ def sides(sides_template: Path, tracking: str, tmp_path: Path) -> Iterator[Sides
     folder = tmp_path / "both"
     shutil.copytree(sides_template, folder, symlinks=True)
     sql = sql_store(folder / "mlflow.db")
-    yield Sides(sql, git_store(folder / "solo"), str(folder / "model.pkl"))
+    yield Sides(folder, sql, git_store(folder / "solo"))
     sql._dispose_engine()
 
 
@@ -105,3 +90,52 @@ def sides(sides_template: Path, tracking: str, tmp_path: Path) -> Iterator[Sides
 def store(sides: Sides) -> GitregStore:
     """The store of a registry of one person; see ``mlflow_kit.seed``."""
     return sides.git
+
+
+@pytest.fixture(scope="session")
+def solo_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry for one person, without an origin; its checkout is ``solo``."""
+    return make_solo(tmp_path_factory.mktemp("solo"))
+
+
+@pytest.fixture
+def solo(solo_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of a registry of one person, which is MLflow's present registry."""
+    folder = copy_template(solo_template, tmp_path / "alone") / "solo"
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"gitreg://{folder}")
+    return folder
+
+
+@pytest.fixture
+def experiment(tracking: str, tmp_path: Path) -> str:
+    """The id of an experiment whose artifacts are in a folder of the test's own."""
+    from mlflow import MlflowClient
+
+    return str(MlflowClient().create_experiment("guide", f"file://{tmp_path / 'runs'}"))
+
+
+@pytest.fixture(scope="session")
+def logged_template(
+    database_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, Logged]]:
+    """A tracking database with the run of ``model_kit.log_models``, and what that run made."""
+    import shutil
+
+    from model_kit import log_models
+
+    folder = tmp_path_factory.mktemp("logged")
+    shutil.copyfile(database_template, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+        yield folder / "mlflow.db", log_models(folder / "runs")
+
+
+@pytest.fixture
+def logged(logged_template: tuple[Path, Logged], tracking: str, tmp_path: Path) -> Logged:
+    """A run that made models, in the present tracking store."""
+    import shutil
+
+    database, found = logged_template
+    shutil.copyfile(database, tmp_path / "mlflow.db")
+    return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -40,8 +41,10 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.surfaces.mlflow.store import GitregStore
 
-#: A policy that lets everything happen that MLflow's own store lets happen.
-OPEN_POLICY = SOLO_POLICY.replace(", holds: 1, replaced: archived", "")
+#: A policy that lets everything happen that MLflow's own store lets happen, and happen as there.
+OPEN_POLICY = SOLO_POLICY.replace(", holds: 1", "").replace(
+    "{name: staging}", "{name: staging, replaced: archived}"
+)
 
 
 def make_database(path: Path) -> None:
@@ -68,11 +71,21 @@ def git_store(place: Path, **settings: str) -> GitregStore:
 
 @dataclass(frozen=True)
 class Sides:
-    """The same models in both stores; ``model`` is the path of a file that may be registered."""
+    """The same models in both stores, in a folder of one's own."""
 
+    folder: Path
     sql: SqlAlchemyStore
     git: GitregStore
-    model: str
+
+    @property
+    def place(self) -> Path:
+        """The checkout of the registry."""
+        return self.folder / "solo"
+
+    @property
+    def model(self) -> str:
+        """The path of a file that may be registered."""
+        return os.fspath(self.folder / "model.pkl")
 
     def __iter__(self) -> Iterator[AbstractStore]:
         return iter((self.sql, self.git))
@@ -139,9 +152,7 @@ class Seed:
             }
         )
         self._step(
-            lambda sql: sql.create_model_version(
-                model, source or "", run, version_tags(tags), None, description
-            ),
+            lambda sql: sql.create_model_version(model, source, run, version_tags(tags), None, description),
             lambda snapshot: plan_register(snapshot, asked),
         )
 
@@ -158,14 +169,33 @@ class Seed:
         )
 
     def write(self, folder: Path) -> None:
-        """Makes the registry: a checkout ``solo``, and its DVC remote beside it."""
-        solo = folder / "solo"
-        git(folder, "init", "-q", "--initial-branch=main", os.fspath(solo))
-        fast_import(solo, self._commits)
-        store_object(folder / "artifacts", bytes_of(1))
-        git(solo, "config", "user.name", "Dan")
-        git(solo, "config", "user.email", "dan@example.com")
-        git(solo, "reset", "-q", "--hard")
+        """Makes the registry; see :func:`make_checkout`."""
+        make_checkout(folder, self._commits)
+
+
+def make_checkout(folder: Path, commits: list[tuple[str, Mapping[str, bytes | None]]]) -> Path:
+    """A checkout ``solo`` with these commits, an hour apart, and its DVC remote beside it."""
+    solo = folder / "solo"
+    git(folder, "init", "-q", "--initial-branch=main", os.fspath(solo))
+    fast_import(solo, commits)
+    for number in (1, 2, 3):
+        store_object(folder / "artifacts", bytes_of(number))
+    git(solo, "config", "user.name", "Dan")
+    git(solo, "config", "user.email", "dan@example.com")
+    git(solo, "reset", "-q", "--hard")
+    return solo
+
+
+def made_sides(database: Path, folder: Path, fill: Callable[[Seed], None]) -> Path:
+    """Both stores with what a function puts into them, and a file to register: what :class:`Sides` is of."""
+    shutil.copyfile(database, folder / "mlflow.db")
+    (folder / "model.pkl").write_bytes(b"model")
+    sql = sql_store(folder / "mlflow.db")
+    has = Seed(sql)
+    fill(has)
+    has.write(folder)
+    sql._dispose_engine()
+    return folder
 
 
 def seed(has: Seed) -> None:
@@ -206,7 +236,7 @@ def plain(value: object) -> object:
         return facts
     if isinstance(value, list):
         return [plain(each) for each in value]
-    return sorted(value) if isinstance(value, tuple) else value
+    return value
 
 
 def answer(call: Callable[[AbstractStore], Any], store: AbstractStore) -> object:

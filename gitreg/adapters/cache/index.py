@@ -17,7 +17,6 @@ import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +225,8 @@ class _Editor(IndexEditor):
         return [name for (name,) in rows]
 
     def model(self, name: str, folded: str) -> ModelRow | None:
+        if not _is_text(name):
+            return None
         for where, value in (("name = ?", name), ("folded = ? ORDER BY name LIMIT 1", folded)):
             row = self._connection.execute(f"SELECT {_MODEL} FROM models WHERE {where}", (value,)).fetchone()
             if row is not None:
@@ -236,12 +237,12 @@ class _Editor(IndexEditor):
         rows = self._rows(
             f"SELECT {_MODEL} FROM models WHERE kind = ?", [kind], "name", names, "ORDER BY name"
         )
-        return [ModelRow(*row) for row in rows]
+        return [ModelRow._make(row) for row in rows]
 
     def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
         where, values = ("run = ?", [run]) if run is not None else ("1", [])
         select = f"SELECT {_VERSION} FROM versions WHERE {where}"
-        return [VersionRow(*row) for row in self._rows(select, values, "model", names, _ORDER)]
+        return [VersionRow._make(row) for row in self._rows(select, values, "model", names, _ORDER)]
 
     def version(self, model: str, version: str) -> VersionRow | None:
         select = f"SELECT {_VERSION} FROM versions WHERE model = ? AND version = ?"
@@ -249,11 +250,10 @@ class _Editor(IndexEditor):
         return VersionRow(*row) if row else None
 
     def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
-        select = (
-            f"SELECT {_VERSION} FROM versions AS one WHERE position = "
-            "(SELECT max(position) FROM versions AS other WHERE other.model = one.model AND other.stage = one.stage)"
-        )
-        return [VersionRow(*row) for row in self._rows(select, [], "model", names, _ORDER)]
+        inside = "FROM versions AS other WHERE other.model = one.model AND other.stage = one.stage"
+        select = f"SELECT {_VERSION} FROM versions AS one WHERE position = (SELECT max(position) {inside})"
+        order = f"ORDER BY model, (SELECT min(position) {inside})"
+        return [VersionRow._make(row) for row in self._rows(select, [], "model", names, order)]
 
     def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:
         found: dict[str, dict[str, tuple[int, int]]] = {}
@@ -263,7 +263,7 @@ class _Editor(IndexEditor):
 
     def places(self, model: str) -> list[VersionPlace]:
         select = f"SELECT {_PLACE} FROM versions WHERE model = ? ORDER BY position"
-        return [VersionPlace(*row) for row in self._connection.execute(select, (model,))]
+        return [VersionPlace._make(row) for row in self._connection.execute(select, (model,))]
 
     def oldest(self, model: str) -> int | None:
         found = self._connection.execute(
@@ -278,7 +278,7 @@ class _Editor(IndexEditor):
         if names is None:
             yield from self._connection.execute(f"{select} {order}", values)
             return
-        wanted = sorted(set(names))
+        wanted = sorted({name for name in names if _is_text(name)})
         for at in range(0, len(wanted), _AT_A_TIME):
             part = wanted[at : at + _AT_A_TIME]
             among = f"{column} IN ({','.join('?' * len(part))})"
@@ -293,14 +293,14 @@ class _Editor(IndexEditor):
         self._connection.execute("INSERT INTO meta VALUES (?)", (state,))
 
     def set_model(self, row: ModelRow) -> None:
-        self._put("models", [astuple(row)])
+        self._put("models", [row])
 
     def drop_model(self, name: str) -> None:
         self._connection.execute("DELETE FROM models WHERE name = ?", (name,))
         self._connection.execute("DELETE FROM versions WHERE model = ?", (name,))
 
     def set_versions(self, rows: Iterable[VersionRow]) -> None:
-        self._put("versions", [astuple(row) for row in rows])
+        self._put("versions", list(rows))
 
     def drop_versions(self, model: str, versions: Iterable[str]) -> None:
         rows = [(model, version) for version in versions]
@@ -321,3 +321,12 @@ class _Editor(IndexEditor):
         if rows:
             marks = ",".join("?" * len(rows[0]))
             self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be stored, and so be there."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -23,7 +23,7 @@ from gitreg.adapters.git.commits import parse_commit, with_signature
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
-from gitreg.core.ports import Commit, Credentials, Entry, Identity, RefUpdate, Repository, Step, Tree
+from gitreg.core.ports import FILE, Commit, Credentials, Entry, Identity, RefUpdate, Repository, Step, Tree
 from gitreg.errors import (
     Bug,
     ConfigError,
@@ -36,6 +36,7 @@ from gitreg.errors import (
 )
 
 if TYPE_CHECKING:
+    from gitreg.adapters.git.trees import TreeWriter
     from gitreg.adapters.git.turn import Move, Turn
 
 ORIGIN = "origin"
@@ -393,10 +394,51 @@ class GitRepository(Repository):
         return run(["hash-object", "-w", "--stdin"], self._folder, stdin=data).decode().strip()
 
     def write_tree(self, base: str, changes: Mapping[str, Entry | None]) -> str:
-        """See :class:`gitreg.core.ports.Repository`, and :func:`gitreg.adapters.git.trees.write_tree`."""
-        from gitreg.adapters.git import trees
+        """See :class:`gitreg.core.ports.Repository`, and :class:`gitreg.adapters.git.trees.TreeWriter`."""
+        from gitreg.adapters.git.trees import TreeWriter
+        from gitreg.adapters.git.writes import ObjectWriter
 
-        return trees.write_tree(self.reader, self._folder, base, changes)
+        writer = ObjectWriter(self._folder, self.common_dir)
+        trees = TreeWriter(self.reader, writer)
+        oid = trees.changed(base, changes)
+        writer.flush()
+        self._keep(trees)
+        return oid
+
+    def _keep(self, trees: TreeWriter) -> None:
+        """What was just written need not be read again."""
+        for oid, (content, listing) in trees.made.items():
+            self.reader.keep(oid, content, listing)
+
+    def write_change(
+        self,
+        parents: Sequence[str],
+        edits: Mapping[str, bytes | None],
+        message: str,
+        author: Identity,
+        time: datetime,
+        sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
+    ) -> tuple[str, Mapping[str, Entry | None]]:
+        """See :class:`gitreg.core.ports.Repository`. All objects are written by one process."""
+        from gitreg.adapters.git.trees import TreeWriter
+        from gitreg.adapters.git.writes import ObjectWriter, commit_content
+
+        writer = ObjectWriter(self._folder, self.common_dir)
+        trees = TreeWriter(self.reader, writer)
+        entries = {
+            path: None if data is None else Entry(FILE, writer.add("blob", data))
+            for path, data in edits.items()
+        }
+        tree = trees.changed(parents[0], entries)
+        commit = None
+        content = commit_content(tree, parents, message, author, committer or author, time)
+        if content is not None:
+            commit = writer.add("commit", content if sign is None else with_signature(content, sign(content)))
+        writer.flush()
+        self._keep(trees)
+        commit = commit or self.write_commit(tree, parents, message, author, time, sign, committer)
+        return commit, entries
 
     def write_commit(
         self,

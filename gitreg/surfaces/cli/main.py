@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demote": "stage:demote",
         "rollback": "stage:rollback",
         "copy": "register:copy",
+        "import": "importing:importing",
         "export": "exporting:exporting",
         "model": "model:model",
         "version": "version:version",

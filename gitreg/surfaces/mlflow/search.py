@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow.exceptions import MlflowException
@@ -75,8 +76,13 @@ class Clause:
 
 def _like(text: str, pattern: str) -> bool:
     """SQL's LIKE: ``%`` stands for any text, ``_`` for one character."""
-    parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in pattern)
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+    return _pattern(pattern).fullmatch(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _pattern(like: str) -> re.Pattern[str]:
+    parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in like)
+    return re.compile("".join(parts), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,9 @@ _VERSION_KEYS = {
 
 def _search(clauses: tuple[Clause, ...], order: Order, page_token: Any, limit: int) -> Search:
     with _understood():
-        offset = max(0, SearchUtils.parse_start_offset_from_page_token(page_token))
+        offset = SearchUtils.parse_start_offset_from_page_token(page_token)
+        if offset < 0:
+            raise ValueError("its page begins before the first")
     about_prompts = [clause for clause in clauses if clause.kind == "tag" and clause.key == IS_PROMPT_TAG_KEY]
     nothing = bool(about_prompts) and _asks_for_prompts(about_prompts[0])
     return Search(tuple(c for c in clauses if c not in about_prompts), order, offset, limit, nothing)
@@ -248,10 +256,8 @@ def find_models(catalog: Catalog, asked: Search) -> tuple[list[CatalogModel], by
     first, ascending = asked.order[0]
     if first == "name" and not tags:
         page, token = asked.page(sorted(names, reverse=not ascending))
-        return sorted(catalog.models(page), key=lambda model: model.name, reverse=not ascending), token
-    found = [
-        m for m in catalog.models(names) if all(clause.allows(m.tags.get(clause.key)) for clause in tags)
-    ]
+        return sorted(catalog.heads(page), key=lambda model: model.name, reverse=not ascending), token
+    found = [m for m in catalog.heads(names) if all(clause.allows(m.tags.get(clause.key)) for clause in tags)]
     return asked.page(_ordered(found, asked.order, _MODEL_VALUES))
 
 

@@ -215,7 +215,7 @@ def _look_up(asked: Asked, tracking_uri: str | None, served: bool, warn: Warn) -
     model_id = asked.model_id or _model_id(asked.source)
     logged = None
     if model_id:
-        with _answering(f"the logged model {model_id}"):
+        with answering(f"the logged model {model_id}"):
             logged = client.get_logged_model(model_id)
     run_id = asked.run_id or _run_of(asked.source) or (logged.source_run_id if logged else None)
     run = experiment = None
@@ -223,7 +223,7 @@ def _look_up(asked: Asked, tracking_uri: str | None, served: bool, warn: Warn) -
         run = _run(client, run_id, is_named=run_id == asked.run_id or logged is None, warn=warn)
     owner = run.info if run else logged
     if owner is not None:
-        with _answering(f"the experiment {owner.experiment_id}"):
+        with answering(f"the experiment {owner.experiment_id}"):
             experiment = client.get_experiment(owner.experiment_id).name
     found = _Tracked(client, served, run, run_id, logged, experiment)
     if urlsplit(asked.source).scheme == "runs":
@@ -234,7 +234,7 @@ def _look_up(asked: Asked, tracking_uri: str | None, served: bool, warn: Warn) -
 def _run(client: Any, run_id: str, *, is_named: bool, warn: Warn) -> Run | None:
     """A run; None where nobody asked for it but a logged model that outlived it."""
     try:
-        with _answering(f"the run {run_id}"):
+        with answering(f"the run {run_id}"):
             found: Run = client.get_run(run_id)
             return found
     except NotFound:
@@ -249,7 +249,7 @@ def _model_id(source: str) -> str | None:
 
     if urlsplit(source).scheme != "models":
         return None
-    with _answering(source):
+    with answering(source):
         found: str | None = _parse_model_uri(source).model_id
         return found
 
@@ -278,7 +278,7 @@ def _bring(asked: Asked, tracked: _Tracked, folder: str) -> str:
         raise UsageError(f"{asked.source!r} is a registered version", "copy it")
     uri = tracked.place if scheme in ("models", "runs") else asked.source
     repo, inside = _repository(uri or asked.source, tracked)
-    with _answering(_shown(asked.source)):
+    with answering(_shown(asked.source)):
         there = repo.get_local_path(inside)
         return str(there or repo.download_artifacts(inside, folder))
 
@@ -286,7 +286,7 @@ def _bring(asked: Asked, tracked: _Tracked, folder: str) -> str:
 def _of_registry(source: str, folder: str) -> str:
     from gitreg.surfaces.mlflow.artifacts import GitregArtifactRepository
 
-    with _answering(_shown(source)):
+    with answering(_shown(source)):
         place = GitregArtifactRepository(source).download_artifacts("", folder)
     names = os.listdir(place)
     single = len(names) == 1 and not os.path.isdir(os.path.join(place, names[0]))
@@ -300,7 +300,7 @@ def _placed(tracked: _Tracked, path: str) -> _Tracked:
     assert tracked.run is not None, "it was looked up"
     place: str = append_to_uri_path(tracked.run.info.artifact_uri, path)
     repo, inside = _repository(place, tracked)
-    with _answering(f"the model {path!r} of the run {tracked.run_id}"):
+    with answering(f"the model {path!r} of the run {tracked.run_id}"):
         names = {info.path.rpartition("/")[2] for info in repo.list_artifacts(inside)}
         logged = [] if "MLmodel" in names else _logged_models(tracked, path)
     if logged:
@@ -347,7 +347,7 @@ def _repository(uri: str, tracked: _Tracked) -> tuple[Any, str]:
 
 
 @contextmanager
-def _answering(what: str) -> Iterator[None]:
+def answering(what: str) -> Iterator[None]:
     """Turns whatever MLflow and the libraries of its artifact stores raise into one line that says what was wanted."""
     from mlflow.exceptions import MlflowException
 

@@ -14,7 +14,8 @@ Reads answer as of the registry's present head. Writes land as commits or become
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -332,9 +333,11 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
     @as_mlflow()
     def get_model_version_download_uri(self, name: str, version: Any) -> str:
         """The address of a version's artifact, which :mod:`gitreg.surfaces.mlflow.artifacts` reads."""
-        number = arguments.version_number(version)
-        found = _version(self._session(), arguments.model_name(name), number)
-        return str(self._uri.at(found.model, str(found.version)))
+        from gitreg.surfaces.mlflow.address import download_uri
+
+        session = self._session()
+        found = _version(session, arguments.model_name(name), arguments.version_number(version))
+        return download_uri(session, found.model, str(found.version))
 
     @as_mlflow()
     def search_model_versions(
@@ -395,13 +398,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
         """The version that an alias names, without regard to case; ``latest`` is the highest."""
         arguments.alias_name(alias)
-        model = _model(self._session(), arguments.model_name(name))
-        if alias.lower() == "latest":
-            if not model.versions:
-                raise _not_found(f"Latest version not found for model {name}.")
-            return entities.model_version(model.versions[-1])
-        number = next((v for a, v in model.aliases.items() if a.lower() == alias.lower()), None)
-        found = model.version(number) if number is not None else None
+        catalog, model = self._session().catalog, arguments.model_name(name)
+        with _registered(name):
+            is_latest = alias.lower() == "latest"
+            found = catalog.latest(model) if is_latest else catalog.aliased(model, alias)
+        if found is None and is_latest:
+            raise _not_found(f"Latest version not found for model {name}.")
         if found is None:
             raise MlflowException(f"Registered model alias {alias} not found.", INVALID_PARAMETER_VALUE)
         return entities.model_version(found)
@@ -442,8 +444,15 @@ def _registry_uri(text: str) -> RegistryUri:
 
 
 def _model(session: Session, name: str) -> CatalogModel:
+    """A model, of whose versions only the highest of each stage are read."""
+    with _registered(name):
+        return session.catalog.head(name)
+
+
+@contextmanager
+def _registered(name: str) -> Iterator[None]:
     try:
-        return session.catalog.model(name)
+        yield
     except NotFound as error:
         raise _not_found(f"Registered Model with name={name} not found: {error.message}") from None
 
@@ -469,7 +478,8 @@ def _registrable(session: Session, name: str) -> str:
 
 
 def _version(session: Session, name: str, version: Version) -> CatalogVersion:
-    found = _model(session, name).version(version)
+    with _registered(name):
+        found = session.catalog.version(name, version)
     if found is None:
         raise _not_found(f"Model Version (name={name}, version={version}) not found")
     return found
