@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from gitreg.flows.import_gto import GtoImport, GtoSource, import_gto
 from gitreg.flows.land import Landed, LandingMode, Proposed
 from gitreg.flows.replay import line_between, replay
 from gitreg.flows.workspace import Workspace
+from gitreg.surfaces.cli.main import run
 from gitreg.wiring.foreign import open_foreign
 
 NAMES = {"nlp/sentiment": "sentiment", "jobs:forecast": "forecast"}
@@ -281,3 +283,29 @@ def test_what_is_at_an_address_can_be_external(solo: Desk, story: Path, dry_run:
     if not dry_run:
         artifact = ws.current()[1].demand_record("far", "1.0.0").artifact
         assert (artifact.format, artifact.uri) == ("external", "s3://bucket/far.bin")
+
+
+def test_command(solo: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\nn: {type: model}\n", "m.bin": "one"})
+    story.tag("m@v1.0.0")
+    story.tag("m#PRODUCTION#1")
+    story.tag("n@v1.0.0")
+    repo = os.fspath(story.write(tmp_path / "repo"))
+    asked = ["-C", os.fspath(solo.root / "solo"), "import", "gto", repo]
+    assert run([*asked, "--artifact", "m", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "m: would bring m/1.0.0\n"
+    assert run([*asked, "--format", "json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["versions"] == ["1.0.0"]
+    assert found[0]["landed"] == solo.refs("solo")[MAIN]
+    assert found[1]["left"][0]["subject"] == "n@v1.0.0"
+    assert solo("solo").current()[1].stage_of("m", "1.0.0") == "production"
+    assert run([*asked, "--artifact", "m"]) == 0
+    assert capsys.readouterr().out == "m: nothing to bring\n"
+    for wrong, message in (
+        (["--stage", "prod=live"], "policy has no stage 'live'"),
+        (["--artifact", "x"], "has no artifact 'x'"),
+    ):
+        assert run([*asked, *wrong]) in {1, 2}
+        assert message in capsys.readouterr().err

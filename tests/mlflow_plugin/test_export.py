@@ -192,7 +192,8 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
     manifest = registry.snapshot.blob("models/credit-risk/versions/3/version.yaml")
     assert manifest is not None
     assert Path(kept).read_bytes() == manifest.data
-    assert [(left.subject, left.why.partition(":")[0]) for left in done.left] == [
+    assert done.left == ()
+    assert [(note.subject, note.why.partition(":")[0]) for note in done.notes] == [
         ("credit-risk/1", "the data set 'wide'"),
         ("credit-risk/3", "the data set 'wide'"),
         ("credit-risk/3", "MLflow has no place for its evidence (holdout)"),
@@ -273,7 +274,7 @@ def test_numbers_that_are_taken_are_told(registry: Registry, client: MlflowClien
         client.create_model_version("credit-risk", "s3://somewhere")
     done = exported(registry, client)
     assert [(each.version, each.number) for each in done.versions] == [(1, "3"), (3, "4"), (5, "5")]
-    told = [left.why for left in done.left if "gives it the number" in left.why]
+    told = [note.why for note in done.notes if "gives it the number" in note.why]
     assert told == [
         "MLflow gives it the number 3; its tag gitreg.version has its own",
         "MLflow gives it the number 4; its tag gitreg.version has its own",
@@ -318,3 +319,30 @@ def test_mlflow_that_does_not_answer(
     )
     err = capsys.readouterr().err
     assert "MLflow does not answer" in err
+
+
+def test_there_and_back(registry: Registry, client: MlflowClient, tracking: str, tmp_path: Path) -> None:
+    """What is exported and imported again is the same, entity by entity."""
+    exported(registry, client)
+    fresh = tmp_path / "registry/fresh"
+    git(tmp_path / "registry", "init", "-q", "--initial-branch=main", "fresh")
+    fast_import(fresh, [("Begin", rules(SOLO_POLICY, SOLO_REGISTRY.replace("9b3e5a70", "aaaaaaaa")))])
+    git(fresh, "config", "user.name", "Dan")
+    git(fresh, "config", "user.email", "dan@example.com")
+    git(fresh, "reset", "-q", "--hard")
+    assert run(["-C", os.fspath(fresh), "import", "mlflow", "--tracking-uri", tracking]) == 0
+    with open_registry(tmp_path / "registry/solo") as there, open_registry(fresh) as here:
+        ours, theirs = there.versions("credit-risk"), here.versions("credit-risk")
+        assert [each.record.version for each in theirs] == [each.record.version for each in ours] == [1, 3, 5]
+        for one, other in zip(ours, theirs, strict=True):
+            assert other.record.artifact.digest == one.record.artifact.digest
+            assert other.record.metrics == one.record.metrics
+            assert other.record.params.keys() == one.record.params.keys()
+            assert other.record.source["commit"] == one.record.source["commit"]
+            assert other.stage == ("none" if one.stage == "canary" else one.stage)
+            assert other.aliases == one.aliases
+            assert one.notes is not None
+            assert other.notes is not None
+            assert other.notes.description == one.notes.description
+            assert other.notes.tags.items() >= one.notes.tags.items()
+        assert here.model("credit-risk").model.description == "Who pays back."
