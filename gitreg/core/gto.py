@@ -400,11 +400,14 @@ _MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 
 
 def dvc_files_of(path: str) -> list[str]:
-    """The files that may say what DVC tracks at a path: its own ``.dvc`` file, and the ``dvc.lock`` of every folder."""
-    folders = [""]
-    for part in path.split("/")[:-1]:
-        folders.append(posixpath.join(folders[-1], part))
-    return [f"{path}.dvc", *(posixpath.join(folder, "dvc.lock") for folder in reversed(folders))]
+    """The files that may say what DVC tracks at a path, or in a folder around it: ``.dvc`` files, and ``dvc.lock``."""
+    around = [path]
+    while "/" in around[-1]:
+        around.append(posixpath.dirname(around[-1]))
+    return [
+        *(f"{each}.dvc" for each in around),
+        *(posixpath.join(each, "dvc.lock") for each in (*around[1:], "")),
+    ]
 
 
 def tracked_in(data: bytes, file: str) -> Iterator[Tracked]:

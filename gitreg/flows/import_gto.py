@@ -254,14 +254,14 @@ class _Importer:
         return _Found(tag, annotation, path, tracked, project)
 
     def _tracked(self, commit: str, path: str) -> Tracked | None:
-        """What DVC tracks at a path, or in a folder around it; None if nothing."""
+        """The output of DVC's that is at a path, or is a folder around it; None if none is."""
         tree = self._source.repository.tree(commit)
         for file in dvc_files_of(path):
             blob = tree.read(file)
             if blob is None:
                 continue
             try:
-                found = [out for out in tracked_in(_whole(blob.data), file) if out.path == path]
+                found = [out for out in tracked_in(_whole(blob.data), file) if _holds(out, path)]
             except ValueError as error:
                 self._leave(self._artifact.name, f"{file} at {commit[:12]} cannot be read: {error}")
                 continue
@@ -310,9 +310,11 @@ class _Importer:
         """What is to be registered, with its bytes stored in the registry's own remote."""
         store = self._ws.open_store(base)
         with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
-            place = os.path.join(folder, posixpath.basename(found.path))
+            place = os.path.join(folder, posixpath.basename((found.tracked or found).path))
             if found.uri is None:
                 self._fetch(found, place)
+            if found.tracked is not None and found.tracked.path != found.path:
+                place = _inside(place, found)
             new = NewVersion(model=self._model, path=place, uri=found.uri)
             seen = inspected(store, new)
             upload(store, new, seen.payload, self._ws.progress)
@@ -343,6 +345,19 @@ class _Importer:
 
 def _nowhere(found: _Found) -> Refused:
     return Refused(f"{found.path!r} is not at its commit, and DVC tracks nothing there")
+
+
+def _holds(out: Tracked, path: str) -> bool:
+    return out.path == path or (out.md5.endswith(".dir") and path.startswith(f"{out.path}/"))
+
+
+def _inside(place: str, found: _Found) -> str:
+    """What a folder that was taken holds at an artifact's path. Raises Refused where it is nothing."""
+    assert found.tracked is not None, "it was taken from DVC"
+    inside = os.path.join(place, *found.path[len(found.tracked.path) + 1 :].split("/"))
+    if not os.path.lexists(inside):
+        raise Refused(f"{found.path!r} is not in the folder that DVC tracks as {found.tracked.path!r}")
+    return inside
 
 
 def _whole(data: bytes) -> bytes:

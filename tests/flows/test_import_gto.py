@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flow_kit import MAIN, Desk, blocking, git
-from gto_kit import ANN, OLD, ONNX, GtoStory, md5, write_story
+from gto_kit import ANN, OLD, ONNX, SENTIMENT, GtoStory, md5, write_story
 
 from gitreg.core.manifest import ImportedFrom
 from gitreg.core.plan.imports import LeftOut
@@ -51,6 +51,7 @@ def test_whole_registry(solo: Desk, story: Path) -> None:
     found = brought(ws, story)
     assert {name: done.versions for name, done in found.items() if done.versions} == {
         "churn": ("1.0.0", "1.1.0", "1.2.0"),
+        "inner": ("1.0.0",),
         "jobs:forecast": ("2.0.0",),
         "nlp/sentiment": ("0.1.0",),
         "old": ("1.0.0",),
@@ -78,8 +79,12 @@ def test_whole_registry(solo: Desk, story: Path) -> None:
     }
     line = line_between(ws, before, solo.refs("solo")[MAIN], 10)
     assert line is not None
-    assert [blocking(verdict.findings) for verdict in replay(ws, line)] == [[]] * 4
-    for name, version, content in (("forecast", "2.0.0", ONNX), ("old", "1.0.0", OLD)):
+    assert [blocking(verdict.findings) for verdict in replay(ws, line)] == [[]] * 5
+    for name, version, content in (
+        ("forecast", "2.0.0", ONNX),
+        ("old", "1.0.0", OLD),
+        ("inner", "1.0.0", SENTIMENT["weights/a.bin"]),
+    ):
         assert (
             solo.artifacts / "files" / "md5" / md5(content)[:2] / md5(content)[2:]
         ).read_bytes() == content
@@ -125,6 +130,7 @@ def test_what_is_not_carried_is_told(solo: Desk, story: Path) -> None:
         "churn#prod",
         "far@v1.0.0",
         "ghost@v1.0.0",
+        "lost@v1.0.0",
         "nowhere@v1.0.0",
     }
     assert told["churn"] == "the tag churn@v9.0.0 is lightweight, and so says nothing to GTO"
