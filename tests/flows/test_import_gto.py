@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_kit import MAIN, Desk, blocking, git
+from flow_kit import MAIN, Desk, blocking, git, landed
 from gto_kit import ANN, OLD, ONNX, SENTIMENT, GtoStory, md5, write_story
 
 from gitreg.core.manifest import ImportedFrom
+from gitreg.core.plan.delete import plan_delete_version
 from gitreg.core.plan.imports import LeftOut
 from gitreg.errors import NotFound, Undecided
 from gitreg.flows.history import history
@@ -210,6 +211,23 @@ def test_version_that_is_somebody_elses_stays(solo: Desk, tmp_path: Path) -> Non
     with solo.unchanged("solo"):
         done = brought(ws, other.write(tmp_path / "two"))["m"]
     assert why(done) == {"m@v1.0.0": "m/1.0.0 is here already, and is not this one"}
+
+
+def test_versions_that_cannot_be_here_cost_no_transfer(solo: Desk, tmp_path: Path) -> None:
+    ws = solo("solo")
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\ncredit-risk: {path: m.bin}\n", "m.bin": "one"})
+    story.tag("m@v1.0.0")
+    story.tag("m@v1.0.1+linux")
+    story.tag("credit-risk@v9.0.0")
+    repo = story.write(tmp_path / "repo")
+    assert brought(ws, repo, "m")["m"].versions == ("1.0.0",)
+    landed(ws, lambda now: plan_delete_version(now, "m", "1.0.0", "wrong", solo.now))
+    with solo.unchanged("solo"):
+        found = brought(ws, repo)
+    assert "deleted here" in why(found["m"])["m@v1.0.0"]
+    assert "without build metadata" in why(found["m"])["m@v1.0.1+linux"]
+    assert why(found["credit-risk"])["credit-risk"].startswith("'credit-risk' numbers its versions otherwise")
 
 
 def test_files_that_are_no_artifact(solo: Desk, tmp_path: Path) -> None:
