@@ -187,16 +187,25 @@ def test_dry_run_moves_nothing(solo: Desk, story: Path) -> None:
 
 def test_import_is_one_request_for_each_artifact(desk: Desk, story: Path) -> None:
     ws = desk("bo")
+    before = desk.refs()[MAIN]
     done = brought(ws, story, "churn")["churn"]
     assert isinstance(done.outcome, Proposed)
     assert done.outcome.plan.title == "Import churn (3 versions) from gto"
-    assert [line for line in blocking(done.outcome.findings) if "inner" in line] == []
+    assert blocking(done.outcome.findings) == ["GR401"]
     again = brought(ws, story, "churn")["churn"]
     assert isinstance(again.outcome, Proposed)
     assert (again.outcome.how, again.outcome.request.id) == ("adopted", done.outcome.request.id)
     with desk.unchanged():
         refused = list(import_gto(desk("dan"), source_of(story), ("old",), LandingMode.REQUEST, dry_run=True))
     assert refused[0].versions == ("1.0.0",)
+    for person, act in (("alice", "approve"), ("bo", "merge")):
+        key = os.fspath(desk.keys / person)
+        assert run(["-C", os.fspath(desk.root / person), "change", act, "1", "--key", key]) == 0
+    now = desk.now_on()
+    assert now.versions("churn") == ["1.0.0", "1.1.0", "1.2.0"]
+    titles = git(desk.origin, "log", "--format=%s", "main").splitlines()
+    assert "churn: the tag churn#staging#2 puts 1.1.0 into staging" in titles
+    assert run(["-C", os.fspath(desk.root / "bo"), "audit", "--since", before]) == 0
 
 
 def test_version_that_is_somebody_elses_stays(solo: Desk, tmp_path: Path) -> None:
