@@ -79,7 +79,10 @@ class MlflowSource:
     def others(self) -> Sequence[LeftOut]:
         """See :class:`gitreg.flows.importing.Source`."""
         why = "it is a prompt, and those stay in MLflow"
-        return [LeftOut(model.name, why) for model in self._models(_PROMPTS)]
+        try:
+            return [LeftOut(model.name, why) for model in self._models(_PROMPTS)]
+        except (UsageError, Refused) as error:  # not every registry can search for tags
+            return [LeftOut("prompts", f"whether there are any is not known: {error.message}")]
 
     def _models(self, filter_string: str | None) -> list[RegisteredModel]:
         with answering(f"the registry {self.registry}"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
+from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -87,17 +90,43 @@ def warn(line: str) -> None:
     logging.getLogger("gitreg.mlflow").warning("%s", line)
 
 
+#: How many sessions of a process keep what reads their repository running.
+AWAKE = 8
+
+
 class Sessions:
-    """A session for each thread that asks for one: what reads a repository is not shared between threads."""
+    """A session for each thread that asks for one: what reads a repository is not shared between threads.
+
+    A server's threads come and go, dozens of them. The git process that reads for a session ends with its thread; and
+    before that, once enough others have been asked for since. The next question starts it again.
+    """
 
     def __init__(self, uri: RegistryUri) -> None:
         self._uri = uri
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._awake: OrderedDict[int, weakref.ref[Session]] = OrderedDict()
 
     def get(self) -> Session:
         """This thread's session. Raises as opening a registry does."""
+        if self._process != os.getpid():
+            self._begin()  # what was open before a fork is the parent's
         session = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = Session(self._uri)
         assert isinstance(session, Session)
+        self._keep_awake(session)
         return session
+
+    def _keep_awake(self, session: Session) -> None:
+        with self._lock:
+            self._awake[id(session)] = weakref.ref(session)
+            self._awake.move_to_end(id(session))
+            idle = [self._awake.popitem(last=False)[1]() for _ in range(len(self._awake) - AWAKE)]
+        for each in idle:
+            if each is not None:
+                each.opened.repository.close()

@@ -71,6 +71,9 @@ class RegistryUri:
         address = (
             f"{SCHEME}+{self.place}" if is_remote else f"{SCHEME}:{_slashes(self.place)}{quote(self.place)}"
         )
+        if self.model is not None:
+            # MLflow takes what follows the last slash of an artifact's path for a file in it.
+            address = address.rstrip("/") + "/"
         return f"{address}?{query}" if query else address
 
 
@@ -101,7 +104,7 @@ def parse_registry_uri(uri: str) -> RegistryUri:
     if parts.scheme == SCHEME and "folder" in settings:
         raise UsageError("?folder= is for remote repositories", "name the registry's folder in the path")
     return RegistryUri(
-        place=place,
+        place=place.rstrip("/") or "/",
         folder=settings.get("folder", "").strip("/"),
         changes=_one_of(settings, "changes", "direct", "request"),
         artifacts=_one_of(settings, "artifacts", "copy", "external") or "copy",
