@@ -64,7 +64,7 @@ class MlflowSource:
                 "it is not said which MLflow to read", "give --tracking-uri, or set MLFLOW_TRACKING_URI"
             )
         for uri in (tracking_uri, registry_uri):
-            _demand_database(uri)
+            demand_database(uri)
         with answering("MLflow's settings"):
             self._client: MlflowClient = MlflowClient(tracking_uri, registry_uri)
         self._external = external
@@ -173,7 +173,7 @@ class MlflowSource:
         return True
 
 
-def _demand_database(uri: str | None) -> None:
+def demand_database(uri: str | None) -> None:
     """Raises NotFound for a database that is not there: MLflow would make an empty one."""
     scheme, _, path = (uri or "").partition("///")
     if scheme == "sqlite:" and path and not os.path.exists(path):
