@@ -2,7 +2,7 @@
 
     python benchmarks/run.py                  # prints a Markdown table; about ten minutes
     python benchmarks/run.py --quick          # fewer runs, smaller registries
-    python benchmarks/run.py verify validate  # some parts: resolve, register, verify, validate
+    python benchmarks/run.py verify validate  # some parts: resolve, register, verify, validate, mlflow
 
 Commands are timed as whole processes, the two sides in turn, and the median of the pairs' ratios is shown: the
 machine may be slow or noisy, but it is so for both. Seconds of CPU are those of a process and all that it started.
@@ -51,6 +51,10 @@ class Row:
     against: str
     ratio: float
     budget: float
+
+    def line(self) -> str:
+        """As a row in Markdown."""
+        return f"| {self.what} | {self.measured} | {self.against} | {self.ratio:.2f} | ≤ {self.budget:.2g} |"
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -193,6 +197,13 @@ def validate_rows(work: Path, many: int) -> Iterator[Row]:
         yield Row(f"its memory, {shape}", f"{memory:.0f} MB", "500 MB", memory / 500, 1)
 
 
+def mlflow_part(work: Path, runs: int, models: int) -> Iterator[Row]:
+    """MLflow's calls, where it is installed."""
+    from mlflow_store import mlflow_rows
+
+    return mlflow_rows(work, runs, models)
+
+
 def cost(args: list[str], cwd: Path) -> resource.struct_rusage:
     """What a process, which must succeed, took, with those that it started."""
     started = subprocess.Popen(args, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
@@ -227,16 +238,14 @@ def main() -> None:
         "register": lambda work: register_rows(work, max(3, runs // 3), many),
         "verify": lambda work: verify_rows(work, runs, many),
         "validate": lambda work: validate_rows(work, many),
+        "mlflow": lambda work: mlflow_part(work, runs, many // 10),
     }
     print("| what | gitreg | against | ratio | budget |\n|---|---|---|---|---|")
     for part in options.parts or parts:
         work = Path(tempfile.mkdtemp(prefix="gitreg-bench-"))
         try:
             for row in parts[part](work):
-                print(
-                    f"| {row.what} | {row.measured} | {row.against} | {row.ratio:.2f} | ≤ {row.budget:g} |",
-                    flush=True,
-                )
+                print(row.line(), flush=True)
         finally:
             shutil.rmtree(work)
 

@@ -39,6 +39,10 @@ class Refused(GitregError):
     exit_code = 1
 
 
+class AlreadyExists(Refused):
+    """The name is taken, or was and stays so."""
+
+
 class UsageError(GitregError):
     """An argument is not of the form that the operation takes."""
 

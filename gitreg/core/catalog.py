@@ -15,6 +15,9 @@ from gitreg.core.names import NONE, Version
 from gitreg.core.ports import Identity
 from gitreg.core.snapshot import Snapshot
 
+#: Of a model about which neither history nor a version says when it was made.
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
 
 @dataclass(frozen=True, slots=True)
 class CatalogVersion:
@@ -106,12 +109,8 @@ def catalog_model(snapshot: Snapshot, name: str, times: Times) -> CatalogModel:
     )
 
 
-#: Of a model about which neither history nor a version says when it was made.
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-
-
 def _span(versions: tuple[CatalogVersion, ...]) -> Touched:
-    first = min((each.created_at for each in versions), default=_EPOCH)
+    first = min((each.created_at for each in versions), default=EPOCH)
     return Touched(first, max((each.updated_at for each in versions), default=first))
 
 

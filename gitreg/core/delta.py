@@ -25,8 +25,9 @@ T = TypeVar("T")
 class VersionRegistered:
     """A record was added.
 
-    ``copied``: the base has what it says that it was copied from, with the same bytes. ``imported``: its number is an
-    integer that was never used, and does not go on from the highest that ever was.
+    ``copied``: the base has what it says that it was copied from, with the same bytes. ``imported``: it says that it
+    comes from another system, or its number is an integer that was never used, and does not go on from the highest that
+    ever was.
     """
 
     model: str
@@ -199,7 +200,8 @@ class Transition:
     """One version moves from a stage to another (``none`` where no stage names it).
 
     ``displaced``: it gives way to a version that enters the stage it leaves, and goes where policy sends such ones.
-    ``rollback``: the stage that is restored by this move, if it is part of a rollback.
+    ``rollback``: the stage that is restored by this move, if it is part of a rollback. ``imported``: the same change
+    imports the version, so that this is where it was in another system.
     """
 
     model: str
@@ -208,6 +210,7 @@ class Transition:
     target: str
     displaced: bool = False
     rollback: str | None = None
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,11 @@ class Delta:
         """The models concerned, by name."""
         names = {m for c in self.changes if (m := getattr(c, "model", None))}
         return sorted(names | {c.to for c in self.of(ModelRenamed)})
+
+    @property
+    def imported(self) -> frozenset[tuple[str, Version]]:
+        """The versions that it imports: each with its model."""
+        return frozenset((c.model, c.version) for c in self.of(VersionRegistered) if c.imported)
 
 
 def delta(base: Snapshot, head: Snapshot, raw: Sequence[RawChange]) -> Delta:
@@ -280,11 +288,11 @@ def _belongs(change: RawChange, place: Place, taken: dict[str, bool]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Versions:
-    """Versions as the places name them: those with a new record, with a new tombstone, and the imported ones."""
+    """Versions as the places name them: with a new record, with a new tombstone, with a number that is not next."""
 
     added: frozenset[tuple[str, str]]
     buried: frozenset[tuple[str, str]]
-    imported: frozenset[tuple[str, str]]
+    out_of_turn: frozenset[tuple[str, str]]
 
 
 def _each(base: Snapshot, head: Snapshot, places: Iterable[Placed]) -> Iterator[Change]:
@@ -293,7 +301,8 @@ def _each(base: Snapshot, head: Snapshot, places: Iterable[Placed]) -> Iterator[
     buried = frozenset(
         (p.model, p.version) for c, p in placed if p.kind == "VersionTombstone" and c.old is None
     )
-    versions = _Versions(added, buried, frozenset(_imported(base, added)))
+    skipping = frozenset(_out_of_turn(base, added))
+    versions = _Versions(added, buried, skipping)
     seen: set[Change] = set()
     for change, place in placed:
         for meaning in _meaning(base, head, change, place, versions):
@@ -302,7 +311,7 @@ def _each(base: Snapshot, head: Snapshot, places: Iterable[Placed]) -> Iterator[
                 yield meaning
 
 
-def _imported(base: Snapshot, added: frozenset[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _out_of_turn(base: Snapshot, added: frozenset[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """The new integers that do not follow, one by one, on the highest that was ever used.
 
     One that was used before is none of them: it cannot be registered at all (GR206).
@@ -351,7 +360,8 @@ def _record(
     elif place.kind == "ModelVersion":
         record = _readable(head, "ModelVersion", place.path, ModelVersion)
         copied = record is not None and base.confirms_copy(record) is True
-        yield VersionRegistered(place.model, version, copied, key in versions.imported)
+        is_foreign = record is not None and record.imported_from is not None
+        yield VersionRegistered(place.model, version, copied, is_foreign or key in versions.out_of_turn)
     elif place.kind == "dvc" and key not in versions.added:
         yield RecordTampered(place.path, removed=False)  # another artifact beside an old record
     elif place.kind in {"Evidence", "EvidenceRetraction"}:
@@ -406,10 +416,13 @@ def transitions(found: Delta, policy: Policy) -> list[Transition]:
     by_model: dict[str, list[StageChanged]] = {}
     for change in found.of(StageChanged):
         by_model.setdefault(change.model, []).append(change)
-    return [move for model, changes in by_model.items() for move in _moves(model, changes, policy)]
+    imported = found.imported
+    return [move for model, changes in by_model.items() for move in _moves(model, changes, policy, imported)]
 
 
-def _moves(model: str, changes: list[StageChanged], policy: Policy) -> Iterator[Transition]:
+def _moves(
+    model: str, changes: list[StageChanged], policy: Policy, imported: frozenset[tuple[str, Version]]
+) -> Iterator[Transition]:
     left = {pin.version: (change.stage, pin) for change in changes for pin in change.left}
     entered = {pin.version: (change.stage, pin) for change in changes for pin in change.entered}
     rolled_back = [
@@ -417,8 +430,19 @@ def _moves(model: str, changes: list[StageChanged], policy: Policy) -> Iterator[
     ]
     pins = {version: pin for version, (_, pin) in (left | entered).items()}
     ends = {version: (_stage_in(left, version), _stage_in(entered, version)) for version in pins}
-    filled = {target for source, target in ends.values() if not _gives_way(source, target, model, policy)}
+    # What is imported makes nothing give way: that it may enter at all says nothing of what was there before.
+    own = {
+        version for version, (source, _) in ends.items() if source != NONE or (model, version) not in imported
+    }
+    filled = {
+        target
+        for version, (source, target) in ends.items()
+        if version in own and not _gives_way(source, target, model, policy)
+    }
     for version, (source, target) in ends.items():
+        if version not in own:
+            yield Transition(model, pins[version], source, target, imported=True)
+            continue
         rollback = _restores(rolled_back, source, target, model, policy)
         displaced = rollback is None and source in filled and _gives_way(source, target, model, policy)
         yield Transition(model, pins[version], source, target, displaced, rollback)
@@ -462,15 +486,37 @@ def _gives_way(source: str, target: str, model: str, policy: Policy) -> bool:
 
 def kinds(found: Delta, policy: Policy) -> list[str]:
     """The kinds of change (gitreg.core.policy.KINDS) in a change, each once, in that order."""
-    present = {kind for change in found.changes if (kind := _kind(change))}
+    imported = found.imported
+    present = {kind for change in found.changes if (kind := _kind(change, imported))}
     present |= {_transition_kind(move, policy) for move in transitions(found, policy) if not move.displaced}
     return [kind for kind in KINDS if kind in present]
 
 
-def _kind(change: Change) -> str | None:
+def is_of_import(change: Change, imported: frozenset[tuple[str, Version]]) -> bool:
+    """Whether a change belongs to the import of the versions in it.
+
+    So do the model that is made for them, a stage that they alone enter and nothing leaves, and an alias that named
+    nothing and now names one of them.
+    """
     match change:
-        case VersionRegistered(imported=True):
-            return "import"
+        case VersionRegistered():
+            return change.imported
+        case ModelCreated(model):
+            return any(name == model for name, _ in imported)
+        case StageChanged(model) if change.entered and not change.left:
+            return all((model, pin.version) in imported for pin in change.entered)
+        case AliasMoved(model, _, _, old, new):
+            was_free = old is None or old.pin is None
+            return (
+                was_free and new is not None and new.pin is not None and (model, new.pin.version) in imported
+            )
+    return False
+
+
+def _kind(change: Change, imported: frozenset[tuple[str, Version]]) -> str | None:
+    if is_of_import(change, imported):
+        return "import"
+    match change:
         case VersionRegistered(copied=copied):
             return "copy" if copied else "register"
         case ModelCreated():
@@ -492,15 +538,15 @@ def _kind(change: Change) -> str | None:
 
 def serves(move: Transition, policy: Policy) -> bool:
     """Whether a version enters a stage to serve there: it neither gives way, nor goes where versions retire."""
-    if move.displaced:
-        return False
+    if move.displaced or move.imported:
+        return move.imported
     return move.target == move.rollback if move.rollback else _transition_kind(move, policy) == "promote"
 
 
 def _transition_kind(move: Transition, policy: Policy) -> str:
     """A version is demoted when it leaves for no stage, or for where its stage sends what gives way."""
-    if move.rollback:
-        return "rollback"
+    if move.rollback or move.imported:
+        return "rollback" if move.rollback else "import"
     settings = policy.stage(move.source, move.model)
     is_down = move.target == NONE or (
         move.source != NONE and settings is not None and move.target == settings.replaced

@@ -27,6 +27,7 @@ from gitreg.core.delta import (
     VersionDeleted,
     VersionRegistered,
     delta,
+    is_of_import,
     transitions,
 )
 from gitreg.core.names import NONE
@@ -145,10 +146,11 @@ def _policy(base: Snapshot, head: Snapshot) -> Policy:
 
 
 def _sentences(found: Delta, policy: Policy) -> Iterator[tuple[str, str, str]]:
+    imported = found.imported
     for change in found.changes:
         sentence = _sentence(change)
         if sentence:
-            yield sentence
+            yield ("import", *sentence[1:]) if is_of_import(change, imported) else sentence
     for move in transitions(found, policy):
         yield _move(move)
     if any(isinstance(change, RulesChanged) for change in found.changes):
@@ -170,6 +172,8 @@ def _move(move: Transition) -> tuple[str, str, str]:
         kind, why = "rollback", " (rolled back)"
     elif move.displaced:
         kind, why = "displaced", " (gave way)"
+    elif move.imported:
+        kind, why = "import", " (imported)"
     else:
         kind, why = ("demote" if move.target == NONE else "promote"), ""
     return kind, move.model, f"{version}: {move.source} → {move.target}{why}"

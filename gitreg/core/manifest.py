@@ -43,12 +43,16 @@ INTEGER_SCHEME, SEMVER_SCHEME = "integer", "semver"
 MAX_PINS = 10_000
 #: The format of an artifact whose bytes are somewhere else: nothing of it is stored but its address.
 EXTERNAL = "external"
+EXTERNAL_FILE = "external.uri"
+#: The longest address of anything, in characters.
+MAX_URI = 2000
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _BRANCH = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]|[./](?=[A-Za-z0-9_-]))*\Z")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9]|[.-](?=[A-Za-z0-9]))*(?::[0-9]{1,5})?\Z")
 _REPOSITORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*/[A-Za-z0-9_](?:[A-Za-z0-9_.-]|/(?=[A-Za-z0-9_.-]))*\Z")
 _FORMAT = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_SYSTEM = re.compile(r"[a-z][a-z0-9_-]*\Z")
 _FILE_STEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 
 _short = text(250, 1)
@@ -197,7 +201,7 @@ class Artifact:
 def _artifact(value: object, where: Where) -> Artifact:
     fields = Fields(value, where)
     artifact = Artifact(
-        uri=fields.maybe("uri", text(2000, 1), None),
+        uri=fields.maybe("uri", text(MAX_URI, 1), None),
         path=fields.take("path", payload_name),
         digest=fields.take("digest", digest),
         size=fields.take("size", integer(1)),
@@ -246,6 +250,44 @@ def _copied_from(value: object, where: Where) -> CopiedFrom:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportedFrom:
+    """Where an imported version was registered first: another system's name for it. Provenance; never resolved.
+
+    Attributes:
+        system: what kind of registry that is (``mlflow``, ``gto``).
+        registry: its address, without secrets.
+        model: the model's name there.
+        version: the version there, as that system writes it.
+    """
+
+    system: str
+    registry: str
+    model: str
+    version: str
+
+    def as_yaml(self) -> dict[str, object]:
+        """As it is written."""
+        return {
+            "system": self.system,
+            "registry": self.registry,
+            "model": self.model,
+            "version": self.version,
+        }
+
+
+def _imported_from(value: object, where: Where) -> ImportedFrom:
+    fields = Fields(value, where)
+    found = ImportedFrom(
+        system=fields.take("system", matching(_SYSTEM, "a system's name in lower case", 32)),
+        registry=fields.take("registry", text(2000, 1)),
+        model=fields.take("model", text(1000, 1)),
+        version=fields.take("version", _short),
+    )
+    fields.done()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class ModelVersion:
     """``version.yaml``: the record of one version, never edited.
 
@@ -264,6 +306,7 @@ class ModelVersion:
     signature: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, object] = field(default_factory=dict)
     copied_from: CopiedFrom | None = None
+    imported_from: ImportedFrom | None = None
 
     @property
     def pin(self) -> Pin:
@@ -288,6 +331,7 @@ class ModelVersion:
             "signature": self.signature,
             "environment": self.environment,
             "copied_from": self.copied_from.as_yaml() if self.copied_from else {},
+            "imported_from": self.imported_from.as_yaml() if self.imported_from else {},
         }
         return written | {key: dict(value) for key, value in optional.items() if value}
 
@@ -321,7 +365,7 @@ _source = _only(
     {
         "repo": _line,
         "commit": _short,
-        "uri": text(2000, 1),
+        "uri": text(MAX_URI, 1),
         "run": _run,
         "ci": mapping(_line, most=50),
         "data": array(_data_set, most=100),
@@ -349,6 +393,7 @@ def decode_version(value: object) -> ModelVersion:
         signature=fields.maybe("signature", _signature, {}),
         environment=fields.maybe("environment", _environment, {}),
         copied_from=fields.maybe("copied_from", _copied_from, None),
+        imported_from=fields.maybe("imported_from", _imported_from, None),
     )
     fields.done()
     return record

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 #: No manifest may be larger; readers cut a blob one byte behind it, so that its size is seen to be over.
 READ_LIMIT = 1 << 20
@@ -93,12 +93,43 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """One git tag of a commit: its short name, and who made it when (in UTC) with what to say.
+
+    ``tagger`` and ``time`` are None of a lightweight tag, which says nothing but where it points.
+    """
+
+    name: str
+    commit: str
+    tagger: Identity | None
+    time: datetime | None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RefUpdate:
     """Move ``ref`` (full name, as the hub calls it) from ``old`` to ``new``; None is "does not exist"."""
 
     ref: str
     old: str | None
     new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A file that a commit set, by the ids of its blob before and after; None where it was not, or is not any more."""
+
+    path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A commit against its first parent: when it was made (UTC), and the files that differ."""
+
+    time: datetime
+    touches: tuple[Touch, ...]
 
 
 class Repository(Protocol):
@@ -162,6 +193,14 @@ class Repository(Protocol):
         """``tip``, its first parent, and so on, read as they are asked for. Undecided at a shallow boundary."""
         ...
 
+    def steps(self, base: str | None, tip: str, folder: str) -> Iterator[Step] | None:
+        """What the commits of the first-parent line of ``tip`` did below ``folder``, oldest first.
+
+        Only those after ``base``, if it is given; None if it is not on that line. Commits that did nothing there may
+        be left out. Where history is cut off, it begins with all that the oldest commit has.
+        """
+        ...
+
     def inner_commits(self, base: str, head: str, most: int) -> Sequence[Commit]:
         """The commits that ``head`` has and ``base`` has not, newest first, cut after ``most``.
 
@@ -200,12 +239,40 @@ class Repository(Protocol):
         author: Identity,
         time: datetime,
         sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
     ) -> str:
-        """Stores a commit, author and committer alike, signed by ``sign`` (from payload to armour); returns its id."""
+        """Stores a commit, signed by ``sign`` (from payload to armour), and returns its id.
+
+        ``committer``: who made it for its author, where that is somebody else.
+        """
+        ...
+
+    def write_change(
+        self,
+        parents: Sequence[str],
+        edits: Mapping[str, bytes | None],
+        message: str,
+        author: Identity,
+        time: datetime,
+        sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
+    ) -> tuple[str, Mapping[str, Entry | None]]:
+        """Stores the commit that sets files of its first parent to new content, or removes them where None.
+
+        Returns its id, and what now stands at each path. As ``write_blob``, ``write_tree`` and ``write_commit`` one
+        after another.
+        """
         ...
 
     def update(self, updates: Sequence[RefUpdate]) -> None:
         """Moves refs of the hub, all or none, each with its expected old value. Raises LostRace, Refused."""
+        ...
+
+    def in_line(self) -> AbstractContextManager[None]:
+        """Lets one writer at a time go ahead, of those who write through this very repository and ask for it.
+
+        It spares them races that they would lose. Nothing depends on it, and nobody waits for ever.
+        """
         ...
 
     def followable(self, branch: str) -> str | None:
@@ -224,12 +291,16 @@ class Progress(Protocol):
         """Opens one bar over ``total`` bytes."""
         ...
 
+    def count(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
+        """Opens one bar over ``total`` things, above the bars of what is done for each of them."""
+        ...
+
 
 class ProgressTask(Protocol):
     """One open bar."""
 
     def advance(self, amount: int) -> None:
-        """Counts ``amount`` more bytes as done."""
+        """Counts ``amount`` more bytes, or things, as done."""
         ...
 
 
@@ -262,6 +333,17 @@ class ListedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of an artifact as a listing tells it: path inside it ("" for a single file), and its size in bytes.
+
+    ``size`` is None where the remote does not tell.
+    """
+
+    path: str
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """An artifact as it was found: its DVC pointer and its files, sorted by path (UTF-8 byte order)."""
 
@@ -288,8 +370,16 @@ class ArtifactStore(Protocol):
         """Stores what ``inspect`` saw. Refused if the files changed since; then nothing refers to what was stored."""
         ...
 
+    def upload_bytes(self, data: bytes, payload: Payload) -> None:
+        """As ``upload``, of a small file that is only in memory."""
+        ...
+
     def presence(self, pointers: Sequence[DvcPointer]) -> Mapping[DvcPointer, Presence]:
         """Looks every object up (a directory's children too), without reading contents of files."""
+        ...
+
+    def listing(self, pointer: DvcPointer) -> tuple[RemoteFile, ...]:
+        """The files, by path, without reading them. Refused if a directory's listing is missing or corrupt."""
         ...
 
     def files(self, pointer: DvcPointer, progress: Progress) -> tuple[ListedFile, ...]:
@@ -300,8 +390,50 @@ class ArtifactStore(Protocol):
         """Puts the artifact at ``target``, only once every byte has the right ``digest``; nothing else may be there."""
         ...
 
+    def download_files(
+        self, pointer: DvcPointer, files: Sequence[ListedFile], target: str, progress: Progress
+    ) -> None:
+        """Puts some files into the new folder ``target``, each at its path, once all are as ``files`` says."""
+        ...
+
     def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:
         """Stores the artifact on another remote as well, verified on the way."""
+        ...
+
+
+class ForeignRepository(Protocol):
+    """A repository that is no registry of gitreg's, and is only read."""
+
+    @property
+    def label(self) -> str:
+        """Its address for messages and records, without secrets."""
+        ...
+
+    def tags(self) -> Iterator[Tag]:
+        """Every tag of a commit, annotated or not."""
+        ...
+
+    def tree(self, commit: str) -> Tree:
+        """The files of a commit."""
+        ...
+
+    def save(self, commit: str, path: str, target: str) -> bool:
+        """Writes the file or folder that git has at a path to ``target``; False if there is none.
+
+        Refused where it holds anything but plain files.
+        """
+        ...
+
+
+class ForeignStore(Protocol):
+    """A DVC remote from which artifacts are taken that no record of gitreg's vouches for."""
+
+    def presence(self, pointers: Sequence[DvcPointer]) -> Mapping[DvcPointer, Presence]:
+        """See :class:`ArtifactStore`."""
+        ...
+
+    def take(self, pointer: DvcPointer, target: str, progress: Progress) -> None:
+        """Puts the artifact at ``target``, only once every byte has the md5 that DVC wrote down."""
         ...
 
 
@@ -784,4 +916,153 @@ class ForgeInspector(Protocol):
         Raises:
             ConfigError: the token is not accepted, or there is no such repository for it. Undecided: no answer.
         """
+        ...
+
+
+# What was derived from a registry and is kept
+
+
+class ModelRow(NamedTuple):
+    """What an index keeps of a folder of ``models/``; what is in ``document``, only its writer knows.
+
+    ``kind`` says what the folder is, ``folded`` is the form under which names are the same. Times are in microseconds
+    since 1970.
+    """
+
+    name: str
+    folded: str
+    kind: str
+    document: str = ""
+    created: int = 0
+    updated: int = 0
+
+
+class VersionRow(NamedTuple):
+    """What an index keeps of a version: ``position`` orders those of one model.
+
+    ``created`` is in microseconds since 1970, ``updated`` (0: unknown) in seconds. ``aliases`` and ``document`` only
+    their writer understands.
+    """
+
+    model: str
+    version: str
+    position: int
+    stage: str
+    aliases: str
+    run: str | None
+    created: int
+    updated: int
+    document: str
+
+
+class VersionPlace(NamedTuple):
+    """What of a :class:`VersionRow` changes with what is around the version."""
+
+    version: str
+    position: int
+    stage: str
+    aliases: str
+    updated: int
+
+
+class IndexView(Protocol):
+    """An index at one moment."""
+
+    def state(self) -> str:
+        """What the index is of, as its writer said; "" if it holds nothing."""
+        ...
+
+    def names(self, kind: str) -> list[str]:
+        """The names of all rows of one kind, in code point order."""
+        ...
+
+    def model(self, name: str, folded: str) -> ModelRow | None:
+        """The row of this very name, or else the first that is the same name when folded."""
+        ...
+
+    def models(self, kind: str, names: Collection[str] | None = None) -> list[ModelRow]:
+        """The rows of one kind, all or of exactly these names, in code point order."""
+        ...
+
+    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
+        """Versions of all models, or of exactly these, or of one run: by model, then by position."""
+        ...
+
+    def version(self, model: str, version: str) -> VersionRow | None:
+        """One version of exactly this model."""
+        ...
+
+    def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
+        """The highest version in each stage (``none`` is one), of all models or of exactly these.
+
+        By model, then by the lowest version that is in the stage.
+        """
+        ...
+
+    def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:
+        """By model and version ("" is the model itself) when history touched it first and last; see ``set_times``."""
+        ...
+
+
+class IndexEditor(IndexView, Protocol):
+    """An index while it is brought up to date: what is done comes into effect as one."""
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        ...
+
+    def set_state(self, state: str) -> None:
+        """Says what the index is of from now on."""
+        ...
+
+    def set_model(self, row: ModelRow) -> None:
+        """Puts a folder's row in place of the one it had."""
+        ...
+
+    def drop_model(self, name: str) -> None:
+        """Forgets a folder and its versions, but not when it was touched."""
+        ...
+
+    def set_versions(self, rows: Iterable[VersionRow]) -> None:
+        """Puts versions in place of those that they were."""
+        ...
+
+    def drop_versions(self, model: str, versions: Iterable[str]) -> None:
+        """Forgets some versions of a model."""
+        ...
+
+    def places(self, model: str) -> list[VersionPlace]:
+        """Where the versions of a model are placed, by position."""
+        ...
+
+    def set_places(self, model: str, places: Iterable[VersionPlace]) -> None:
+        """Places versions that are there."""
+        ...
+
+    def oldest(self, model: str) -> int | None:
+        """When the first of a model's versions was made, in microseconds since 1970; None if it has none."""
+        ...
+
+    def set_times(self, model: str, times: Mapping[str, tuple[int, int]]) -> None:
+        """Puts when a model and its versions were touched in place of what was known; empty forgets it."""
+        ...
+
+
+class IndexDamaged(Exception):
+    """An index holds what its writer would not have put there, or cannot be read. It is to be made anew."""
+
+
+class CatalogIndex(Protocol):
+    """Where what was derived from a registry is kept. It may be lost at any time; other processes share it."""
+
+    def reading(self) -> AbstractContextManager[IndexView]:
+        """The index as it is at this moment. Raises IndexDamaged."""
+        ...
+
+    def editing(self) -> AbstractContextManager[IndexEditor]:
+        """Waits until nobody else edits; if the block fails, nothing was done. Raises IndexDamaged."""
+        ...
+
+    def discard(self) -> None:
+        """Throws it away: what is asked for next is empty."""
         ...

@@ -34,6 +34,7 @@ class Resolution:
     def as_json(self) -> dict[str, object]:
         """The facts that deploy tooling asks for."""
         artifact = self.record.artifact
+        external = {} if artifact.uri is None else {"external_uri": artifact.uri}
         return {
             "reference": self.reference,
             "model": self.model,
@@ -45,6 +46,7 @@ class Resolution:
             "path": self.path,
             "uri": self.uri,
             "commit": self.commit,
+            **external,
         }
 
     def as_env(self) -> str:

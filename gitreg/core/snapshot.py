@@ -371,6 +371,11 @@ def _quoted(name: str) -> str:
     return shlex.quote(name)
 
 
+def in_order(versions: Iterable[Version]) -> list[Version]:
+    """Versions from the lowest to the highest."""
+    return sorted(versions, key=_mixed_key)
+
+
 def highest(versions: Iterable[Version]) -> Version | None:
     """The highest of some versions; None if there are none."""
     return max(versions, key=_mixed_key, default=None)

@@ -134,6 +134,15 @@ def candidate(base: Tree, changes: Iterable[RawChange], source: Tree) -> Candida
     return Candidate(OverlayTree(base, {c.path: c.new for c in kept}, source), kept, tuple(conflicts))
 
 
+def laid_over(base: Tree, entries: Mapping[str, Entry | None], source: Tree) -> Candidate:
+    """What files set to other entries, or removed (None), make of ``base``; ``source`` has the new blobs.
+
+    Nothing but the paths themselves is looked at, whatever lies beside them.
+    """
+    paths = sorted(entries, key=lambda path: path.split("/"))  # as :func:`raw_changes` comes upon them
+    return candidate(base, (RawChange(path, _file_at(base, path), entries[path]) for path in paths), source)
+
+
 def _file_at(tree: Tree, path: str) -> Entry | None:
     """What stands at a path, unless it is a folder: changes speak of files alone."""
     entry = entry_at(tree, path)

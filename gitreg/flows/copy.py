@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from gitreg.core.manifest import CopiedFrom, ModelVersion
 from gitreg.core.names import Reference
-from gitreg.core.plan.register import NewModel, Registration, plan_register
+from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import DvcPointer
 from gitreg.core.resolve import resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
-from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.pending import registering
 from gitreg.flows.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What to say of a copy instead of what is said of its original."""
+
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def copy(
@@ -25,13 +35,15 @@ def copy(
     version: str | None = None,
     again: bool = False,
     create: NewModel | None = None,
-    direct: bool | None = None,
+    notes: Notes | None = None,
+    mode: LandingMode = LandingMode.USUAL,
     dry_run: bool = False,
 ) -> Landed | Proposed | Preview:
     """Registers the version that ``reference`` means in ``source`` under ``model`` in ``target``.
 
     Its record keeps params, metrics, signature and environment, and says where it came from. ``again`` copies bytes
-    that one of the newest versions there has already; without it that is NothingToDo.
+    that one of the newest versions there has already; without it that is NothingToDo. Without ``notes`` the copy has
+    those of the version.
     """
     _, snapshot = source.current()
     found = resolve(snapshot, reference)
@@ -43,15 +55,18 @@ def copy(
     registration = _registration(snapshot, target, found.model, found.record, pointer)
     nonce = secrets.token_hex(8) if again else None
     asked = replace(registration, model=model, version=version, create=create, nonce=nonce)
+    if notes is not None:
+        asked = replace(asked, description=notes.description, tags=notes.tags, card={})
+    make_plan = registering(target, asked, mode)
     if dry_run:
-        return preview(target, lambda base: plan_register(base, asked))
+        return preview(target, make_plan)
     target.repository.fetch()
     _, base = target.current()
-    demand_landable(target, base, plan_register(base, asked), direct)
+    demand_landable(target, base, make_plan(base), mode)
     if target is not source:
         store = source.open_store(snapshot)
         store.copy_to(target.open_store(base), pointer, found.record.artifact.digest, target.progress)
-    return land(target, lambda base: plan_register(base, asked), direct=direct)
+    return land(target, make_plan, mode)
 
 
 def _registration(
@@ -62,7 +77,7 @@ def _registration(
         model=model,
         artifact=record.artifact,
         pointer=pointer,
-        created_by=target.identity,
+        created_by=target.author(target.current()[1]),
         created_at=target.clock(),
         source=record.source,
         params=record.params,

@@ -10,18 +10,20 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from typing import TypeVar
 
 from gitreg.core.codec.load import InvalidManifest, load_value
+from gitreg.core.delta import delta, kinds
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.plan import Plan
 from gitreg.core.ports import (
-    FILE,
     Blob,
     ChangeRequest,
     Conversation,
     Entry,
     Hand,
+    Identity,
     NewRequest,
     Pusher,
     RefUpdate,
@@ -29,7 +31,7 @@ from gitreg.core.ports import (
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import Candidate, change_id
+from gitreg.core.tree import Candidate, change_id, laid_over
 from gitreg.core.verify.approvals import approvals_needed, opening_statement, owners_needed
 from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.reviews import reviewers
@@ -49,6 +51,20 @@ LONGEST_PAUSE = 1.0
 
 T = TypeVar("T")
 Planner = Callable[[Snapshot], Plan]
+
+
+class LandingMode(Enum):
+    """How a plan gets onto the registry's branch.
+
+    ``DIRECT`` lands it at once or fails; ``REQUEST`` opens a change request whatever it is. ``WHERE_ALLOWED`` lands at
+    once what policy and its enforcement let land so and what needs nobody's approval, and opens a change request for
+    the rest. ``USUAL`` lands at once in a registry of one person, and opens a change request in any other.
+    """
+
+    USUAL = "usual"
+    DIRECT = "direct"
+    REQUEST = "request"
+    WHERE_ALLOWED = "where allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,46 +113,27 @@ class Rejected(Refused):
         self.undecided = all(finding.outcome is Outcome.UNDECIDED for finding in blocking)
 
 
-def land(ws: Workspace, make_plan: Planner, *, direct: bool | None = None) -> Landed | Proposed:
+def land(ws: Workspace, make_plan: Planner, mode: LandingMode = LandingMode.USUAL) -> Landed | Proposed:
     """Plans on the current base and lands the plan.
 
     Args:
         make_plan: from the registry as it is to the plan; asked again after a lost race.
-        direct: True lands on the branch, False opens a change request; None is True in a registry of one person.
 
     Raises:
         Refused: policy does not allow it; Rejected: verify has findings.
     """
     ws.repository.fetch()
-    return retried(ws, lambda: _land(ws, make_plan, direct))
-
-
-def land_where_allowed(ws: Workspace, make_plan: Planner) -> Landed | Proposed:
-    """Lands a plan on the branch where policy and what enforces it allow that, and else opens a change request.
-
-    Raises:
-        Refused: policy does not allow the change at all; Rejected: verify has findings though it needs no approval.
-    """
-    ws.repository.fetch()
-    return retried(ws, lambda: _land_where_allowed(ws, make_plan))
-
-
-def _land_where_allowed(ws: Workspace, make_plan: Planner) -> Landed | Proposed:
-    base_commit, base = ws.current()
-    plan = make_plan(base)
-    if direct_obstacle(base, [plan.kind]) is None:
-        found = _judged_for_landing(ws, base_commit, plan)
-        if not approvals_needed(base, found.judged.delta, found.judged.policy):
-            return _land_judged(ws, base_commit, base, found)
-    return propose(ws, base_commit, plan, plan.branch)
+    return retried(ws, lambda: _land(ws, make_plan, mode))
 
 
 def retried(ws: Workspace, attempt: Callable[[], T]) -> T:
     """Runs ``attempt`` again after each lost race, on what was fetched anew."""
-    seen, standstills = _movable(ws), 0
+    seen: object = None  # it costs something to look, and hardly any race is lost
+    standstills = 0
     for _ in range(ATTEMPTS - 1):
         try:
-            return attempt()
+            with ws.repository.in_line():
+                return attempt()
         except LostRace:
             ws.pause(random.uniform(0, LONGEST_PAUSE))  # noqa: S311  # only to keep racers apart
             ws.repository.fetch()
@@ -161,9 +158,10 @@ def preview(ws: Workspace, make_plan: Planner) -> Preview:
     return Preview(plan.title, plan.branch, edits_diff(base, plan.edits), change_request_body(judged))
 
 
-def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, direct: bool | None) -> None:
+def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, mode: LandingMode) -> None:
     """Raises Refused where a plan cannot land for sure; to be asked before anything costly is done for it."""
-    if not _goes_directly(base, direct):
+    ws.demand_allowed(base, plan.kind)
+    if not goes_directly(ws, base, plan, mode):
         return
     _demand_direct(base, [plan.kind])
     obstacle = ws.repository.followable(ws.branch)
@@ -171,45 +169,54 @@ def demand_landable(ws: Workspace, base: Snapshot, plan: Plan, direct: bool | No
         raise Refused(obstacle, "commit, stash or move them away first")
 
 
-def _goes_directly(base: Snapshot, direct: bool | None) -> bool:
-    return base.registry().enforcement == "solo" if direct is None else direct
+def goes_directly(ws: Workspace, base: Snapshot, plan: Plan, mode: LandingMode) -> bool:
+    """Whether a plan is to land without a change request; that it may is only certain ``WHERE_ALLOWED``."""
+    match mode:
+        case LandingMode.DIRECT:
+            return True
+        case LandingMode.REQUEST:
+            return False
+        case LandingMode.WHERE_ALLOWED:
+            return _may_land_directly(ws, base, plan)
+        case LandingMode.USUAL:
+            return base.registry().enforcement == "solo"
 
 
-def _land(ws: Workspace, make_plan: Planner, direct: bool | None) -> Landed | Proposed:
+def _may_land_directly(ws: Workspace, base: Snapshot, plan: Plan) -> bool:
+    """Whether all that a plan does is of kinds that may land without a change request, and needs no approval."""
+    if direct_obstacle(base, [plan.kind]) is not None:
+        return False
+    found = planned(ws, base, plan.edits)
+    policy, meaning = base.policy(), delta(base, base.with_tree(found.tree), found.changes)
+    return direct_obstacle(base, kinds(meaning, policy)) is None and not (
+        approvals_needed(base, meaning, policy) or owners_needed(meaning, policy)
+    )
+
+
+def _land(ws: Workspace, make_plan: Planner, mode: LandingMode) -> Landed | Proposed:
     base_commit, base = ws.current()
     plan = make_plan(base)
-    if _goes_directly(base, direct):
+    if goes_directly(ws, base, plan, mode):
         return _land_directly(ws, base_commit, base, plan)
     return propose(ws, base_commit, plan, plan.branch)
 
 
-@dataclass(frozen=True, slots=True)
-class _Landable:
+def _judged_for_landing(ws: Workspace, base_commit: str, plan: Plan) -> tuple[str, Judged]:
     """A plan as a commit that nothing names yet, judged as if it were pushed to the registry's branch."""
-
-    plan: Plan
-    commit: str
-    judged: Judged
-
-
-def _judged_for_landing(ws: Workspace, base_commit: str, plan: Plan) -> _Landable:
     commit, found = _committed(ws, base_commit, plan, signed=True)
     pusher = Pusher(key=ws.signer.public_key) if ws.signer else None
     judged, _ = judge(ws, base_commit, found, way=Way(pusher=pusher))
-    return _Landable(plan, commit, judged)
+    return commit, judged
 
 
 def _land_directly(ws: Workspace, base_commit: str, base: Snapshot, plan: Plan) -> Landed:
-    return _land_judged(ws, base_commit, base, _judged_for_landing(ws, base_commit, plan))
-
-
-def _land_judged(ws: Workspace, base_commit: str, base: Snapshot, found: _Landable) -> Landed:
-    _demand_direct(base, found.judged.kinds)
-    findings = tuple(evaluate(found.judged))
+    commit, judged = _judged_for_landing(ws, base_commit, plan)
+    _demand_direct(base, judged.kinds)
+    findings = tuple(evaluate(judged))
     if any(finding.outcome in _barring(ws, base) for finding in findings):
-        raise rejected(found.plan.title, findings)
-    ws.repository.update([RefUpdate(ws.target, base_commit, found.commit)])
-    return Landed(found.plan, found.commit, ws.repository.follow(ws.branch, base_commit, found.commit))
+        raise rejected(plan.title, findings)
+    ws.repository.update([RefUpdate(ws.target, base_commit, commit)])
+    return Landed(plan, commit, ws.repository.follow(ws.branch, base_commit, commit))
 
 
 def _barring(ws: Workspace, base: Snapshot) -> frozenset[Outcome]:
@@ -234,7 +241,9 @@ def rejected(what: str, findings: tuple[Finding, ...]) -> Rejected | Undecided:
 def _demand_direct(base: Snapshot, kinds: Sequence[str]) -> None:
     obstacle = direct_obstacle(base, kinds)
     if obstacle is not None:
-        raise Refused(obstacle, "leave --direct out to open a change request")
+        raise Refused(
+            obstacle, "leave --direct (changes=direct in a registry URI) out to open a change request"
+        )
 
 
 def direct_obstacle(base: Snapshot, kinds: Sequence[str]) -> str | None:
@@ -360,11 +369,16 @@ def _lasting(value: object) -> object:
 
 
 def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch: str) -> None:
-    """A branch is only ever replaced while it is the one commit that gitreg made on the registry's branch."""
+    """A branch is only ever replaced while its head is what gitreg made on a commit of the registry's branch.
+
+    That is a commit, or a merge of a change's own commits, which leaves what they made as it is.
+    """
     if head is None:
         return
-    parents = ws.repository.commit(head).parents
-    if len(parents) != 1 or ws.repository.merge_base(base_commit, parents[0]) != parents[0]:
+    commit = ws.repository.commit(head)
+    is_merge = len(commit.parents) == 2 and ws.repository.commit(commit.parents[1]).tree == commit.tree
+    start = commit.parents[0] if len(commit.parents) == 1 or is_merge else None
+    if start is None or ws.repository.merge_base(base_commit, start) != start:
         raise Refused(
             f"the branch {branch!r} holds commits that gitreg did not make",
             "merge or close its change request first",
@@ -376,21 +390,30 @@ def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = Fa
 
     A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
     """
-    commit = _commit(ws, base_commit, plan.title, plan.edits, signed)
-    return commit, candidate_of(ws, base_commit, commit)
+    base = ws.snapshot(base_commit)
+    ws.demand_allowed(base, plan.kind)
+    author, inside = ws.author(base), base_commit
+    for step in plan.steps:
+        inside, _ = _commit(ws, [inside], step.message, step.edits, author)
+    parents = [base_commit] if inside == base_commit else [base_commit, inside]
+    commit, entries = _commit(ws, parents, plan.title, plan.edits, author, signed)
+    found = laid_over(base.tree, entries, ws.repository.tree(commit))
+    # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
+    return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
 
 
 def _commit(
-    ws: Workspace, base_commit: str, title: str, edits: Mapping[str, bytes | None], signed: bool
-) -> str:
-    entries: dict[str, Entry | None] = {
-        path: None if data is None else Entry(FILE, ws.repository.write_blob(data))
-        for path, data in edits.items()
-    }
-    tree = ws.repository.write_tree(base_commit, entries)
+    ws: Workspace,
+    parents: Sequence[str],
+    title: str,
+    edits: Mapping[str, bytes | None],
+    author: Identity,
+    signed: bool = False,
+) -> tuple[str, Mapping[str, Entry | None]]:
+    """The commit of what edits make of its first parent, and what now stands at each path."""
     sign = ws.signer.sign_commit if signed and ws.signer else None
-    now = landing_time(ws, base_commit)
-    return ws.repository.write_commit(tree, [base_commit], f"{title}\n", ws.identity, now, sign)
+    now = landing_time(ws, parents[0])
+    return ws.repository.write_change(parents, edits, f"{title}\n", author, now, sign, committer=ws.identity)
 
 
 def landing_time(ws: Workspace, base_commit: str) -> datetime:

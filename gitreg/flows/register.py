@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitreg.core.digest import artifact_digest
-from gitreg.core.manifest import Artifact
-from gitreg.core.plan.plan import Plan
-from gitreg.core.plan.register import Details, Registration, plan_register
-from gitreg.core.ports import Payload
+from gitreg.core.manifest import EXTERNAL, Artifact
+from gitreg.core.payload import artifact_format, external_payload
+from gitreg.core.plan.register import Details, Registration
+from gitreg.core.ports import ArtifactStore, DvcPointer, Payload, Progress
 from gitreg.core.snapshot import Snapshot
-from gitreg.flows.land import Landed, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.pending import registering
 from gitreg.flows.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class NewVersion(Details):
-    """A version to register: the file or directory at ``path``, of an artifact format, with what is said of it.
+    """A version to register: the file or directory at ``path``, with what is said of it.
 
-    ``again`` registers bytes that are registered already.
+    ``format`` is the artifact's ("" is by its files' names), ``name`` what it is to be called ("" is as at ``path``).
+    With ``uri`` nothing is read at ``path``: the version is external, and only that address is stored. ``again``
+    registers bytes that are registered already.
     """
 
     model: str
-    path: str
-    format: str
+    path: str = ""
+    format: str = ""
     again: bool = False
+    name: str = ""
+    uri: str | None = None
 
 
 def register(
-    ws: Workspace, new: NewVersion, *, direct: bool | None = None, dry_run: bool = False
+    ws: Workspace, new: NewVersion, mode: LandingMode = LandingMode.USUAL, *, dry_run: bool = False
 ) -> Landed | Proposed | Preview:
     """Registers a version of a model.
 
@@ -40,29 +44,59 @@ def register(
     ws.repository.fetch()
     _, base = ws.current()
     store = ws.open_store(base)
-    payload = store.inspect(new.path)
-    make_plan = _planner(ws, new, payload)
+    found = inspected(store, new)
+    make_plan = _planner(ws, base, new, found, mode)
     if dry_run:
         return preview(ws, make_plan)
-    demand_landable(ws, base, make_plan(base), direct)
-    store.upload(new.path, payload, ws.progress)
-    return land(ws, make_plan, direct=direct)
+    demand_landable(ws, base, make_plan(base), mode)
+    upload(store, new, found.payload, ws.progress)
+    return land(ws, make_plan, mode)
 
 
-def _planner(ws: Workspace, new: NewVersion, payload: Payload) -> Callable[[Snapshot], Plan]:
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A version's payload, and how its record and its ``.dvc`` file speak of it."""
+
+    payload: Payload
+    artifact: Artifact
+    pointer: DvcPointer
+
+
+def inspected(store: ArtifactStore, new: NewVersion) -> Inspected:
+    """Reads what is to be registered. Raises as :meth:`gitreg.core.ports.ArtifactStore.inspect`."""
+    payload = store.inspect(new.path) if new.uri is None else external_payload(new.uri)
+    pointer = replace(payload.pointer, path=new.name) if new.name else payload.pointer
+    return Inspected(payload, _artifact(new, payload, pointer), pointer)
+
+
+def upload(store: ArtifactStore, new: NewVersion, payload: Payload, progress: Progress) -> None:
+    """Stores what :func:`inspected` saw; of an external version its address."""
+    if new.uri is None:
+        store.upload(new.path, payload, progress)
+    else:
+        store.upload_bytes(new.uri.encode(), payload)
+
+
+def _planner(ws: Workspace, base: Snapshot, new: NewVersion, found: Inspected, mode: LandingMode) -> Planner:
     registration = Registration(
         model=new.model,
-        artifact=Artifact(
-            path=payload.pointer.path,
-            digest=artifact_digest(payload.files),
-            size=payload.pointer.size,
-            files=payload.pointer.files,
-            format=new.format,
-        ),
-        pointer=payload.pointer,
-        created_by=ws.identity,
+        artifact=found.artifact,
+        pointer=found.pointer,
+        created_by=ws.author(base),
         created_at=ws.clock(),
         nonce=secrets.token_hex(8) if new.again else None,
         **new.details(),
     )
-    return lambda snapshot: plan_register(snapshot, registration)
+    return registering(ws, registration, mode)
+
+
+def _artifact(new: NewVersion, payload: Payload, pointer: DvcPointer) -> Artifact:
+    by_name = artifact_format(pointer.path, payload.files)
+    return Artifact(
+        path=pointer.path,
+        digest=artifact_digest(payload.files),
+        size=pointer.size,
+        files=pointer.files,
+        format=(new.format or by_name) if new.uri is None else EXTERNAL,
+        uri=new.uri,
+    )

@@ -14,6 +14,7 @@ from gitreg.core.findings import Finding
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.policy import Policy
 from gitreg.core.ports import (
+    FILE,
     SUBMODULE,
     Blob,
     ChangeRequest,
@@ -30,10 +31,12 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import (
     Candidate,
     MemoryTree,
+    blob_oid,
     candidate,
     change_id,
     edited,
     entry_at,
+    laid_over,
     raw_changes,
 )
 from gitreg.core.verify.approvals import Approval, approvals_given, evidence_digests
@@ -113,6 +116,11 @@ def candidate_of(ws: Workspace, base: str, head: str) -> Candidate:
 
 def planned(ws: Workspace, base: Snapshot, edits: Mapping[str, bytes | None]) -> Candidate:
     """The candidate of edits that are not committed yet."""
+    source = MemoryTree({path: data for path, data in edits.items() if data is not None})
+    entries = {path: None if data is None else Entry(FILE, blob_oid(data)) for path, data in edits.items()}
+    found = laid_over(base.tree, entries, source)
+    if not found.conflicts:
+        return found
     tree = edited(base.tree, edits)
     return Candidate(tree, tuple(raw_changes(base.tree, tree)))
 
@@ -153,9 +161,11 @@ def judge_on(
     required = required_evidence(base, head, meaning, policy)
     if not artifacts:
         required = replace(required, contents=(), presence=())
+    commits = _commits(ws, base_commit, way.head) if way.head and base_commit else ()
     evidence = replace(
         _gather(ws, base_commit, rules, required, id, request, way.moment or ws.clock()),
-        inner=_inner(ws, base, base_commit, way.head) if way.head and base_commit else (),
+        inner=_inner(ws, base, commits),
+        written_by=() if isinstance(commits, Unknown) else tuple(commit.author for commit in commits),
         landing=way.landing,
         pusher=way.pusher,
     )
@@ -232,13 +242,19 @@ def _gather(
     )
 
 
-def _inner(ws: Workspace, base: Snapshot, base_commit: str, head: str) -> tuple[InnerChange, ...] | Unknown:
-    """What the commits of a branch do below ``models/``, one by one. Of a single commit the change itself says it."""
+def _commits(ws: Workspace, base_commit: str, head: str) -> Sequence[Commit] | Unknown:
+    """The commits of a branch."""
     found = _or_unknown(lambda: ws.repository.inner_commits(base_commit, head, MOST_INNER_COMMITS + 1))
+    too_many = not isinstance(found, Unknown) and len(found) > MOST_INNER_COMMITS
+    return Unknown(f"there are more than {MOST_INNER_COMMITS}") if too_many else found
+
+
+def _inner(
+    ws: Workspace, base: Snapshot, found: Sequence[Commit] | Unknown
+) -> tuple[InnerChange, ...] | Unknown:
+    """What the commits of a branch do below ``models/``, one by one. Of a single commit the change itself says it."""
     if isinstance(found, Unknown):
         return found
-    if len(found) > MOST_INNER_COMMITS:
-        return Unknown(f"there are more than {MOST_INNER_COMMITS}")
     if len(found) == 1 and len(found[0].parents) == 1:
         return ()
     changes = (change for commit in found for change in _of_commit(ws, base.layout.models, commit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -11,13 +11,25 @@ from functools import cached_property
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.layout import REGISTRY_FILE
 from gitreg.core.manifest import Registry
-from gitreg.core.ports import ArtifactStore, Forge, Identity, Progress, ProgressTask, Repository, Signer, Tree
-from gitreg.core.snapshot import Snapshot
+from gitreg.core.ports import (
+    ArtifactStore,
+    CatalogIndex,
+    Forge,
+    Identity,
+    Progress,
+    ProgressTask,
+    Repository,
+    Signer,
+    Tree,
+)
+from gitreg.core.snapshot import ParseCache, Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.errors import ConfigError
 
 #: Snapshots that a workspace keeps.
 KEPT_SNAPSHOTS = 4
+#: Parsed manifests that they share before a new snapshot begins with none.
+KEPT_MANIFESTS = 5000
 
 
 class NoProgress:
@@ -27,6 +39,10 @@ class NoProgress:
     def task(self, label: str, total: int) -> Iterator[ProgressTask]:
         """See :class:`gitreg.core.ports.Progress`."""
         yield _NoTask()
+
+    def count(self, label: str, total: int) -> AbstractContextManager[ProgressTask]:
+        """See :class:`gitreg.core.ports.Progress`."""
+        return self.task(label, total)
 
 
 class _NoTask:
@@ -40,8 +56,11 @@ class Workspace:
 
     The callables open what is costly, and only when a flow asks: ``make_forge`` the forge, ``open_store`` the DVC
     remote that a snapshot's ``.dvc/config`` names, ``load_schemas`` the JSON Schemas, ``find_signer`` the person's SSH
-    key (None if there is none), ``open_worktree`` the files as they lie in the checkout. ``clock`` gives the moment in
-    UTC; ``pause`` waits that many seconds.
+    key (None if there is none), ``open_worktree`` the files as they lie in the checkout, ``open_index`` where what
+    lists and look-ups read is kept. ``clock`` gives the moment in UTC; ``pause`` waits that many seconds; ``warn``
+    takes a line for people. ``find_author`` says for whom a process that serves others works at this moment, as the
+    snapshot's policy knows them (None: for itself); ``demand_allowed`` raises Refused where they may not propose a
+    change of some kind.
     """
 
     repository: Repository
@@ -52,10 +71,15 @@ class Workspace:
     load_schemas: Callable[[], Schemas]
     find_signer: Callable[[], Signer | None]
     open_worktree: Callable[[], Tree]
+    open_index: Callable[[], CatalogIndex]
     clock: Callable[[], datetime]
     pause: Callable[[float], None]
     progress: Progress = field(default_factory=NoProgress)
+    warn: Callable[[str], None] = field(default=lambda line: None)
+    find_author: Callable[[Snapshot], Identity | None] = field(default=lambda base: None)
+    demand_allowed: Callable[[Snapshot, str], None] = field(default=lambda base, kind: None)
     _snapshots: dict[str, Snapshot] = field(default_factory=dict, repr=False)
+    _parsed: ParseCache = field(default_factory=dict, repr=False)
 
     @property
     def target(self) -> str:
@@ -73,6 +97,11 @@ class Workspace:
         return self.load_schemas()
 
     @cached_property
+    def index(self) -> CatalogIndex:
+        """What lists and look-ups read, where it is kept."""
+        return self.open_index()
+
+    @cached_property
     def signer(self) -> Signer | None:
         """The person's SSH key."""
         return self.find_signer()
@@ -81,6 +110,13 @@ class Workspace:
     def identity(self) -> Identity:
         """Who works here, from git's configuration. Raises ConfigError."""
         return self.repository.identity()
+
+    def author(self, base: Snapshot) -> Identity:
+        """Who asks for a change of ``base``: whoever the process serves, or else who works here.
+
+        It is what they are called in commits and manifests, and decides nothing. Raises ConfigError.
+        """
+        return self.find_author(base) or self.identity
 
     def tip(self) -> str:
         """The newest known commit of the registry's branch. Raises ConfigError if it has none."""
@@ -91,12 +127,18 @@ class Workspace:
 
     def snapshot(self, commit: str) -> Snapshot:
         """The registry at a commit ("" is before the first). The last few are kept, with all that was read of them."""
-        tree = self.repository.tree(commit) if commit else MemoryTree({})
-        found = self._snapshots.pop(commit, None) or Snapshot(tree, self.root, commit or None)
+        found = self._snapshots.pop(commit, None) or self._opened(commit)
         self._snapshots[commit] = found
         while len(self._snapshots) > KEPT_SNAPSHOTS:
             del self._snapshots[next(iter(self._snapshots))]
         return found
+
+    def _opened(self, commit: str) -> Snapshot:
+        """A snapshot that shares what others have parsed: from one commit to the next hardly a file changes."""
+        if len(self._parsed) > KEPT_MANIFESTS:
+            self._parsed = {}
+        tree = self.repository.tree(commit) if commit else MemoryTree({})
+        return Snapshot(tree, self.root, commit or None, self._parsed)
 
     def current(self) -> tuple[str, Snapshot]:
         """The registry's branch as last fetched: its commit, and the registry there, known to be one."""

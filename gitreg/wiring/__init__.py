@@ -19,7 +19,16 @@ from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
+from gitreg.core.ports import (
+    ArtifactStore,
+    CatalogIndex,
+    Credential,
+    Credentials,
+    Forge,
+    Progress,
+    Signer,
+    Tree,
+)
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
@@ -97,18 +106,26 @@ def discovered(start: str, *, named: bool = False) -> tuple[GitRepository, str]:
 
 
 def _cloned(url: str, folder: str, options: Options) -> Opened:
-    from platformdirs import user_cache_dir
-
     from gitreg.adapters.git.clone import open_url
 
-    cache = os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
-    clone = open_url(url, os.path.join(cache, "clones"), _credentials(None))
+    clone = open_url(url, clone_cache(), credentials(None))
     if clone.warning:
         options.warn(clone.warning)
     return _opened(clone.repository, folder or None, trusted=options.trusted)
 
 
-def _credentials(opened: Opened | None) -> Credentials:
+def clone_cache() -> str:
+    """The folder of the cached clones of what is named by URL."""
+    return os.path.join(_cache_folder(), "clones")
+
+
+def _cache_folder() -> str:
+    from platformdirs import user_cache_dir
+
+    return os.environ.get("GITREG_CACHE_DIR") or user_cache_dir("gitreg")
+
+
+def credentials(opened: Opened | None) -> Credentials:
     """What git shows a web server; it is looked up when a server asks.
 
     The repository keeps this and is not kept by it: its reading process ends when nobody has the repository any more.
@@ -131,7 +148,7 @@ def _opened(
     """The registry in the folder ``root`` or, where nobody named one, around the folder ``inside``."""
     problem: GitregError | None = None
     if trusted is not None:
-        repository.credentials = _credentials(None)
+        repository.credentials = credentials(None)
         repository.fetch()
     for commit in _looks(repository) if trusted is None else _tips(repository, trusted):
         tree = repository.tree(commit)
@@ -224,7 +241,7 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
     """Everything that a flow works with."""
     from gitreg.flows.workspace import NoProgress, Workspace
 
-    opened.repository.credentials = _credentials(opened)
+    opened.repository.credentials = credentials(opened)
     return Workspace(
         repository=opened.repository,
         root=opened.root,
@@ -234,10 +251,36 @@ def workspace(opened: Opened, options: Options, progress: Progress | None = None
         load_schemas=load_schemas,
         find_signer=lambda: find_signer(opened.repository, options.key),
         open_worktree=lambda: open_worktree(opened.repository),
+        open_index=lambda: open_index(opened),
         clock=lambda: datetime.now(UTC).replace(microsecond=0),
         pause=time.sleep,
         progress=progress or NoProgress(),
+        warn=options.warn,
     )
+
+
+def open_index(opened: Opened) -> CatalogIndex:
+    """Where the catalog of a registry is kept: in the git folder, or where that may not be written in the cache."""
+    from hashlib import sha256
+
+    from gitreg.adapters.cache.index import SqliteIndex
+
+    repository = opened.repository
+    # What is another registry, or reads another ref of the same name, gets another file: one file is of one commit.
+    what = "\0".join((opened.root, opened.branch, str(repository.has_origin)))
+    name = f"catalog-{sha256(what.encode()).hexdigest()[:16]}.sqlite"
+    for folder in (repository.common_dir / "gitreg", _own_folder(repository)):
+        if SqliteIndex.can_be_in(folder, name):
+            return SqliteIndex(folder / name)
+    return SqliteIndex(None)
+
+
+def _own_folder(repository: GitRepository) -> Path:
+    """Where this person keeps what belongs into a git folder that they may not write."""
+    from hashlib import sha256
+
+    place = os.fsencode(os.path.realpath(repository.common_dir))
+    return Path(_cache_folder()) / "catalogs" / sha256(place).hexdigest()[:32]
 
 
 def make_forge(opened: Opened, warn: Callable[[str], None] = lambda line: None) -> Forge:
@@ -279,10 +322,10 @@ def open_store(opened: Opened, snapshot: Snapshot, remote: str | None) -> Artifa
     text = blob.data.decode(errors="replace") if blob else ""
     top = opened.repository.top
     folder = None if top is None else top / opened.root
-    return open_dvc(text, folder, name=remote, local_config=_local_config(opened.repository, folder))
+    return open_dvc(text, folder, name=remote, local_config=local_config(opened.repository, folder))
 
 
-def _local_config(repository: GitRepository, folder: Path | None) -> Path | None:
+def local_config(repository: GitRepository, folder: Path | None) -> Path | None:
     """``.dvc/config.local``, for credentials; unless git tracks it, as it may then come from what is judged.
 
     Git is asked in the folder where the file really is: ``.dvc`` may be a link, to where the file has another name.

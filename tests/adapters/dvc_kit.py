@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -48,6 +48,9 @@ class Bars:
         self.bars.append((label, total))
         self.counted.append(0)
         yield self
+
+    def count(self, label: str, total: int) -> AbstractContextManager[Bars]:
+        return self.task(label, total)
 
     def advance(self, amount: int) -> None:
         self.counted[-1] += amount

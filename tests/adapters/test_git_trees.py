@@ -239,6 +239,22 @@ def test_the_same_commit_is_the_same_whatever_the_surroundings(
     assert repository.write_commit(tree, [], "x\n", ALICE, NOW) == before
 
 
+def test_a_commit_can_be_made_for_its_author_by_somebody_else(repository: GitRepository) -> None:
+    tree = repository.write_tree("", {})
+    bot = Identity("Registry server", "server@example.com")
+    oid = repository.write_commit(tree, [], "x\n", ALICE, NOW, committer=bot)
+    assert repository.commit(oid).author == ALICE
+    assert repository.top is not None
+    said = git(repository.top, "log", "-1", "--format=%an <%ae> %aI|%cn <%ce> %cI", oid)
+    date = "2026-11-20T10:00:00+00:00"
+    assert said.strip().replace("Z", "+00:00") == (
+        f"{ALICE.name} <{ALICE.email}> {date}|Registry server <server@example.com> {date}"
+    )
+    assert repository.write_commit(tree, [], "x\n", ALICE, NOW, committer=ALICE) == repository.write_commit(
+        tree, [], "x\n", ALICE, NOW
+    )
+
+
 def test_a_name_cannot_add_lines_to_a_commit(repository: GitRepository) -> None:
     tree = repository.write_tree("", {})
     author = Identity("Eve\nparent 1234", "eve@example.com>\nx")

@@ -22,12 +22,13 @@ from gitreg.core.codec.schema import Schemas
 from gitreg.core.delta import delta, kinds
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.layout import Sort
-from gitreg.core.manifest import Artifact, CopiedFrom, StageAssignment
+from gitreg.core.manifest import Artifact, CopiedFrom, ImportedFrom, StageAssignment
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence, plan_retract
+from gitreg.core.plan.imports import ImportedModel, ImportedVersion, plan_import
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration, plan_model, plan_register
 from gitreg.core.plan.rename import plan_rename
@@ -74,6 +75,20 @@ def is_structure_or_way(finding: Finding) -> bool:
 
 def digest(seed: int) -> str:
     return f"sha256:{seed:064x}"
+
+
+def _imported(
+    number: Version, seed: int, stage: str | None, aliases: list[str], format: str
+) -> ImportedVersion:
+    registration = Registration(
+        "there",
+        Artifact("model.onnx", digest(seed), 10 + seed, 1, format),
+        DvcPointer("model.onnx", f"{seed:032x}", 10 + seed, 1),
+        DAN,
+        NOW,
+        imported_from=ImportedFrom("mlflow", "https://mlflow.example.com", "there", str(number)),
+    )
+    return ImportedVersion(number, registration, stage, tuple(aliases))
 
 
 class Registry(RuleBasedStateMachine):
@@ -140,8 +155,10 @@ class Registry(RuleBasedStateMachine):
         head = self.edited(plan.edits)
         assert head != self.files, plan.title
         assert shown(self.findings(head)) == [], plan.title
-        assert "import" not in self.kinds(head), plan.title
-        assert plan.kind in {*self.kinds(head), "promote", "demote", "rollback"}, plan.title
+        found = self.kinds(head)
+        assert ("import" in found) == (plan.kind == "import"), plan.title
+        assert plan.kind != "import" or found == ["import"], plan.title
+        assert plan.kind in {*found, "promote", "demote", "rollback"}, plan.title
         self.files, self.changed = head, True
 
     def edited(self, edits: Any) -> dict[str, bytes]:
@@ -243,6 +260,25 @@ class Registry(RuleBasedStateMachine):
         record = self.now.record(model, version)
         found = record.artifact.digest if record and where == "here" else digest(seed)
         return CopiedFrom(self.now.registry().id, model, version, found)
+
+    @rule(
+        data=st.data(),
+        versions=st.lists(
+            st.tuples(
+                st.sampled_from([1, 2, 3, 4, 7, 9, 12, "1.0.0", "2.0.0-rc.1"]),
+                st.integers(1, 60),
+                st.sampled_from([None, "Staging", "Production", "archived", "None", "Shadow"]),
+                st.lists(st.sampled_from([*ALIASES, "next", "v2"]), max_size=2),
+                st.sampled_from(["onnx", "mlflow", "pickle"]),
+            ),
+            max_size=4,
+        ),
+        scheme=st.sampled_from(["integer", "integer", "semver"]),
+    )
+    def import_model(self, data: st.DataObject, versions: list[Any], scheme: str) -> None:
+        name = data.draw(st.sampled_from([*self.now.models(), *FRESH, *DEAD, "a/b"]))
+        asked = ImportedModel(name, NewModel(scheme=scheme), tuple(_imported(*each) for each in versions))
+        self.apply(lambda now: plan_import(now, asked))
 
     @rule(name=st.sampled_from([*FRESH, *DEAD]), scheme=st.sampled_from([None, "semver"]))
     def new_model(self, name: str, scheme: str | None) -> None:

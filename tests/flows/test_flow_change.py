@@ -27,11 +27,11 @@ from gitreg.core.findings import Outcome
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
 from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.transition import plan_demote
-from gitreg.core.ports import ArtifactStore, RefUpdate
+from gitreg.core.ports import ArtifactStore, Identity, RefUpdate
 from gitreg.core.verify.approvals import approval_statement, evidence_digests
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import Overtaken, approve, close, merge, open_branch, refresh, verify_request
-from gitreg.flows.land import Landed, Proposed, Rejected, land
+from gitreg.flows.land import Landed, LandingMode, Proposed, Rejected, land
 from gitreg.flows.register import register
 from gitreg.surfaces.cli.main import run
 
@@ -100,6 +100,20 @@ def state_by_hand(desk: Desk, person: str, found: Proposed, **other: object) -> 
     body = approval_statement(judged.evidence, digests, desk.now, desk.now + timedelta(days=1)) | other
     assert ws.signer is not None
     return ws.forge.state(found.request.change_id, body, ws.signer, desk.now)
+
+
+def test_nobody_approves_what_was_opened_for_them(desk: Desk) -> None:
+    """A server opens requests for its users: the signature is its own, and they are the commits' authors."""
+    server = desk("bo")
+    server.find_author = lambda base: Identity("alice", "Alice+mlflow@example.com")
+    found = proposed(server, promote(2, "production"))
+    with desk.unchanged(), pytest.raises(Refused, match="your own change"):
+        approve(desk("alice"), "1")
+    state_by_hand(desk, "alice", found)
+    assert why_not(desk)[0] == "entering production needs 1 approval of risk-owners, and has 0"
+    assert "it is the commit author's own" in why_not(desk)[1]
+    with pytest.raises(Rejected, match="GR401"):
+        merge(desk("bo"), "1")
 
 
 def test_unknown_key_is_refused(desk: Desk, request_: Proposed) -> None:
@@ -514,7 +528,7 @@ def test_merge_is_retried_when_the_base_moves_meanwhile(desk: Desk, monkeypatch:
 
 def test_merge_in_a_dirty_local_hub(solo: Desk) -> None:
     checkout: Path = solo.root / "solo"
-    land(solo("solo"), describe("fine"), direct=False)
+    land(solo("solo"), describe("fine"), mode=LandingMode.REQUEST)
     (checkout / "policy.yaml").write_text("# mine\n")
     with solo.unchanged("solo"), pytest.raises(Refused, match="uncommitted changes"):
         merge(solo("solo"), "1")
@@ -525,7 +539,7 @@ def test_merge_in_a_dirty_local_hub(solo: Desk) -> None:
 def test_branch_that_somebody_looks_at(solo: Desk) -> None:
     """Where the request's own branch is checked out, a clean checkout goes along; and the branch is not deleted."""
     checkout = solo.root / "solo"
-    found = land(solo("solo"), promote(3, "staging"), direct=False)
+    found = land(solo("solo"), promote(3, "staging"), mode=LandingMode.REQUEST)
     assert isinstance(found, Proposed)
     landed(solo("solo"), lambda snapshot: plan_demote(snapshot, "credit-risk", 2, "none"))
     git(checkout, "switch", "-q", found.request.branch)
@@ -553,7 +567,7 @@ def test_warnings_do_not_block(desk: Desk, request_: Proposed) -> None:
 
 
 def test_solo_has_requests_too(solo: Desk) -> None:
-    land(solo("solo"), describe("fine"), direct=False)
+    land(solo("solo"), describe("fine"), mode=LandingMode.REQUEST)
     merge(solo("solo"), "1")
     assert isinstance(land(solo("solo"), describe("finer")), Landed)
 

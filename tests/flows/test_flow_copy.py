@@ -15,7 +15,7 @@ from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import merge, verify_request
 from gitreg.flows.copy import copy
-from gitreg.flows.land import Landed, Preview, Proposed
+from gitreg.flows.land import Landed, LandingMode, Preview, Proposed
 from gitreg.flows.pull import pull
 from gitreg.wiring import Options
 
@@ -115,7 +115,7 @@ def test_no_model_to_copy_to(desk: Desk, solo: Desk) -> None:
 
 def test_refused_before_the_transfer(desk: Desk, solo: Desk) -> None:
     with desk.unchanged(), pytest.raises(Refused, match="nothing enforces"):
-        copy(solo("solo"), CHAMPION, desk("dan"), "bought-in", create=NewModel(), direct=True)
+        copy(solo("solo"), CHAMPION, desk("dan"), "bought-in", create=NewModel(), mode=LandingMode.DIRECT)
 
 
 def test_corrupt_source_goes_nowhere(desk: Desk, solo: Desk) -> None:

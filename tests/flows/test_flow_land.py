@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,10 +26,11 @@ from flow_kit import (
 )
 
 from gitreg.adapters.forge.local.forge import LocalForge
-from gitreg.core.plan.plan import NothingToDo
-from gitreg.core.plan.register import NewModel
+from gitreg.core.plan.plan import NothingToDo, Plan
+from gitreg.core.plan.register import NewModel, plan_model
+from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, LostRace, NotFound, Refused, Undecided
-from gitreg.flows.land import Landed, Rejected, land, preview, retried
+from gitreg.flows.land import Landed, LandingMode, Proposed, Rejected, land, preview, retried
 from gitreg.flows.register import register
 
 # Directly
@@ -79,14 +81,14 @@ def test_dirty_local_hub_is_refused_before_anything_is_uploaded(solo: Desk) -> N
 def test_request_in_a_dirty_local_hub_is_fine(solo: Desk) -> None:
     with (solo.root / "solo/policy.yaml").open("a") as policy:
         policy.write("# mine\n")
-    found = land(solo("solo"), promote(3, "staging"), direct=False)
+    found = land(solo("solo"), promote(3, "staging"), mode=LandingMode.REQUEST)
     assert found.request.id == "1"  # type: ignore[union-attr]
     assert (solo.root / "solo/policy.yaml").read_text().endswith("# mine\n")
 
 
 def test_direct_is_refused_where_nothing_enforces(desk: Desk) -> None:
     with desk.unchanged(), pytest.raises(Refused, match="nothing enforces the rules") as error:
-        land(desk("dan"), describe("fine"), direct=True)
+        land(desk("dan"), describe("fine"), mode=LandingMode.DIRECT)
     assert "--direct" in message(error)
 
 
@@ -97,14 +99,14 @@ def test_direct_is_refused_on_a_hosted_forge_where_no_hook_runs(desk: Desk) -> N
     ws = desk("dan")
     ws = replace(ws, make_forge=lambda: LocalForge(ws.repository, "main"))
     with desk.unchanged(), pytest.raises(Refused, match="nothing enforces the rules"):
-        land(ws, describe("fine"), direct=True)
+        land(ws, describe("fine"), mode=LandingMode.DIRECT)
 
 
 def test_direct_is_for_the_kinds_in_policy(desk: Desk) -> None:
     desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook")})
-    assert isinstance(land(desk("dan"), describe("fine"), direct=True), Landed)
+    assert isinstance(land(desk("dan"), describe("fine"), mode=LandingMode.DIRECT), Landed)
     with desk.unchanged(), pytest.raises(Refused, match="'promote' as direct"):
-        land(desk("dan"), promote(3, "staging"), direct=True)
+        land(desk("dan"), promote(3, "staging"), mode=LandingMode.DIRECT)
 
 
 def test_a_hook_registry_opens_requests_by_default(desk: Desk) -> None:
@@ -124,12 +126,12 @@ def test_direct_landing_is_for_those_with_a_role(desk: Desk) -> None:
         "[annotate]\nstages", "[annotate, promote]\nstages"
     )
     desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook"), "policy.yaml": policy})
-    assert isinstance(land(desk("dan"), describe("fine"), direct=True), Landed)
+    assert isinstance(land(desk("dan"), describe("fine"), mode=LandingMode.DIRECT), Landed)
     with desk.unchanged(), pytest.raises(Rejected, match="may not propose a change of the kind promote"):
-        land(desk("dan"), promote(3, "staging"), direct=True)
+        land(desk("dan"), promote(3, "staging"), mode=LandingMode.DIRECT)
     for stranger in (None, "mallory"):
         with desk.unchanged(), pytest.raises((Rejected, Undecided), match="GR308"):
-            land(desk("dan", key=stranger), describe("other"), direct=True)
+            land(desk("dan", key=stranger), describe("other"), mode=LandingMode.DIRECT)
 
 
 def test_direct_landing_is_verified(solo: Desk) -> None:
@@ -145,6 +147,77 @@ def test_what_cannot_be_checked_does_not_land(solo: Desk) -> None:
     (solo.root / "artifacts").rename(solo.root / "elsewhere")
     with pytest.raises(Undecided, match="GR501"):
         landed(solo("solo"), promote(3, "staging"))
+
+
+# Where allowed
+
+
+WHERE_ALLOWED = LandingMode.WHERE_ALLOWED
+
+
+def new_model(name: str) -> Callable[[Snapshot], Plan]:
+    return lambda snapshot: plan_model(snapshot, name, NewModel())
+
+
+def edit_checkout(solo: Desk, policy: str) -> None:
+    """The one person changes their policy by hand."""
+    (solo.root / "solo/policy.yaml").write_text(policy)
+    git(solo.root / "solo", "commit", "-q", "-a", "-m", "by hand")
+
+
+def test_where_allowed_one_person_lands_all_kinds_directly(solo: Desk) -> None:
+    ws = solo("solo")
+    for make_plan in (describe("fine"), promote(3, "staging"), promote(3, "production"), new_model("churn")):
+        assert isinstance(land(ws, make_plan, WHERE_ALLOWED), Landed)
+    assert isinstance(register(solo("solo"), new_version(solo.payload()), WHERE_ALLOWED), Landed)
+
+
+def test_where_allowed_what_needs_an_approval_becomes_a_request(solo: Desk) -> None:
+    """Into production somebody must let it; into staging, beside it, nobody."""
+    policy = (solo.root / "solo/policy.yaml").read_text()
+    guarded = policy.replace("holds: 1,", "holds: 1, approvals: [{group: bosses, count: 1}],")
+    edit_checkout(solo, guarded + "groups: {bosses: [alice]}\npeople: [{id: alice, email: a@example.com}]\n")
+    ws = solo("solo")
+    assert isinstance(land(ws, promote(3, "staging"), WHERE_ALLOWED), Landed)
+    before = solo.refs("solo")[MAIN]
+    found = land(ws, promote(3, "production"), WHERE_ALLOWED)
+    assert isinstance(found, Proposed)
+    assert set(blocking(found.findings)) == {"GR401"}
+    assert solo.refs("solo")[MAIN] == before
+
+
+def test_where_allowed_what_is_not_direct_becomes_a_request(desk: Desk) -> None:
+    desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook")})
+    assert isinstance(land(desk("dan"), describe("fine"), WHERE_ALLOWED), Landed)
+    before = desk.refs()[MAIN]
+    assert isinstance(land(desk("dan"), promote(3, "staging"), WHERE_ALLOWED), Proposed)
+    assert isinstance(register(desk("dan"), new_version(desk.payload()), WHERE_ALLOWED), Proposed)
+    assert desk.refs()[MAIN] == before
+
+
+def test_where_allowed_all_becomes_requests_where_nothing_enforces(desk: Desk) -> None:
+    before = desk.refs()[MAIN]
+    assert isinstance(land(desk("dan"), describe("fine"), WHERE_ALLOWED), Proposed)
+    assert isinstance(land(desk("dan"), promote(3, "staging"), WHERE_ALLOWED), Proposed)
+    assert desk.refs()[MAIN] == before
+
+
+def test_where_allowed_a_plan_of_several_kinds_goes_as_its_strictest(desk: Desk) -> None:
+    """What counts is what a plan does, not what it is called."""
+    desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook")})
+
+    def as_a_note(snapshot: Snapshot) -> Plan:
+        return replace(promote(3, "staging")(snapshot), kind="annotate")
+
+    assert isinstance(land(desk("dan"), as_a_note, WHERE_ALLOWED), Proposed)
+
+
+def test_where_allowed_what_the_rules_forbid_is_no_request(solo: Desk) -> None:
+    for path in solo.artifacts.rglob("*"):
+        if path.is_file():
+            path.unlink()
+    with solo.unchanged("solo"), pytest.raises(Rejected, match="GR501"):
+        land(solo("solo"), promote(3, "staging"), WHERE_ALLOWED)
 
 
 # As a change request
@@ -240,13 +313,13 @@ def test_checkout_of_a_clone_is_not_touched(desk: Desk) -> None:
     before = git(checkout, "status", "--porcelain"), git(checkout, "rev-parse", "HEAD")
     proposed(desk("dan"), promote(3, "staging"))
     desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook")}, person="bo")
-    assert not landed(desk("dan"), describe("fine"), direct=True).followed
+    assert not landed(desk("dan"), describe("fine"), mode=LandingMode.DIRECT).followed
     assert (git(checkout, "status", "--porcelain"), git(checkout, "rev-parse", "HEAD")) == before
 
 
 def test_clean_checkout_of_a_clone_follows(desk: Desk) -> None:
     desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook")}, person="bo")
-    found = landed(desk("dan"), describe("fine"), direct=True)
+    found = landed(desk("dan"), describe("fine"), mode=LandingMode.DIRECT)
     assert found.followed
     assert git(desk.root / "dan", "rev-parse", "HEAD") == found.commit == desk.refs()[MAIN]
     assert git(desk.root / "dan", "status", "--porcelain") == ""
@@ -294,7 +367,9 @@ def test_two_clones_register_at_once(desk: Desk) -> None:
     works = [desk(person) for person in ("alice", "bo", "dan")]
     news = [new_version(desk.payload(f"bytes of {n}\n".encode())) for n in range(3)]
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda pair: register(*pair, direct=True), zip(works, news, strict=True)))
+        found = list(
+            pool.map(lambda pair: register(*pair, mode=LandingMode.DIRECT), zip(works, news, strict=True))
+        )
     assert sorted(one.plan.title for one in found) == [f"Register credit-risk/{n}" for n in (4, 5, 6)]
     snapshot = desk.now_on()
     records = [snapshot.demand_record("credit-risk", number) for number in (4, 5, 6)]
@@ -338,7 +413,7 @@ def test_lost_race_is_planned_again(desk: Desk) -> None:
             desk.commit({"README.md": "meanwhile\n"}, person="bo")
         return describe("fine")(snapshot)
 
-    found = landed(ws, make_plan, direct=True)
+    found = landed(ws, make_plan, mode=LandingMode.DIRECT)
     assert len(seen) == 2
     assert git(desk.origin, "rev-parse", f"{found.commit}^") == seen[1]
     assert desk.show("README.md") == "meanwhile"
@@ -352,9 +427,9 @@ def test_a_race_against_nobody_is_given_up(desk: Desk, monkeypatch: pytest.Monke
     desk.commit({"gitreg.yaml": REGISTRY.replace("requests", "hook"), "policy.yaml": direct_policy(desk)})
     lock.touch()
     with desk.unchanged(), pytest.raises(LostRace, match="refs/heads/main"):
-        land(ws, describe("fine"), direct=True)
+        land(ws, describe("fine"), mode=LandingMode.DIRECT)
     lock.unlink()
-    assert landed(ws, describe("fine"), direct=True)
+    assert landed(ws, describe("fine"), mode=LandingMode.DIRECT)
 
 
 def test_a_race_against_quicker_ones_is_run_until_it_is_won(
@@ -371,7 +446,7 @@ def test_a_race_against_quicker_ones_is_run_until_it_is_won(
             desk.commit({"README.md": f"{len(attempts)}\n"}, person="bo")
         return describe("fine")(snapshot)
 
-    assert landed(ws, make_plan, direct=True)
+    assert landed(ws, make_plan, mode=LandingMode.DIRECT)
     assert len(set(attempts)) == 5
 
 

@@ -16,7 +16,7 @@ from gitreg.core.plan.register import NewModel
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.ports import Payload, Progress, RefUpdate
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
-from gitreg.flows.land import Landed, Proposed, land
+from gitreg.flows.land import Landed, LandingMode, Proposed, land
 from gitreg.flows.register import register
 from gitreg.flows.workspace import Workspace
 
@@ -240,7 +240,7 @@ def test_payload_that_changes_meanwhile(desk: Desk) -> None:
 
 def test_what_is_refused_costs_no_upload(desk: Desk) -> None:
     with desk.unchanged(), pytest.raises(Refused, match="nothing enforces"):
-        register(desk("dan"), new_version(desk.payload()), direct=True)
+        register(desk("dan"), new_version(desk.payload()), mode=LandingMode.DIRECT)
     with desk.unchanged(), pytest.raises(UsageError, match="would not be valid"):
         register(desk("dan"), new_version(desk.payload(), metrics={"": 1.0}))
 

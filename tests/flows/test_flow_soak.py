@@ -13,7 +13,7 @@ from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.transition import plan_demote
 from gitreg.errors import Undecided
 from gitreg.flows.change import merge
-from gitreg.flows.land import Landed, Rejected, land
+from gitreg.flows.land import Landed, LandingMode, Rejected, land
 from gitreg.flows.verify import verify
 from gitreg.wiring import Options
 
@@ -128,13 +128,13 @@ def test_shallow_clone(soaking: Desk, depth: int, outcome: Outcome | None) -> No
     ws = soaking.work(Options(os.fspath(soaking.root / "shallow")))
     git(soaking.root / "shallow", "config", "user.name", "Dan")
     git(soaking.root / "shallow", "config", "user.email", "dan@example.com")
-    found = land(ws, promote(3, "production"), direct=False)
+    found = land(ws, promote(3, "production"), mode=LandingMode.REQUEST)
     soak: list[Finding] = [finding for finding in found.findings if finding.rule == "GR306"]  # type: ignore[union-attr]
     assert [finding.outcome for finding in soak] == ([outcome] if outcome else [])
     if outcome:
         assert "shallow" in soak[0].message
         with pytest.raises(Undecided, match="is undecided"):
-            land(ws, promote(3, "production"), direct=True)
+            land(ws, promote(3, "production"), mode=LandingMode.DIRECT)
 
 
 def test_shallow_clone_that_reaches_behind_the_window(soaking: Desk) -> None:
@@ -146,7 +146,7 @@ def test_shallow_clone_that_reaches_behind_the_window(soaking: Desk) -> None:
     assert ws.repository.commit(ws.tip()).time == landed_at
     git(soaking.root / "shallow", "config", "user.name", "Dan")
     git(soaking.root / "shallow", "config", "user.email", "dan@example.com")
-    assert land(ws, promote(3, "production"), direct=False).findings == ()  # type: ignore[union-attr]
+    assert land(ws, promote(3, "production"), mode=LandingMode.REQUEST).findings == ()  # type: ignore[union-attr]
 
 
 def test_verify_of_a_shallow_branch(desk: Desk) -> None:

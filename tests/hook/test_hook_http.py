@@ -16,6 +16,7 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
 from gitreg.flows.change import approve, merge
+from gitreg.flows.land import LandingMode
 
 PASSWORDS = {"dan": "d4n", "alice@example.com": "4lice", "mallory": "m4llory", "bo": "b0"}
 
@@ -88,11 +89,11 @@ def note(snapshot: Snapshot) -> Plan:
 
 def test_what_lands_directly_needs_no_key(desk: Desk, url: str) -> None:
     """The client cannot know the login, and leaves it to the server that does."""
-    found = landed(desk("dan", key=None), note, direct=True)
+    found = landed(desk("dan", key=None), note, mode=LandingMode.DIRECT)
     assert found.commit == desk.refs()[MAIN]
 
 
 def test_nor_does_it_help_to_have_none(desk: Desk, url: str) -> None:
     git(desk.root / "dan", "remote", "set-url", "origin", url_of(url, "mallory"))
     with desk.unchanged(), pytest.raises(Refused, match="GR308"):
-        landed(desk("dan", key=None), note, direct=True)
+        landed(desk("dan", key=None), note, mode=LandingMode.DIRECT)

@@ -12,7 +12,7 @@ from hook_kit import commit, commit_here, push, sign_with
 
 from gitreg.errors import Refused
 from gitreg.flows.change import approve, merge
-from gitreg.flows.land import Proposed
+from gitreg.flows.land import LandingMode, Proposed
 from gitreg.flows.register import register
 from gitreg.surfaces.cli.main import run
 
@@ -48,13 +48,13 @@ def test_the_story_goes_through_the_hook(desk: Desk) -> None:
 
 
 def test_what_policy_lists_lands_directly_as_the_change_of_whoever_signs_the_commit(desk: Desk) -> None:
-    found = landed(desk("dan"), describe("good"), direct=True)
+    found = landed(desk("dan"), describe("good"), mode=LandingMode.DIRECT)
     assert tip(desk) == found.commit
     assert "-----BEGIN SSH SIGNATURE-----" in git(desk.origin, "cat-file", "-p", found.commit)
 
 
 def test_git_itself_finds_the_signature_good(desk: Desk) -> None:
-    found = landed(desk("dan"), describe("good"), direct=True)
+    found = landed(desk("dan"), describe("good"), mode=LandingMode.DIRECT)
     signers = desk.root / "signers"
     signers.write_text(f"dan {(desk.keys / 'dan.pub').read_text()}")
     command = ["-c", f"gpg.ssh.allowedSignersFile={signers}", "verify-commit", found.commit]

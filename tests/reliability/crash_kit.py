@@ -254,7 +254,7 @@ class Stopped(datetime):
         return NOW
 
 
-def _in_child(work: Callable[[], int], log: Path) -> int:
+def in_child(work: Callable[[], int], log: Path) -> int:
     """What ``work`` returns in a process of its own (negative: the signal that killed it); its output is in ``log``."""
     child = os.fork()
     if child == 0:
@@ -395,7 +395,7 @@ class Stage:
             end(steps)
             return code
 
-        return _in_child(work, self.work / "log")
+        return in_child(work, self.work / "log")
 
     def _log(self) -> str:
         return (self.work / "log").read_text()

@@ -96,14 +96,14 @@ class Objects:
         elif files:
             self._send(files, meter)
 
-    def add_listing(self, name: str, listing: bytes) -> None:
-        """Stores a directory's listing."""
+    def add_bytes(self, name: str, data: bytes) -> None:
+        """Stores what is only in memory, such as a directory's listing."""
         if self._root is not None:
-            self._write(name, [listing], name)
+            self._write(name, [data], name)
             return
         # From a file, for not every remote takes bytes: http does not.
         with tempfile.NamedTemporaryFile(prefix="gitreg-") as file:
-            file.write(listing)
+            file.write(data)
             file.flush()
             self._add([file.name], [name])
 

@@ -19,7 +19,12 @@ from gitreg.errors import ConfigError
 
 
 def open_store(
-    config_text: str, registry_dir: Path | None, *, name: str | None = None, local_config: Path | None = None
+    config_text: str,
+    registry_dir: Path | None,
+    *,
+    name: str | None = None,
+    local_config: Path | None = None,
+    legacy: bool = False,
 ) -> DvcStore:
     """Opens the remote of a registry; nothing is asked of it yet.
 
@@ -31,12 +36,14 @@ def open_store(
             (relative to the current directory). None is the default remote.
         local_config: the registry's ``.dvc/config.local``, for credentials. The caller has made sure that git does
             not track it: else it would be part of what is judged.
+        legacy: the objects are those that DVC 2 stored, which lie elsewhere in the remote.
 
     Raises:
         ConfigError: there is no such remote, or its configuration is not admissible.
     """
     _import_dvc_quietly()
-    return DvcStore(_open(with_credentials(choose_remote(config_text, registry_dir, name), local_config)))
+    remote = with_credentials(choose_remote(config_text, registry_dir, name), local_config)
+    return DvcStore(_open(remote, legacy))
 
 
 def _import_dvc_quietly() -> None:
@@ -56,7 +63,7 @@ def _import_dvc_quietly() -> None:
         logger.setLevel(logging.CRITICAL)
 
 
-def _open(remote: Remote) -> Objects:
+def _open(remote: Remote, legacy: bool) -> Objects:
     from dvc.config import Config
     from dvc.data_cloud import Remote as DvcRemote
     from dvc.exceptions import DvcException
@@ -68,7 +75,8 @@ def _open(remote: Remote) -> Objects:
         config = Config.validate({"remote": {name: {**remote.settings, "url": remote.url}}})
         file_system_class, settings, path = get_cloud_fs(config, name=name)
         file_system = file_system_class(**settings)
-        odb = DvcRemote(name, path, file_system, **settings).odb
+        opened = DvcRemote(name, path, file_system, **settings)
+        odb = opened.legacy_odb if legacy else opened.odb
     except (DvcException, PluginConfigError) as error:
         raise ConfigError(f"{remote.label} is not set up rightly: {' '.join(str(error).split())}") from error
     except (RemoteMissingDepsError, ImportError) as error:

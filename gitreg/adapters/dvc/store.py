@@ -19,7 +19,7 @@ from gitreg.adapters.dvc.objects import Objects
 from gitreg.adapters.dvc.payload import Inspection, changed, inspect_payload, stamp_payload
 from gitreg.adapters.dvc.work import Digests, Meter, metered, spread
 from gitreg.core.digest import artifact_digest
-from gitreg.core.ports import ArtifactStore, DvcPointer, ListedFile, Payload, Presence, Progress
+from gitreg.core.ports import ArtifactStore, DvcPointer, ListedFile, Payload, Presence, Progress, RemoteFile
 from gitreg.errors import GitregError, Refused, Undecided, UsageError
 
 #: No directory's listing may be larger, in bytes: about two million files.
@@ -61,6 +61,14 @@ class DvcStore:
             self._store(place, inspection, meter)
         self._demand_held(payload.pointer)
 
+    def upload_bytes(self, data: bytes, payload: Payload) -> None:
+        """Stores a small file that is only in memory. Raises Undecided as :meth:`upload`."""
+        self._objects.prepare()
+        name = payload.pointer.md5
+        if not _is_held(self._objects.sizes([name]), name, len(data)):
+            self._objects.add_bytes(name, data)
+        self._demand_held(payload.pointer)
+
     def _store(self, place: str, inspection: Inspection, meter: Meter) -> None:
         name = inspection.payload.pointer.md5
         files = {file.md5: file for file in inspection.files}  # each content once
@@ -69,7 +77,7 @@ class DvcStore:
         self._objects.add_files([(file, inspection.stamps[file.path]) for file in lacking], meter)
         _demand_unchanged(place, inspection)
         if inspection.listing and not _is_held(held, name, len(inspection.listing)):
-            self._objects.add_listing(name, inspection.listing)
+            self._objects.add_bytes(name, inspection.listing)
 
     def _demand_held(self, pointer: DvcPointer) -> None:
         found = self.presence([pointer])[pointer]
@@ -86,6 +94,21 @@ class DvcStore:
         names = (child.md5 for look in looks.values() if not isinstance(look, str) for child in look)
         sizes |= self._objects.sizes(name for name in names if name not in sizes)
         return {pointer: _presence(pointer, looks.get(pointer, ()), sizes) for pointer in wanted}
+
+    def listing(self, pointer: DvcPointer) -> tuple[RemoteFile, ...]:
+        """What files there are, sorted by path; of contents only a directory's listing is read.
+
+        Raises:
+            Refused: the listing, or a file's object, is missing, or the listing is not admissible.
+            Undecided: the remote does not answer.
+        """
+        children = self._children(pointer)
+        sizes = self._objects.sizes(child.md5 for child in children)
+        lost = next((child.md5 for child in children if child.md5 not in sizes), None)
+        if lost is not None:
+            raise Refused(f"object {lost} is missing in {self._objects.label}")
+        found = (RemoteFile(child.path, sizes[child.md5]) for child in children)
+        return tuple(sorted(found, key=lambda file: file.path))
 
     def _look(self, pointer: DvcPointer) -> tuple[Child, ...] | str:
         """The files behind a directory's pointer, or what is wrong with its listing."""
@@ -148,8 +171,18 @@ class DvcStore:
         """
         target = os.path.abspath(target)
         _sweep(os.path.dirname(target))
-        if _holds(target, digest):
-            return
+        if not _holds(target, digest):
+            self._fetch(pointer, target, digest, progress)
+
+    def take(self, pointer: DvcPointer, target: str, progress: Progress) -> None:
+        """As :meth:`download`, of an artifact for which DVC's md5 alone vouches: nobody has written its sha256 down.
+
+        Raises:
+            UsageError, Refused, Undecided: as :meth:`download`.
+        """
+        self._fetch(pointer, os.path.abspath(target), None, progress)
+
+    def _fetch(self, pointer: DvcPointer, target: str, digest: str | None, progress: Progress) -> None:
         _demand_free(target)
         children = self._children(pointer)
         with (
@@ -162,11 +195,43 @@ class DvcStore:
                 pointer, children, lambda child: self._save(pointer, child, place, meter), meter
             )
             found = artifact_digest(files)
-            if found != digest:
+            if digest is not None and found != digest:
                 raise Refused(
                     f"{pointer.path!r} in {self._objects.label} has the digest {found}, not {digest}"
                 )
             _demand_free(target)
+            os.rename(place, target)
+
+    def download_files(
+        self, pointer: DvcPointer, files: Sequence[ListedFile], target: str, progress: Progress
+    ) -> None:
+        """Puts some files of an artifact into the new folder ``target`` in one step, once all are known to be right.
+
+        A single file is called as its pointer says.
+
+        Raises:
+            UsageError: the folder of ``target`` is not there.
+            Refused: something is at ``target``, or the remote holds something else than ``files``.
+            Undecided: the remote does not answer, or the disk does not take it.
+        """
+        target = os.path.abspath(target)
+        _demand_free(target)
+        wanted = {file.path: file for file in files}
+        called = (Child(child.path or pointer.path, child.md5) for child in self._children(pointer))
+        children = [child for child in called if child.path in wanted]
+        with (
+            _writing(target),
+            _fresh_folder(os.path.dirname(target)) as folder,
+            metered(progress, f"Fetching {pointer.path}", sum(file.size for file in files)) as meter,
+        ):
+            place = os.path.join(folder, "artifact")
+            found = spread(
+                lambda child: self._save(pointer, child, place, meter), children, self._objects.jobs, meter
+            )
+            if {file.path: file for file in found} != wanted:
+                raise Refused(
+                    f"{pointer.path!r} in {self._objects.label} holds other files than its digest says"
+                )
             os.rename(place, target)
 
     def copy_to(self, other: ArtifactStore, pointer: DvcPointer, digest: str, progress: Progress) -> None:

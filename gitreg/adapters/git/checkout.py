@@ -71,13 +71,19 @@ def obstacle(folder: Path, base: str) -> str | None:
     for name, action in _UNDER_WAY.items():
         if (git_dir / name).exists():
             return f"{action} is under way in {os.fspath(folder)!r}"
-    # Only refreshes what git remembers of the files' times, so that touched files do not count as changed.
-    _on_index(["update-index", "-q", "--refresh"], folder)
-    unstaged = ["diff-files", "--quiet", "--no-ext-diff", _NO_SUBMODULES]
     staged = ["diff-index", "--cached", "--quiet", "--no-ext-diff", _NO_SUBMODULES, "--end-of-options", base]
-    if _differs(unstaged, folder) or _differs(staged, folder):
+    if _is_unstaged(folder) or _differs(staged, folder):
         return f"you have uncommitted changes in {os.fspath(folder)!r}"
     return None
+
+
+def _is_unstaged(folder: Path) -> bool:
+    """Whether files differ from the index. Touched ones do not count: git remembers their new times first."""
+    unstaged = ["diff-files", "--quiet", "--no-ext-diff", _NO_SUBMODULES]
+    if not _differs(unstaged, folder):
+        return False
+    _on_index(["update-index", "-q", "--refresh"], folder)
+    return _differs(unstaged, folder)
 
 
 def _differs(args: list[str], folder: Path) -> bool:
@@ -87,18 +93,10 @@ def _differs(args: list[str], folder: Path) -> bool:
     return done.code == 1
 
 
-def can_switch(folder: Path, old: str, new: str) -> bool:
-    """Whether the index and files could go from ``old`` to ``new``: no untracked file is in the way."""
-    return _on_index(_switch(old, new, "--dry-run"), folder).code == 0
-
-
 def switch(folder: Path, old: str, new: str) -> bool:
     """Moves the index and the files from the tree ``old`` to ``new``; whether it did. HEAD stays."""
-    return _on_index(_switch(old, new), folder).code == 0
-
-
-def _switch(old: str, new: str, *options: str) -> list[str]:
-    return ["read-tree", "-m", "-u", "--no-recurse-submodules", *options, "--end-of-options", old, new]
+    args = ["read-tree", "-m", "-u", "--no-recurse-submodules", "--end-of-options", old, new]
+    return _on_index(args, folder).code == 0
 
 
 def _on_index(args: list[str], folder: Path) -> Done:

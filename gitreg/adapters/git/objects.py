@@ -29,6 +29,8 @@ _PATIENCE = 12
 _AT_A_TIME = 100
 #: The largest object, in bytes, that is asked for together with others: all of them are held.
 _SMALL = 1 << 14
+#: How many larger trees are kept as they are, so that one that differs little is made of them.
+_KEPT_CONTENTS = 4
 #: ``cat-file --batch-command -z`` came with 2.38.
 OLDEST_GIT = (2, 39)
 
@@ -72,6 +74,7 @@ class ObjectReader:
         self._owner = 0
         self._listings: dict[str, Mapping[str, Entry]] = {}
         self._entries = 0
+        self._contents: dict[str, bytes] = {}
 
     def __enter__(self) -> ObjectReader:
         return self
@@ -136,7 +139,7 @@ class ObjectReader:
         listing = self._listings.get(found.oid)
         if listing is None:
             listing = parse_tree(found.data, found.oid)
-            self._keep(found.oid, listing)
+            self.keep(found.oid, found.data, listing)
         return found.oid, listing
 
     def listings(self, trees: Sequence[str]) -> Iterator[Mapping[str, Entry]]:
@@ -154,10 +157,19 @@ class ObjectReader:
         """What ``listing`` returns, if that costs nothing."""
         return self._listings.get(tree)
 
-    def _keep(self, tree: str, listing: Mapping[str, Entry]) -> None:
+    def kept_content(self, tree: str) -> bytes | None:
+        """The raw content of a large tree that was read or written lately; None if it is not kept."""
+        return self._contents.get(tree)
+
+    def keep(self, tree: str, content: bytes, listing: Mapping[str, Entry]) -> None:
+        """Keeps a tree that is in the repository: its raw content and its entries."""
         with self._lock:
             if tree in self._listings:
                 return
+            if len(content) > _SMALL:
+                self._contents[tree] = content
+                while len(self._contents) > _KEPT_CONTENTS:
+                    del self._contents[next(iter(self._contents))]
             self._listings[tree] = listing
             self._entries += len(listing)
             while self._entries > KEPT_ENTRIES and len(self._listings) > 1:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from gitreg.adapters.git.run import Done, attempt, failure, reach, redact, run
 from gitreg.core.ports import Credentials, RefUpdate
@@ -28,6 +30,24 @@ def is_ref(ref: str) -> bool:
 def is_oid(text: str) -> bool:
     """Whether ``text`` is a full object id."""
     return _OID.match(text) is not None
+
+
+def is_absent(common_dir: Path, name: str) -> bool:
+    """Whether there is for certain no ref ``name``, or none below it if it ends in a slash.
+
+    Costs no process. Only where refs are kept as files (https://git-scm.com/docs/gitrepository-layout, "refs") it can
+    be told so; no is "look", never "there is one".
+    """
+    try:
+        if (common_dir / "reftable").exists() or os.path.lexists(common_dir / name.rstrip("/")):
+            return False
+        packed = (common_dir / "packed-refs").read_bytes()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    end = b"" if name.endswith("/") else b"\n"
+    return b" " + name.encode("utf-8", "surrogateescape") + end not in packed
 
 
 def move_here(folder: str, updates: Sequence[RefUpdate]) -> None:

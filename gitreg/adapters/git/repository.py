@@ -23,7 +23,7 @@ from gitreg.adapters.git.commits import parse_commit, with_signature
 from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
-from gitreg.core.ports import Commit, Credentials, Entry, Identity, RefUpdate, Repository, Tree
+from gitreg.core.ports import FILE, Commit, Credentials, Entry, Identity, RefUpdate, Repository, Step, Tree
 from gitreg.errors import (
     Bug,
     ConfigError,
@@ -36,6 +36,7 @@ from gitreg.errors import (
 )
 
 if TYPE_CHECKING:
+    from gitreg.adapters.git.trees import TreeWriter
     from gitreg.adapters.git.turn import Move, Turn
 
 ORIGIN = "origin"
@@ -75,6 +76,8 @@ class GitRepository(Repository):
         self._alone = alone
         self._pending = dict(pending or {})
         self._folder = os.fspath(place.folder)
+        # The branches whose checkouts the last update moved along, until somebody asks.
+        self._followed: dict[str, str | None] = {}
         self.reader = ObjectReader(self._folder)
 
     @classmethod
@@ -245,7 +248,9 @@ class GitRepository(Repository):
         local = self._local_name(prefix)
         if local is None or not refs.is_ref(local + "x"):
             return {}
-        found: dict[str, str | None] = dict(self._refs_below(local))
+        found: dict[str, str | None] = {}
+        if not refs.is_absent(self.common_dir, local):
+            found |= self._refs_below(local)
         found |= {name: oid for name, oid in self._pending.items() if name.startswith(local)}
         return {prefix + name.removeprefix(local): oid for name, oid in found.items() if oid is not None}
 
@@ -267,7 +272,7 @@ class GitRepository(Repository):
         found, *others = self.reader.infos([ref, *_rivals(ref)])
         if found is not None and not any(others):
             return found.oid
-        return self._refs_below(ref).get(ref)
+        return None if refs.is_absent(self.common_dir, ref) else self._refs_below(ref).get(ref)
 
     def real_refs(self, refs: Sequence[str]) -> Mapping[str, str]:
         """See :class:`gitreg.core.ports.Repository`. What is pending is left aside."""
@@ -335,6 +340,14 @@ class GitRepository(Repository):
             commit = self.commit(commit.parents[0])
             yield commit
 
+    def steps(self, base: str | None, tip: str, folder: str) -> Iterator[Step] | None:
+        """See :class:`gitreg.core.ports.Repository`. Raises Undecided if an object is missing."""
+        from gitreg.adapters.git import first_parents
+
+        if base is not None and self._commit_named(base) is None:
+            return None  # it went with a history that was rewritten
+        return first_parents.steps(self._folder, base, tip, folder)
+
     def inner_commits(self, base: str, head: str, most: int) -> Sequence[Commit]:
         """See :class:`gitreg.core.ports.Repository`."""
         args = ["rev-list", f"--max-count={most}", "--end-of-options", head, f"^{base}"]
@@ -381,10 +394,51 @@ class GitRepository(Repository):
         return run(["hash-object", "-w", "--stdin"], self._folder, stdin=data).decode().strip()
 
     def write_tree(self, base: str, changes: Mapping[str, Entry | None]) -> str:
-        """See :class:`gitreg.core.ports.Repository`, and :func:`gitreg.adapters.git.trees.write_tree`."""
-        from gitreg.adapters.git import trees
+        """See :class:`gitreg.core.ports.Repository`, and :class:`gitreg.adapters.git.trees.TreeWriter`."""
+        from gitreg.adapters.git.trees import TreeWriter
+        from gitreg.adapters.git.writes import ObjectWriter
 
-        return trees.write_tree(self.reader, self._folder, base, changes)
+        writer = ObjectWriter(self._folder, self.common_dir)
+        trees = TreeWriter(self.reader, writer)
+        oid = trees.changed(base, changes)
+        writer.flush()
+        self._keep(trees)
+        return oid
+
+    def _keep(self, trees: TreeWriter) -> None:
+        """What was just written need not be read again."""
+        for oid, (content, listing) in trees.made.items():
+            self.reader.keep(oid, content, listing)
+
+    def write_change(
+        self,
+        parents: Sequence[str],
+        edits: Mapping[str, bytes | None],
+        message: str,
+        author: Identity,
+        time: datetime,
+        sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
+    ) -> tuple[str, Mapping[str, Entry | None]]:
+        """See :class:`gitreg.core.ports.Repository`. All objects are written by one process."""
+        from gitreg.adapters.git.trees import TreeWriter
+        from gitreg.adapters.git.writes import ObjectWriter, commit_content
+
+        writer = ObjectWriter(self._folder, self.common_dir)
+        trees = TreeWriter(self.reader, writer)
+        entries = {
+            path: None if data is None else Entry(FILE, writer.add("blob", data))
+            for path, data in edits.items()
+        }
+        tree = trees.changed(parents[0], entries)
+        commit = None
+        content = commit_content(tree, parents, message, author, committer or author, time)
+        if content is not None:
+            commit = writer.add("commit", content if sign is None else with_signature(content, sign(content)))
+        writer.flush()
+        self._keep(trees)
+        commit = commit or self.write_commit(tree, parents, message, author, time, sign, committer)
+        return commit, entries
 
     def write_commit(
         self,
@@ -394,14 +448,13 @@ class GitRepository(Repository):
         author: Identity,
         time: datetime,
         sign: Callable[[bytes], str] | None = None,
+        committer: Identity | None = None,
     ) -> str:
         """See :class:`gitreg.core.ports.Repository`. Unsigned, the same arguments make the same commit."""
         for oid in (tree, *parents):
             if not refs.is_oid(oid):
                 raise Bug(f"{oid!r} is no object id")
-        date = f"@{int(time.timestamp())} +0000"
-        who = {"NAME": author.name, "EMAIL": author.email, "DATE": date}
-        extra = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in who.items()}
+        extra = _signatory("AUTHOR", author, time) | _signatory("COMMITTER", committer or author, time)
         args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", tree]
         for parent in parents:
             args += ["-p", parent]
@@ -439,6 +492,13 @@ class GitRepository(Repository):
                 self._demand_undisturbed(update)
             with self._checkouts_switched(updates, turn):
                 refs.move_here(self._folder, updates)
+        self._followed = {update.ref: update.new for update in updates}
+
+    def in_line(self) -> AbstractContextManager[None]:
+        """See :class:`gitreg.core.ports.Repository`, and :mod:`gitreg.adapters.git.line`."""
+        from gitreg.adapters.git.line import in_line
+
+        return in_line(self.common_dir)
 
     def _checkouts_on(self, ref: str) -> list[Path]:
         """Every checkout of the repository where the branch ``ref`` is checked out."""
@@ -493,7 +553,7 @@ class GitRepository(Repository):
         try:
             for move in moves:
                 if not checkout.switch(Path(move.folder), move.old or self._empty_tree(), move.new):
-                    raise LostRace(f"{move.folder!r} changed meanwhile", "try again")
+                    raise self._not_switched(move)
                 switched.append(move)
             yield
         except BaseException:
@@ -502,6 +562,14 @@ class GitRepository(Repository):
                 turn.end()  # else whoever has the next turn tries again
             raise
         turn.end()
+
+    def _not_switched(self, move: Move) -> GitregError:
+        """Why a checkout that was clean just now could not be moved."""
+        from gitreg.adapters.git import checkout
+
+        if checkout.obstacle(Path(move.folder), move.old or self._empty_tree()) is not None:
+            return LostRace(f"{move.folder!r} changed meanwhile", "try again")
+        return Refused(f"untracked files in {move.folder!r} would be overwritten", _TIDY)
 
     def _moves(self, updates: Sequence[RefUpdate]) -> Iterator[Move]:
         """How each checkout that the updates concern has to move."""
@@ -519,7 +587,7 @@ class GitRepository(Repository):
             refs.track(self._folder, [(name, new) for name, new in names if name is not None])
 
     def _demand_undisturbed(self, update: RefUpdate) -> None:
-        """``followable`` asks without knowing what is to come; here it is known which files would be in the way."""
+        """Untracked files that are in the way are found by moving the checkout."""
         from gitreg.adapters.git import checkout
 
         if self._ref(update.ref) != update.old:
@@ -534,8 +602,6 @@ class GitRepository(Repository):
             reason = checkout.obstacle(folder, base)
             if reason is not None:
                 raise Refused(reason, _TIDY)
-            if not checkout.can_switch(folder, base, update.new):
-                raise Refused(f"untracked files in {os.fspath(folder)!r} would be overwritten", _TIDY)
 
     def followable(self, branch: str) -> str | None:
         """See :class:`gitreg.core.ports.Repository`.
@@ -561,6 +627,8 @@ class GitRepository(Repository):
         """
         from gitreg.adapters.git import checkout
 
+        if self._followed.pop(_BRANCHES + branch, None) == new:
+            return True
         find = checkout.own_checkouts if self.has_origin else checkout.all_checkouts
         folders = find(self._place, branch)
         if not folders:
@@ -615,6 +683,12 @@ class GitRepository(Repository):
         with Repo(self._folder) as opened:
             url = opened.config_reader().get_value(f'remote "{ORIGIN}"', "url", default="")
         return f"{ORIGIN} ({redact(str(url))})" if url else ORIGIN
+
+
+def _signatory(role: str, who: Identity, time: datetime) -> dict[str, str]:
+    """The variables that tell git who a commit's author or committer is."""
+    date = f"@{int(time.timestamp())} +0000"
+    return {f"GIT_{role}_NAME": who.name, f"GIT_{role}_EMAIL": who.email, f"GIT_{role}_DATE": date}
 
 
 def _sets_url(config: str) -> bool:

@@ -1,14 +1,12 @@
-"""Writes trees: the folders along the changed paths are rebuilt, every other one is named again by its id."""
+"""Makes trees: the folders along the changed paths are rebuilt, every other one is named again by its id."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gitreg.adapters.git.objects import ObjectReader, is_path, missing
-from gitreg.adapters.git.run import SETTINGS, environment, failure, not_started
+from gitreg.adapters.git.writes import ObjectWriter, replaced_rows, tree_content
 from gitreg.core.ports import EXECUTABLE, FILE, FOLDER, SUBMODULE, SYMLINK, Entry
 from gitreg.errors import UsageError
 
@@ -27,29 +25,91 @@ class _Change:
         return any(child.entry is not None or child.sets_something_below() for child in self.below.values())
 
 
-def write_tree(reader: ObjectReader, folder: str, base: str, changes: Mapping[str, Entry | None]) -> str:
-    """Stores the tree ``base`` (a tree or commit id; "" is the empty tree) with ``changes``; returns its id.
-
-    A path set to an entry replaces whatever was there: a file gives way to a folder of its name and the other way
-    round, and an entry of mode ``FOLDER`` puts a whole folder there. None removes a file or a folder; a folder
-    that becomes empty vanishes.
+class TreeWriter:
+    """Makes trees for ``writer`` to store.
 
     Args:
         reader: reads the repository's objects.
-        folder: where git runs.
-        base: what is changed.
-        changes: by path.
-
-    Raises:
-        UsageError: a path cannot stand in a tree, or is to be a file and a folder at once.
-        Undecided: an object that ``changes`` or ``base`` names is missing.
+        writer: takes the new trees; new objects that wait there may be named in them.
     """
-    plan = _plan(changes)
-    _demand_objects(reader, changes)
-    with _TreeMaker(folder) as maker:
-        root = Entry(FOLDER, _root(reader, base) if base else maker.make({}))
-        changed = _rebuild(reader, maker, root, plan)
-        return changed.oid if changed is not None else maker.make({})
+
+    def __init__(self, reader: ObjectReader, writer: ObjectWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        #: The new trees: their content, raw and parsed.
+        self.made: dict[str, tuple[bytes, Mapping[str, Entry]]] = {}
+
+    def changed(self, base: str, changes: Mapping[str, Entry | None]) -> str:
+        """Makes the tree ``base`` (a tree or commit id; "" is the empty tree) with ``changes``; returns its id.
+
+        A path set to an entry replaces whatever was there: a file gives way to a folder of its name and the other way
+        round, and an entry of mode ``FOLDER`` puts a whole folder there. None removes a file or a folder; a folder
+        that becomes empty vanishes.
+
+        Raises:
+            UsageError: a path cannot stand in a tree, or is to be a file and a folder at once.
+            Undecided: an object that ``changes`` or ``base`` names is missing.
+        """
+        plan = _plan(changes)
+        self._demand_objects(changes)
+        root = Entry(FOLDER, _root(self._reader, base) if base else self._empty())
+        changed = self._rebuilt(root, plan)
+        return changed.oid if changed is not None else self._empty()
+
+    def _empty(self) -> str:
+        return self._writer.add("tree", b"")
+
+    def _demand_objects(self, changes: Mapping[str, Entry | None]) -> None:
+        """Neighbours may be missing, as in a partial clone, and nobody minds; what is new must be here."""
+        for path, entry in changes.items():
+            if entry is None or entry.mode == SUBMODULE:
+                continue
+            if entry.mode not in _TYPES:
+                raise UsageError(f"{path!r} cannot have the mode {entry.mode!r}")
+            if self._type_of(entry.oid) != _TYPES[entry.mode]:
+                raise missing(f"the {_TYPES[entry.mode]} {entry.oid} for {path!r}")
+
+    def _type_of(self, oid: str) -> str | None:
+        waiting = self._writer.type_of(oid)
+        if waiting is not None:
+            return waiting
+        found = self._reader.info(oid)
+        return found.type if found is not None else None
+
+    def _rebuilt(self, was: Entry | None, change: _Change) -> Entry | None:
+        """What stands at a path after ``change``, where ``was`` stood."""
+        now = change.entry if change.given else was
+        if not change.below:
+            return now
+        is_folder = now is not None and now.mode == FOLDER
+        if change.given and now is not None and not is_folder and change.sets_something_below():
+            raise UsageError(
+                f"a path cannot be a file and a folder at once: {', '.join(sorted(change.below))}"
+            )
+        old = now.oid if now is not None and is_folder else None
+        before = {} if old is None else self._reader.listing(old)
+        after = dict(before)
+        for name, child in change.below.items():
+            entry = self._rebuilt(before.get(name), child)
+            if entry is None:
+                after.pop(name, None)
+            else:
+                after[name] = entry
+        differing = [name for name in change.below if before.get(name) != after.get(name)]
+        return self._made(old, before, after, differing) if differing else now
+
+    def _made(
+        self, old: str | None, before: Mapping[str, Entry], after: Mapping[str, Entry], names: Sequence[str]
+    ) -> Entry | None:
+        if not after:
+            return None
+        raw = self._reader.kept_content(old) if old is not None else None
+        content = replaced_rows(raw, before, after, names) if raw is not None else None
+        if content is None:
+            content = tree_content(after)
+        oid = self._writer.add("tree", content)
+        self.made[oid] = (content, after)
+        return Entry(FOLDER, oid)
 
 
 def _root(reader: ObjectReader, base: str) -> str:
@@ -77,76 +137,3 @@ def _demand_path(path: str) -> None:
         raise UsageError(f"{path!r} cannot be a path in a git tree")
     if any("\ud800" <= character <= "\udc7f" or "\udd00" <= character <= "\udfff" for character in path):
         raise UsageError(f"{path!r} holds a lone surrogate, which no file system can store")
-
-
-def _demand_objects(reader: ObjectReader, changes: Mapping[str, Entry | None]) -> None:
-    """Neighbours may be missing, as in a partial clone, so git is told not to mind; what is new must be here."""
-    for path, entry in changes.items():
-        if entry is None or entry.mode == SUBMODULE:
-            continue
-        if entry.mode not in _TYPES:
-            raise UsageError(f"{path!r} cannot have the mode {entry.mode!r}")
-        found = reader.info(entry.oid)
-        if found is None or found.type != _TYPES[entry.mode]:
-            raise missing(f"the {_TYPES[entry.mode]} {entry.oid} for {path!r}")
-
-
-def _rebuild(reader: ObjectReader, maker: _TreeMaker, was: Entry | None, change: _Change) -> Entry | None:
-    """What stands at a path after ``change``, where ``was`` stood."""
-    now = change.entry if change.given else was
-    if not change.below:
-        return now
-    is_folder = now is not None and now.mode == FOLDER
-    if change.given and now is not None and not is_folder and change.sets_something_below():
-        raise UsageError(f"a path cannot be a file and a folder at once: {', '.join(sorted(change.below))}")
-    before = reader.listing(now.oid) if now is not None and is_folder else {}
-    after = dict(before)
-    for name, child in change.below.items():
-        entry = _rebuild(reader, maker, before.get(name), child)
-        if entry is None:
-            after.pop(name, None)
-        else:
-            after[name] = entry
-    if after == before:
-        return now
-    return Entry(FOLDER, maker.make(after)) if after else None
-
-
-class _TreeMaker(AbstractContextManager["_TreeMaker"]):
-    """One ``git mktree`` process (https://git-scm.com/docs/git-mktree); it sorts what it is given."""
-
-    def __init__(self, folder: str) -> None:
-        try:
-            self._process = subprocess.Popen(
-                ["git", *SETTINGS, "mktree", "-z", "--batch", "--missing"],
-                cwd=folder,
-                env=environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-        except OSError as error:
-            raise not_started(error, folder) from error
-
-    def make(self, entries: Mapping[str, Entry]) -> str:
-        """Stores one tree; returns its id."""
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with suppress(BrokenPipeError):
-            process.stdin.write(b"".join(_record(name, entry) for name, entry in entries.items()) + b"\0")
-            process.stdin.flush()
-        answer = process.stdout.readline()
-        if not answer.endswith(b"\n"):
-            _, stderr = process.communicate()
-            raise failure(stderr.decode(errors="replace"))
-        return answer.decode().strip()
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(BrokenPipeError, ValueError):
-            self._process.communicate()
-
-
-def _record(name: str, entry: Entry) -> bytes:
-    head = f"{entry.mode} {_TYPES.get(entry.mode, 'blob')} {entry.oid}\t"
-    return head.encode() + name.encode("utf-8", "surrogateescape") + b"\0"

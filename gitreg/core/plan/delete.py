@@ -7,6 +7,7 @@ from datetime import datetime
 from gitreg.core.decode import show_time
 from gitreg.core.manifest import Pin
 from gitreg.core.names import NONE, Version, version_key
+from gitreg.core.plan.alias import plan_clear_alias
 from gitreg.core.plan.plan import Plan, checked, demand_model, new_file
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import files_below
@@ -20,17 +21,28 @@ def plan_delete_version(
     reason: str | None,
     now: datetime,
     *,
+    clear_aliases: bool = False,
     even_if_used: bool = False,
 ) -> Plan:
-    """Replaces a version's files with a tombstone; ``even_if_used`` plans it also where a pointer names it.
+    """Replaces a version's files with a tombstone.
 
-    Raises NotFound, Refused (a stage or alias names it), UsageError (the reason is too long, say).
+    Args:
+        clear_aliases: makes the aliases that name it name nothing, in the same change.
+        even_if_used: plans it also where a pointer names it, for those who ask what the rules say of it.
+
+    Raises:
+        NotFound: no such version.
+        Refused: a stage or an alias names it.
+        UsageError: the reason is too long, say.
     """
     record = snapshot.demand_record(model, version)
     if not even_if_used:
-        _demand_unused(snapshot, model, version)
+        _demand_no_stage(snapshot, model, version)
+    cleared = _cleared(snapshot, model, version) if clear_aliases else {}
+    if not (even_if_used or cleared):
+        _demand_no_alias(snapshot, model, version)
     folder = snapshot.layout.version(model, version, "").rstrip("/")
-    edits: dict[str, bytes | None] = {path: None for path, _ in files_below(snapshot.tree, folder)}
+    edits = {**{path: None for path, _ in files_below(snapshot.tree, folder)}, **cleared}
     body = {
         "model": model,
         "version": version,
@@ -40,6 +52,11 @@ def plan_delete_version(
     }
     edits[f"{folder}/tombstone.yaml"] = new_file("VersionTombstone", body)
     return checked(snapshot, Plan("delete", f"Delete {model}/{version}", (model, str(version)), edits))
+
+
+def _cleared(snapshot: Snapshot, model: str, version: Version) -> dict[str, bytes | None]:
+    plans = [plan_clear_alias(snapshot, model, alias) for alias in snapshot.aliases_of(model, version)]
+    return {path: data for plan in plans for path, data in plan.edits.items()}
 
 
 def plan_delete_model(
@@ -77,12 +94,20 @@ def _pins(snapshot: Snapshot, model: str) -> list[Pin]:
 
 
 def _demand_unused(snapshot: Snapshot, model: str, version: Version) -> None:
+    _demand_no_stage(snapshot, model, version)
+    _demand_no_alias(snapshot, model, version)
+
+
+def _demand_no_stage(snapshot: Snapshot, model: str, version: Version) -> None:
     stage = snapshot.stage_of(model, version)
     if stage != NONE:
         raise Refused(
             f"{model}/{version} is in {stage} and cannot be deleted",
             f"gitreg demote {model}/{version} --to none",
         )
+
+
+def _demand_no_alias(snapshot: Snapshot, model: str, version: Version) -> None:
     aliases = snapshot.aliases_of(model, version)
     if aliases:
         raise Refused(

@@ -23,18 +23,28 @@ class NothingToDo(GitregError):
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One of the commits in which a change came about: its message, and what it edits of what those before it left."""
+
+    message: str
+    edits: Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Edits to the files of one snapshot.
 
     ``intent`` is what was asked together with the serials that it starts from: equal intents on equal serials are
     the same change, on the same branch. ``edits`` maps paths (from the repository's root) to new content, or None to
-    remove.
+    remove. Where a change has a history of its own, ``steps`` are its commits, which together make the edits: the
+    change is then a merge of them, judged as one.
     """
 
     kind: str
     title: str
     intent: tuple[object, ...]
     edits: Mapping[str, bytes | None]
+    steps: tuple[Step, ...] = ()
 
     @property
     def branch(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -13,13 +13,15 @@ from gitreg.core.manifest import (
     INTEGER_SCHEME,
     Artifact,
     CopiedFrom,
+    ImportedFrom,
     ModelVersion,
 )
 from gitreg.core.names import MAX_INTEGER, Version, fold, is_semver, model_name_problem
 from gitreg.core.plan.plan import NothingToDo, Plan, checked, dumped, new_file
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot, highest
-from gitreg.errors import NotFound, Refused, UsageError
+from gitreg.core.tree import edited
+from gitreg.errors import AlreadyExists, NotFound, Refused, UsageError
 
 #: How many of a model's newest versions are searched for the same bytes: registering stays flat in their number.
 ADOPTION_WINDOW = 25
@@ -74,13 +76,31 @@ class Registration(Details):
     created_at: datetime
     nonce: str | None = None
     copied_from: CopiedFrom | None = None
+    imported_from: ImportedFrom | None = None
 
 
 def plan_model(snapshot: Snapshot, name: str, new: NewModel) -> Plan:
-    """Makes a model without versions. Raises UsageError (bad name), Refused (taken)."""
+    """Makes a model without versions. Raises UsageError (bad name), AlreadyExists."""
     _demand_free_name(snapshot, name)
-    edits: dict[str, bytes | None] = {snapshot.layout.model(name): _model_file(name, new)}
-    return checked(snapshot, Plan("register", f"New model {name}", (name,), edits))
+    edits: dict[str, bytes | None] = {snapshot.layout.model(name): model_file(name, new)}
+    return checked(snapshot, plan_of_model(f"New model {name}", name, edits))
+
+
+def plan_of_model(title: str, model: str, edits: Mapping[str, bytes | None]) -> Plan:
+    """A plan whose branch is that of the change which makes a model, whatever else the change does by now."""
+    return Plan("register", title, (model,), edits)
+
+
+def plan_first_version(snapshot: Snapshot, asked: Registration, manifest: bytes) -> Plan:
+    """Makes a model of which ``model.yaml`` is written already, and adds its first version.
+
+    Raises as :func:`plan_register`; AlreadyExists if the name is taken.
+    """
+    _demand_free_name(snapshot, asked.model)
+    made = {snapshot.layout.model(asked.model): manifest}
+    there = snapshot.with_tree(edited(snapshot.tree, made))
+    plan = plan_register(there, replace(asked, create=None))
+    return replace(plan, edits={**made, **plan.edits})
 
 
 def plan_register(snapshot: Snapshot, asked: Registration) -> Plan:
@@ -133,7 +153,7 @@ def _create(snapshot: Snapshot, asked: Registration, edits: dict[str, bytes | No
             raise NotFound(error.message, "add --create to make a new model") from None
     new = asked.create or NewModel()
     _demand_free_name(snapshot, asked.model)
-    edits[snapshot.layout.model(asked.model)] = _model_file(asked.model, new)
+    edits[snapshot.layout.model(asked.model)] = model_file(asked.model, new)
     return new.scheme or snapshot.registry().scheme
 
 
@@ -145,10 +165,11 @@ def _demand_free_name(snapshot: Snapshot, name: str) -> None:
     if taken is not None and (
         taken != name or snapshot.model_tombstone(taken) is None or snapshot.model(taken)
     ):
-        raise Refused(f"the name {name!r} is taken by {taken!r}", "choose another name")
+        raise AlreadyExists(f"the name {name!r} is taken by {taken!r}", "choose another name")
 
 
-def _model_file(name: str, new: NewModel) -> bytes:
+def model_file(name: str, new: NewModel) -> bytes:
+    """The text of a new model's ``model.yaml``."""
     return new_file(
         "Model",
         {
@@ -218,6 +239,7 @@ def _record(model: str, version: Version, asked: Registration) -> ModelVersion:
         signature=asked.signature,
         environment=asked.environment,
         copied_from=asked.copied_from,
+        imported_from=asked.imported_from,
     )
 
 

@@ -12,7 +12,7 @@ from gitreg.core.plan.plan import Plan, demand_model, new_file
 from gitreg.core.plan.transition import demand_room
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import files_below
-from gitreg.errors import Refused, UsageError
+from gitreg.errors import AlreadyExists, UsageError
 
 
 def plan_rename(
@@ -21,7 +21,8 @@ def plan_rename(
     """Moves a model to a name that was never used; ``even_if_barred`` plans also what policy forbids.
 
     Redirects that led to the old name are turned to the new one, so that none ever leads to another.
-    Raises NotFound, UsageError (bad name), Refused (taken, or a stage holds more than the new name's policy allows).
+    Raises NotFound, UsageError (bad name), AlreadyExists, Refused (a stage holds more than the new name's policy
+    allows).
     """
     demand_model(snapshot, model)
     problem = model_name_problem(to)
@@ -29,7 +30,7 @@ def plan_rename(
         raise UsageError(f"{to!r} cannot name a model: {problem}")
     taken = next((folder for folder in snapshot.model_folders() if fold(folder) == fold(to)), None)
     if taken is not None:
-        raise Refused(f"the name {to!r} is taken by {taken!r}", "choose another name")
+        raise AlreadyExists(f"the name {to!r} is taken by {taken!r}", "choose another name")
     for assignment in () if even_if_barred else snapshot.stages(model).values():
         demand_room(snapshot, to, assignment)
     edits = _moved_files(snapshot, model, to)

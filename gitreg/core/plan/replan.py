@@ -20,14 +20,23 @@ from gitreg.core.delta import (
     VersionDeleted,
     VersionRegistered,
     delta,
+    is_of_import,
     transitions,
 )
+from gitreg.core.manifest import ModelTombstone, VersionTombstone
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
+from gitreg.core.plan.imports import (
+    ImportedModel,
+    ImportedVersion,
+    plan_imports,
+    registration_of,
+    weigh_imports,
+)
 from gitreg.core.plan.plan import Plan, demand_model
-from gitreg.core.plan.register import next_number
+from gitreg.core.plan.register import NewModel, next_number
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.snapshot import Snapshot
@@ -46,10 +55,16 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
     old_base.registry()
     found = delta(old_base, head, tuple(raw_changes(old_base.tree, head.tree)))
     registered = _registered(found)
+    if found.imported and not (registered and _is_by_hand(head, registered)):
+        return _import(head, base, found)
     if registered is not None:
         return _register(head, base, registered, ModelCreated(registered.model) in found.changes)
     if found.of(StageChanged) and _only(found, StageChanged):
         return _move(found, base)
+    deleted = _deleted_with_aliases(found)
+    if deleted is not None:
+        reason = _reason(head.version_tombstone(deleted.model, deleted.version))
+        return plan_delete_version(base, deleted.model, deleted.version, reason, now, clear_aliases=True)
     if len(found.changes) == 1:
         return _single(old_base, head, base, found, now)
     raise Refused(
@@ -57,8 +72,69 @@ def replan(old_base: Snapshot, head: Snapshot, base: Snapshot, now: datetime) ->
     )
 
 
+def _is_by_hand(head: Snapshot, registered: VersionRegistered) -> bool:
+    """Whether nothing but its number makes a version an import."""
+    return head.demand_record(registered.model, registered.version).imported_from is None
+
+
+def _import(head: Snapshot, base: Snapshot, found: Delta) -> Plan:
+    """The same versions in the same stages under the same aliases, where they are not here by now."""
+    imported = found.imported
+    if not all(is_of_import(change, imported) for change in found.changes):
+        raise Refused(
+            "the change does more than to import versions, and cannot be planned again",
+            "make it again in parts",
+        )
+    models = sorted({model for model, _ in found.imported})
+    asked = [_imported_model(head, model, found) for model in models]
+    for weighed in weigh_imports(base, asked):
+        if weighed.left:
+            first = weighed.left[0]
+            raise Refused(f"{first.subject}: {first.why}", "import again, which leaves out what cannot come")
+    return plan_imports(base, asked)
+
+
+def _imported_model(head: Snapshot, name: str, found: Delta) -> ImportedModel:
+    model = head.model(name)
+    new = (
+        NewModel(model.title, model.description, model.owners, model.task, model.tags, head.scheme(name))
+        if model
+        else NewModel()
+    )
+    numbers = (version for each, version in found.imported if each == name)
+    return ImportedModel(name, new, tuple(_imported_version(head, name, number) for number in numbers))
+
+
+def _imported_version(head: Snapshot, name: str, number: Version) -> ImportedVersion:
+    aliases = tuple(head.aliases_of(name, number))
+    return ImportedVersion(number, registration_of(head, name, number), head.stage_of(name, number), aliases)
+
+
 def _only(found: Delta, *types: type) -> bool:
     return all(isinstance(change, types) for change in found.changes)
+
+
+def _deleted_with_aliases(found: Delta) -> VersionDeleted | None:
+    """The version that a change deletes, if all else that it does is to clear the aliases that named it."""
+    versions = found.of(VersionDeleted)
+    moves = found.of(AliasMoved)
+    if len(versions) != 1 or not moves or not _only(found, VersionDeleted, AliasMoved):
+        return None
+    one = versions[0]
+    cleared = all(
+        move.model == one.model
+        and move.old is not None
+        and move.old.pin is not None
+        and move.old.pin.version == one.version
+        and move.new is not None
+        and move.new.pin is None
+        for move in moves
+    )
+    return one if cleared else None
+
+
+def _reason(tombstone: VersionTombstone | ModelTombstone | None) -> str | None:
+    return tombstone.reason if tombstone else None
 
 
 def _registered(found: Delta) -> VersionRegistered | None:
@@ -140,11 +216,10 @@ def _single(old_base: Snapshot, head: Snapshot, base: Snapshot, found: Delta, no
                 base, model, dict(_differing(old_base, head, "Model", base.layout.model(model)))
             )
         case VersionDeleted(model, version):
-            tombstone = head.version_tombstone(model, version)
-            return plan_delete_version(base, model, version, tombstone.reason if tombstone else None, now)
+            reason = _reason(head.version_tombstone(model, version))
+            return plan_delete_version(base, model, version, reason, now)
         case ModelDeleted(model):
-            grave = head.model_tombstone(model)
-            return plan_delete_model(base, model, grave.reason if grave else None, now)
+            return plan_delete_model(base, model, _reason(head.model_tombstone(model)), now)
         case ModelRenamed(model, to):
             return plan_rename(base, model, to, now)
         case ModelCreated() | EvidenceAdded():

@@ -28,8 +28,8 @@ def plan_promote(
     """Moves a version into ``target``; versions that must give way go where the stage's policy sends them.
 
     Args:
-        archive_existing: True sends every present holder away, False keeps them all, None makes only the room that
-            policy asks for.
+        archive_existing: True sends every other holder away, also where the version is there already; False keeps them
+            all, None makes only the room that policy asks for.
         even_if_barred: plans also what policy forbids, for those who ask what the rules say of it.
 
     Raises:
@@ -40,6 +40,8 @@ def plan_promote(
     pin = snapshot.demand_record(model, version).pin
     source = snapshot.stage_of(model, version)
     settings = demand_stage(snapshot, target, model)
+    if source == settings.name and archive_existing:
+        return _plan_alone(snapshot, model, pin, settings, even_if_barred)
     if source == settings.name:
         raise NothingToDo(f"{model}/{version} is already in {settings.name}")
     if not even_if_barred:
@@ -52,6 +54,23 @@ def plan_promote(
         return _plan_moves(snapshot, "rollback", title, model, moves, even_if_barred)
     title = f"Promote {model}/{version} to {settings.name}"
     return _plan_moves(snapshot, "promote", title, model, moves, even_if_barred)
+
+
+def _plan_alone(
+    snapshot: Snapshot, model: str, stays: Pin, settings: StagePolicy, even_if_barred: bool
+) -> Plan:
+    """Sends every holder of a stage away but one."""
+    assignment = snapshot.stage(model, settings.name)
+    others = [pin for pin in (assignment.versions if assignment else ()) if pin != stays]
+    if not others:
+        raise NothingToDo(f"{model}/{stays.version} is already in {settings.name}, and alone there")
+    goal = snapshot.policy().stage(settings.replaced, model)
+    if goal is not None and not even_if_barred:
+        for pin in others:
+            _demand_source(goal, settings.name, model, pin.version)
+    moves = {pin.version: (pin, settings.name, settings.replaced) for pin in others}
+    title = f"Leave {model}/{stays.version} alone in {settings.name}"
+    return _plan_moves(snapshot, "demote", title, model, moves, even_if_barred)
 
 
 def _restores(snapshot: Snapshot, model: str, stage: str, moves: Moves) -> bool:

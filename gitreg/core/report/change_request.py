@@ -78,7 +78,8 @@ def verdict_body(judged: Judged, findings: Iterable[Finding]) -> str:
 
 
 def _entering(judged: Judged) -> list[Transition]:
-    return [move for move in judged.transitions if serves(move, judged.policy)]
+    """The moves that somebody decides on; where an import puts versions was decided elsewhere."""
+    return [move for move in judged.transitions if serves(move, judged.policy) and not move.imported]
 
 
 def _comparisons(judged: Judged, entering: Sequence[Transition]) -> list[list[str]]:
@@ -124,7 +125,8 @@ def _moves(judged: Judged) -> Iterator[list[str]]:
 
 
 def _move(move: Transition, record: ModelVersion | None) -> list[str]:
-    note = "gives way" if move.displaced else "rollback" if move.rollback else ""
+    notes = {"gives way": move.displaced, "rollback": move.rollback, "import": move.imported}
+    note = next((note for note, applies in notes.items() if applies), "")
     ends = [escape(end) for end in (move.model, str(move.pin.version), move.source, move.target)]
     facts = [show_size(record.artifact.size), escape(record.artifact.format)] if record else ["", ""]
     registered = f"{escape(record.created_by.name, CELL)}, {record.created_at:%Y-%m-%d}" if record else ""
@@ -208,7 +210,8 @@ def _registrations(judged: Judged) -> Iterator[list[str]]:
         )
     if len(added) > MOST_VERSIONS:
         rest = [f"{each.model}/{each.version}" for each in added[MOST_VERSIONS:]]
-        yield [f"… and registers {listed(rest, MOST_ROWS)}"]
+        verbs = {"imports" if each.imported else "registers" for each in added[MOST_VERSIONS:]}
+        yield [f"… and {' and '.join(sorted(verbs))} {listed(rest, MOST_ROWS)}"]
 
 
 def _registration(judged: Judged, added: VersionRegistered) -> list[str]:
@@ -235,6 +238,10 @@ def _facts(record: ModelVersion, copied: bool = False) -> list[str]:
     elif origin is not None:
         place = f"{name_of(origin.model, origin.version)} of the registry {escape(origin.registry)}"
         lines.append(f"says that it was copied from {place}")
+    foreign = record.imported_from
+    if foreign is not None:
+        there = f"{escape(foreign.model, CELL)}, version {escape(foreign.version, CELL)}"
+        lines.append(f"is {there} in {escape(foreign.system)} at {escape(foreign.registry, CELL)}")
     source = source_values(record.source)
     parts = {"metrics": record.metrics, "params": record.params, "source": source}
     lines += [f"{name}: {values_line(values)}" for name, values in parts.items() if values]
@@ -292,9 +299,10 @@ def _closer(judged: Judged, entering: Sequence[Transition]) -> list[str]:
         lines.append(
             f"read its bytes, each checked against the digest: {_command('pull', version, 'candidate')}"
         )
-    made = [_make(move, judged) for move in judged.transitions if not move.displaced]
+    own = [move for move in judged.transitions if not move.displaced]
+    made = [_make(move, judged) for move in own if not move.imported]
     lines += [f"make the same change: {command}" for command in dict.fromkeys(made[:MOST_VERSIONS])]
-    undo = [_undo(judged, move) for move in judged.transitions if not move.displaced]
+    undo = [_undo(judged, move) for move in own]
     lines += [f"undo, once it has landed: {command}" for command in dict.fromkeys(undo[:MOST_VERSIONS])]
     return _headed("Look closer", bullets(lines, MOST_ROWS))
 

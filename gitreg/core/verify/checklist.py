@@ -118,6 +118,9 @@ def _allowed(judged: Judged, move: Transition, subject: str) -> ChecklistItem:
             rule,
             f"restores what {move.rollback} held before its last change; its way, soak and metrics are not asked for",
         )
+    if move.imported:
+        text = f"is imported to {move.target}; its way, soak and gates but those on formats are not asked for"
+        return ChecklistItem(subject, rule, text)
     text = f"moves from {move.source} to {move.target}"
     settings = judged.policy.stage(move.target, move.model)
     if settings is None:
@@ -157,7 +160,7 @@ def _judge(judged: Judged, move: Transition, record: ModelVersion, gate: Gate) -
 def _soak(judged: Judged, move: Transition, subject: str) -> Iterator[ChecklistItem]:
     settings = judged.policy.stage(move.target, move.model)
     soak = settings.soak if settings else None
-    if soak is None or move.rollback:
+    if soak is None or not soak_rule.asks_to_soak(move):
         return
     found = next(soak_rule.judge_soak(judged, move, soak), None)
     text = found.message if found else f"has been in {soak.stage} for {show_period(soak.period)}"

@@ -12,7 +12,7 @@ from gitreg.core.delta import Delta, RulesChanged, Transition, VersionRegistered
 from gitreg.core.layout import POLICY_FILE
 from gitreg.core.names import NONE, Version
 from gitreg.core.policy import MetricGate, Policy, StagePolicy
-from gitreg.core.ports import Conversation, DvcPointer, ListedFile, Presence, Pusher, Statement
+from gitreg.core.ports import Conversation, DvcPointer, Identity, ListedFile, Presence, Pusher, Statement
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import RawChange
 from gitreg.errors import ConfigError
@@ -99,7 +99,8 @@ class Evidence:
     that has no request. ``contents`` has for each pointer the files found, or a line on what is wrong with them;
     ``local_times`` what the clocks of each time zone show at ``now``, as a naive ``datetime``; ``landers`` the person
     who landed each file (None: it has not landed). ``inner`` is what the commits of the change's branch do one by one,
-    where there are several; ``landing`` the commit that puts it on the registry's branch, where one is judged.
+    where there are several, and ``written_by`` whom these commits name as authors; ``landing`` is the commit that puts
+    it on the registry's branch, where one is judged.
     ``soaks`` are the answers; ``unchanged_since`` says of those that are a no since when (UTC) the stage is as it is
     now, where it is at all: what is left, for people. ``rules_changed`` is when the branch last changed one of the
     rules files that the change touches (None: not since the oldest approval that counts was given; commits' time, UTC).
@@ -128,6 +129,7 @@ class Evidence:
     local_times: Mapping[str, datetime | Unknown] = field(default_factory=dict)
     landers: Mapping[str, str | Unknown | None] = field(default_factory=dict)
     inner: tuple[InnerChange, ...] | Unknown = ()
+    written_by: tuple[Identity, ...] = ()
     landing: Landing | None = None
     conversation: Conversation | Unknown | None = None
     reviewed: str = ""
@@ -182,7 +184,8 @@ def _pointers(head: Snapshot, versions: list[tuple[str, Version]]) -> Iterator[D
 def _soaks(delta: Delta, policy: Policy) -> Iterator[SoakQuestion]:
     for move in transitions(delta, policy):
         settings = policy.stage(move.target, move.model)
-        if settings and settings.soak and not move.rollback and not move.displaced:
+        is_exempt = move.rollback or move.displaced or move.imported
+        if settings and settings.soak and not is_exempt:
             yield SoakQuestion(move.model, settings.soak.stage, settings.soak.period)
 
 
@@ -220,7 +223,8 @@ def _landers(head: Snapshot, moves: Iterable[Transition], policy: Policy) -> Ite
     """The records and the evidence that gates with ``by`` look at."""
     for move in moves:
         settings = policy.stage(move.target, move.model)
-        gates = settings.gates if settings and not move.displaced and not move.rollback else ()
+        is_exempt = move.displaced or move.rollback or move.imported
+        gates = settings.gates if settings and not is_exempt else ()
         if any(isinstance(gate, MetricGate) and gate.by for gate in gates):
             version = move.pin.version
             yield head.layout.version(move.model, version)

@@ -10,7 +10,7 @@ from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Location, Outcome
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.policy import Gate, MetricGate
+from gitreg.core.policy import FormatsGate, Gate, MetricGate
 from gitreg.core.verify.rule import Judged, Rule
 
 G = TypeVar("G", bound=Gate)
@@ -32,7 +32,8 @@ Judge = Callable[[Judged, Transition, ModelVersion, G], GateResult]
 def gates_of(judged: Judged, move: Transition) -> Iterator[tuple[Gate, ModelVersion]]:
     """The gates that a move must pass, with the record of the version that moves.
 
-    What gives way passes none; what is rolled back is exempt from those on metrics.
+    What gives way passes none; what is rolled back is exempt from those on metrics. What is imported served elsewhere
+    already, under other rules and with other records: it passes only those on formats, which say what may run at all.
     """
     settings = judged.policy.stage(move.target, move.model)
     if settings is None or move.displaced:
@@ -42,8 +43,15 @@ def gates_of(judged: Judged, move: Transition) -> Iterator[tuple[Gate, ModelVers
     except InvalidManifest:
         return
     for gate in settings.gates if record else ():
-        if record and not (move.rollback and isinstance(gate, MetricGate)):
+        if record and is_asked(gate, move):
             yield gate, record
+
+
+def is_asked(gate: Gate, move: Transition) -> bool:
+    """Whether a gate of the stage that is entered counts for a move that does not give way."""
+    if move.imported:
+        return isinstance(gate, FormatsGate)
+    return not (move.rollback and isinstance(gate, MetricGate))
 
 
 def findings(rule: Rule, judged: Judged, sort: type[G], judge: Judge[G]) -> Iterator[Finding]:

@@ -129,10 +129,14 @@ def _bot_problem(found: Conversation, evidence: Evidence, policy: Policy) -> str
 
 
 def part_of(person: Person, evidence: Evidence) -> str | None:
-    """What part a person had in a change, as far as a hosted forge knows; None if none."""
+    """What part a person had in a change, as far as a hosted forge knows or else its commits tell; None if none.
+
+    Whoever opens a request may do it for somebody else, as a server does for its users: the commits' authors.
+    """
     found = evidence.conversation
     if not isinstance(found, Conversation):
-        return None
+        is_theirs = any(_has_address(person, each.email) for each in evidence.written_by)
+        return "commit author" if is_theirs else None
     return next((hand.role for hand in _hands(found) if _is(person, hand, found.provider)), None)
 
 
@@ -149,7 +153,7 @@ def could_be_own(person: Person, evidence: Evidence, policy: Policy) -> str | No
 
 
 def with_a_part(persons: Collection[str], evidence: Evidence, policy: Policy) -> frozenset[str]:
-    """Those of some persons (ids) who had a part in a change, as far as a hosted forge knows."""
+    """Those of some persons (ids) who had a part in a change, as far as ``part_of`` tells."""
     asked = (person for person in policy.people if person.id in persons)
     return frozenset(person.id for person in asked if part_of(person, evidence) is not None)
 
@@ -248,9 +252,14 @@ def _is(person: Person, hand: Hand, provider: str) -> bool:
         return True
     if not hand.email:
         return False
-    if person.email is not None and _mailbox(person.email) == _mailbox(hand.email):
+    if _has_address(person, hand.email):
         return True
     return any(person.is_called(where, name) for where, name in _named_in(hand.email, provider))
+
+
+def _has_address(person: Person, email: str) -> bool:
+    """Whether an e-mail address is a person's, however it is spelled."""
+    return person.email is not None and _mailbox(person.email) == _mailbox(email)
 
 
 def _mailbox(email: str) -> str:

@@ -21,7 +21,7 @@ def land_or_preview(ws: Workspace, make_plan: Callable[[Snapshot], Plan], how: L
     """Lands a plan, or with ``--dry-run`` shows it, and prints the outcome."""
     from gitreg.flows.land import land, preview
 
-    outcome = preview(ws, make_plan) if how.dry_run else land(ws, make_plan, direct=how.direct)
+    outcome = preview(ws, make_plan) if how.dry_run else land(ws, make_plan, how.mode)
     show_outcome(outcome, how.format)
 
 

@@ -33,6 +33,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demote": "stage:demote",
         "rollback": "stage:rollback",
         "copy": "register:copy",
+        "import": "importing:importing",
+        "export": "exporting:exporting",
         "model": "model:model",
         "version": "version:version",
         "alias": "alias:alias",

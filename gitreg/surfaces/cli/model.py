@@ -82,7 +82,8 @@ def new(
       gitreg model new credit-risk --title "Credit risk" --owner risk-team
       gitreg model new churn --semver --tag tier=2 --description @churn.md
     """
-    from gitreg.core.plan.register import NewModel, plan_model
+    from gitreg.core.plan.register import NewModel
+    from gitreg.flows.pending import making
 
     asked = NewModel(
         title=title or None,
@@ -92,11 +93,8 @@ def new(
         tags=pairs(tags, "--tag"),
         scheme=_scheme(scheme, semver),
     )
-    land_or_preview(
-        session.workspace(key=how.key),
-        lambda snapshot: plan_model(snapshot, name, asked),
-        how,
-    )
+    ws = session.workspace(key=how.key)
+    land_or_preview(ws, making(ws, name, asked, how.mode), how)
 
 
 def _scheme(scheme: str | None, semver: bool) -> str | None:

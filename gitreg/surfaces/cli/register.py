@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
+from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import show_outcome
 from gitreg.surfaces.cli.session import REMOTE, Landing, Session, landing
 from gitreg.surfaces.cli.values import TEXT
 
-_BY_ENDING = {
-    ".onnx": "onnx",
-    ".joblib": "joblib",
-    ".pkl": "pickle",
-    ".pickle": "pickle",
-    ".safetensors": "safetensors",
-    ".skops": "skops",
-    ".bentomodel": "bentoml",
-}
-
-
-def artifact_format(path: str) -> str:
-    """What a payload is, by its name and its files' names; its content is never opened."""
-    if os.path.isfile(os.path.join(path, "MLmodel")):
-        return "mlflow"
-    return _BY_ENDING.get(os.path.splitext(path)[1].lower(), "custom")
-
 
 @click.command()
 @click.argument("model", type=TEXT)
-@click.argument("path", type=click.Path())
+@click.argument("path", type=click.Path(), required=False)
+@click.option(
+    "--external",
+    metavar="URI",
+    help="Register where the bytes are, without taking them: instead of PATH.",
+    type=TEXT,
+)
 @click.option("--create", is_flag=True, help="Make the model if there is none of this name.")
 @click.option(
     "--version",
@@ -84,7 +72,8 @@ def artifact_format(path: str) -> str:
 def register(
     session: Session,
     model: str,
-    path: str,
+    path: str | None,
+    external: str | None,
     create: bool,
     number: str | None,
     semver: bool,
@@ -111,19 +100,23 @@ def register(
 ) -> None:
     """Register a file or a directory as a new version of a model.
 
-    The bytes go to the DVC remote first, then a change request asks for the record.
+    The bytes go to the DVC remote first, then a change request asks for the record. Of an --external version only its
+    address is stored: gitreg pull refuses it, and a formats gate can bar it from a stage.
 
     \b
     Examples:
       gitreg register credit-risk model.onnx --create --metric roc_auc=0.94
       gitreg register credit-risk model.onnx --metrics metrics.json --params params.json --tag team=risk
       gitreg register digits ./mlflow-model --environment environment.json --source-commit "$(git rev-parse HEAD)"
+      gitreg register assistant --external https://api.example.com/models/large-2 --create
     """
     from gitreg.core.plan.register import NewModel
     from gitreg.flows.register import NewVersion
     from gitreg.flows.register import register as run
     from gitreg.surfaces.cli import values
 
+    if (path is None) == (external is None):
+        raise UsageError("PATH or --external says what to register", "give one of the two")
     run_facts = {"system": source_run_system, "id": source_run_id, "url": source_run_url}
     source = {
         "repo": source_repo,
@@ -134,8 +127,9 @@ def register(
     }
     new = NewVersion(
         model=model,
-        path=path,
-        format=artifact or artifact_format(path),
+        path=path or "",
+        uri=external,
+        format=artifact or "",
         version=number,
         create=NewModel(scheme="semver" if semver else None) if create else None,
         again=again,
@@ -150,7 +144,7 @@ def register(
         card=values.sections(card, "--card"),
     )
     ws = session.workspace(remote=remote, key=how.key)
-    show_outcome(run(ws, new, direct=how.direct, dry_run=how.dry_run), how.format)
+    show_outcome(run(ws, new, how.mode, dry_run=how.dry_run), how.format)
 
 
 def _data_set(text: str) -> dict[str, str]:
@@ -215,7 +209,7 @@ def copy(
         version=number,
         again=again,
         create=new,
-        direct=how.direct,
+        mode=how.mode,
         dry_run=how.dry_run,
     )
     show_outcome(found, how.format)

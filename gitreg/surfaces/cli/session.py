@@ -16,6 +16,7 @@ from gitreg.errors import GitregError, UsageError
 if TYPE_CHECKING:
     from gitreg.api import Registry
     from gitreg.core.ports import CiEvent
+    from gitreg.flows.land import LandingMode
     from gitreg.flows.workspace import Workspace
     from gitreg.wiring import Options
 
@@ -39,6 +40,15 @@ class Landing:
     dry_run: bool
     key: str | None
     format: str
+
+    @property
+    def mode(self) -> LandingMode:
+        """The same, as the flows take it."""
+        from gitreg.flows.land import LandingMode
+
+        if self.direct is None:
+            return LandingMode.USUAL
+        return LandingMode.DIRECT if self.direct else LandingMode.REQUEST
 
 
 @dataclass

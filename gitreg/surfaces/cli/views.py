@@ -127,6 +127,7 @@ def _identity(found: Resolution, summary: VersionSummary) -> Facts:
         ("digest", artifact.digest),
         ("size", f"{show_size(artifact.size)} ({artifact.size} bytes, {files})"),
         ("format", artifact.format),
+        ("address", artifact.uri),
         ("path", found.path),
         ("uri", found.uri),
         ("registered", f"{record.created_at:%Y-%m-%d %H:%M:%S} UTC by {by.name} <{by.email}>"),

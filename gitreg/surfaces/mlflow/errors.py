@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gitreg.errors import GitregError, LostRace, NotFound, Refused, Undecided
+from gitreg.errors import AlreadyExists, GitregError, LostRace, NotFound, Refused, Undecided
 
 
 @contextmanager
@@ -31,6 +31,8 @@ def code_of(error: GitregError) -> str:
             return "RESOURCE_DOES_NOT_EXIST"
         case LostRace():
             return "RESOURCE_CONFLICT"
+        case AlreadyExists():
+            return "RESOURCE_ALREADY_EXISTS"
         case Refused():
             return "PERMISSION_DENIED"
         case Undecided():

@@ -13,7 +13,7 @@ from gitreg.surfaces.mlflow.uri import RegistryUri
 if TYPE_CHECKING:
     from gitreg.core.snapshot import Snapshot
     from gitreg.flows.catalog import Catalog
-    from gitreg.flows.land import Landed, Planner, Proposed
+    from gitreg.flows.land import Landed, LandingMode, Planner, Proposed
     from gitreg.flows.workspace import Workspace
 
 
@@ -22,11 +22,11 @@ class Session:
 
     Attributes:
         workspace: what the flows work with.
-        catalog: what lists and look-ups read.
     """
 
     def __init__(self, uri: RegistryUri) -> None:
         from gitreg.flows.catalog import Catalog
+        from gitreg.surfaces.mlflow import caller
         from gitreg.wiring import Options, open_registry, workspace
 
         options = Options(registry=uri.registry, remote=uri.remote, warn=warn)
@@ -34,7 +34,9 @@ class Session:
         self.uri = uri
         self.opened = opened
         self.workspace: Workspace = workspace(opened, options)
-        self.catalog: Catalog = Catalog(self.workspace)
+        self.workspace.find_author = caller.author
+        self.workspace.demand_allowed = caller.demand_role
+        self._catalog: Catalog = Catalog(self.workspace)
         self._fetched: float | None = None
 
     def refresh(self) -> None:
@@ -48,6 +50,12 @@ class Session:
             warn(f"{error.message}; reading what was fetched before")
         self._fetched = now
 
+    @property
+    def catalog(self) -> Catalog:
+        """What lists and look-ups read, with what is new."""
+        self.refresh()
+        return self._catalog
+
     def snapshot(self) -> Snapshot:
         """The registry as it is now."""
         self.refresh()
@@ -55,11 +63,17 @@ class Session:
 
     def land(self, make_plan: Planner) -> Landed | Proposed:
         """Lands a plan as the URI's ``changes`` says. Raises as :func:`gitreg.flows.land.land`."""
-        from gitreg.flows.land import land, land_where_allowed
+        from gitreg.flows.land import land
 
-        if self.uri.changes is None:
-            return land_where_allowed(self.workspace, make_plan)
-        return land(self.workspace, make_plan, direct=self.uri.changes == "direct")
+        return land(self.workspace, make_plan, self.mode)
+
+    @property
+    def mode(self) -> LandingMode:
+        """How changes land, as the URI's ``changes`` says."""
+        from gitreg.flows.land import LandingMode
+
+        chosen = {"direct": LandingMode.DIRECT, "request": LandingMode.REQUEST}
+        return LandingMode.WHERE_ALLOWED if self.uri.changes is None else chosen[self.uri.changes]
 
     def now(self) -> datetime:
         """The moment, in UTC."""

@@ -91,8 +91,11 @@ def parse_registry_uri(uri: str) -> RegistryUri:
         )
     if parts.fragment:
         raise UsageError(f"#{parts.fragment} says nothing in a registry URI", "name the folder with ?folder=")
-    if parts.password is not None:
-        raise UsageError("a password may not stand in a registry URI", "git's credential helpers keep it")
+    # Before a web server's name, a token is as often the user as the password.
+    if parts.password is not None or (parts.username is not None and not parts.scheme.endswith("ssh")):
+        raise UsageError(
+            "a password or token may not stand in a registry URI", "git's credential helpers keep it"
+        )
     settings = _settings(parts.query)
     place = _local(uri, parts.netloc, parts.path) if parts.scheme == SCHEME else _remote(uri)
     if parts.scheme == SCHEME and "folder" in settings:

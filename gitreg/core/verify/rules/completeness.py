@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from gitreg.core.codec.load import InvalidManifest
+from gitreg.core.digest import artifact_digest
 from gitreg.core.findings import Finding
 from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import Version, parse_version
+from gitreg.core.payload import external_payload
+from gitreg.core.ports import DvcPointer
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
+from gitreg.errors import UsageError
 
 RULE = Rule(
     "GR106",
@@ -83,6 +87,28 @@ def _agreement(scope: Scope, model: str, record: ModelVersion, path: str) -> Ite
                 scope.snapshot.locate(scope.snapshot.layout.version(model, record.version), "artifact", key),
                 "records are never edited: register the artifact again",
             )
+    yield from _external(scope, model, record, pointer)
+
+
+def _external(scope: Scope, model: str, record: ModelVersion, pointer: DvcPointer) -> Iterator[Finding]:
+    """Of an external artifact the one file is its address: all that is said of the bytes follows from that."""
+    artifact = record.artifact
+    if artifact.uri is None:
+        return
+    try:
+        right = external_payload(artifact.uri)
+    except UsageError as error:
+        problem: str | None = error.message
+    else:
+        said = DvcPointer(artifact.path, pointer.md5, artifact.size, artifact.files)
+        told = (said, artifact.digest) == (right.pointer, artifact_digest(right.files))
+        problem = None if told else "path, digest, size, files and the .dvc file are not those of its address"
+    if problem:
+        yield RULE.finding(
+            f"the artifact is external: {problem}",
+            scope.snapshot.locate(scope.snapshot.layout.version(model, record.version), "artifact", "uri"),
+            "register it with gitreg register --external",
+        )
 
 
 COMPLETENESS = SnapshotRule(RULE, check)

@@ -34,12 +34,21 @@ def check(judged: Judged) -> Iterator[Finding]:
                 _at(judged, added),
                 "register it under a lower number",
             )
-        elif added.imported:
+        elif added.imported and not _says_so(judged, added):
             yield _imported(judged, added)
 
 
+def _says_so(judged: Judged, added: VersionRegistered) -> bool:
+    """Whether the record itself says that it was brought from elsewhere."""
+    try:
+        record = judged.head.record(added.model, added.version)
+    except InvalidManifest:
+        return False
+    return record is not None and record.imported_from is not None
+
+
 def _imported(judged: Judged, added: VersionRegistered) -> Finding:
-    """Says that a change is an import, which is easily done by mistake, and easily overlooked."""
+    """Says that a change is an import where only its number does: a mistake is easily made, and easily overlooked."""
     top = judged.base.top_number(added.model)
     instead = f"does not go on from {top}, the highest number so far" if top else "does not begin with 1"
     return RULE.warning(

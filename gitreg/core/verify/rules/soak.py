@@ -18,8 +18,13 @@ def check(judged: Judged) -> Iterator[Finding]:
     """Looks up the answers to the soak questions of every move."""
     for move in judged.transitions:
         settings = judged.policy.stage(move.target, move.model)
-        if settings and settings.soak and not move.displaced and not move.rollback:
+        if settings and settings.soak and asks_to_soak(move):
             yield from judge_soak(judged, move, settings.soak)
+
+
+def asks_to_soak(move: Transition) -> bool:
+    """Whether policy's soak counts for a move: not for what gives way, is rolled back or is imported."""
+    return not (move.displaced or move.rollback or move.imported)
 
 
 def judge_soak(judged: Judged, move: Transition, soak: Soak) -> Iterator[Finding]:

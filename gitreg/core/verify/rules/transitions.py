@@ -12,10 +12,11 @@ RULE = Rule("GR301", "transitions", "A version enters a stage only from where po
 
 
 def check(judged: Judged) -> Iterator[Finding]:
-    """Looks at every move, but for what gives way and what is rolled back."""
+    """Looks at every move, but for what gives way, what is rolled back and what is imported."""
     for move in judged.transitions:
         settings = judged.policy.stage(move.target, move.model)
-        if move.displaced or move.rollback or settings is None or settings.sources is None:
+        is_exempt = move.displaced or move.rollback or move.imported
+        if is_exempt or settings is None or settings.sources is None:
             continue
         if move.source not in settings.sources:
             allowed = ", ".join(settings.sources) or "nowhere"
