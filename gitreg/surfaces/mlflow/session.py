@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from datetime import datetime
@@ -88,7 +89,10 @@ def warn(line: str) -> None:
 
 
 class Sessions:
-    """A session for each thread that asks for one: what reads a repository is not shared between threads."""
+    """A session for each thread that asks for one: what reads a repository is not shared between threads.
+
+    Nor between processes: a fork begins with none.
+    """
 
     def __init__(self, uri: RegistryUri) -> None:
         self._uri = uri
@@ -96,8 +100,7 @@ class Sessions:
 
     def get(self) -> Session:
         """This thread's session. Raises as opening a registry does."""
-        session = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = Session(self._uri)
-        assert isinstance(session, Session)
-        return session
+        opened: tuple[int, Session] | None = getattr(self._local, "opened", None)
+        if opened is None or opened[0] != os.getpid():
+            opened = self._local.opened = (os.getpid(), Session(self._uri))
+        return opened[1]
