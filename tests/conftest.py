@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,19 @@ from flow_kit import make_keys
 from gitreg.core.codec.schema import Schemas
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
+#: A place in memory that many systems have, and the bytes that must be free there.
+MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keeps temporary files in memory, if there is room and nobody set ``TMPDIR``: tests make a million small ones."""
+    if (
+        "TMPDIR" not in os.environ
+        and os.access(MEMORY, os.W_OK | os.X_OK)
+        and shutil.disk_usage(MEMORY).free >= ENOUGH
+    ):
+        os.environ["TMPDIR"] = os.fspath(MEMORY)
+        tempfile.tempdir = None  # what was read before is read again
 
 
 @pytest.fixture(scope="session")

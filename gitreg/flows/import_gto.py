@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gitreg.core.digest import artifact_digest
 from gitreg.core.gto import (
     Annotation,
     GtoArtifact,
@@ -23,9 +22,9 @@ from gitreg.core.gto import (
     read_annotation,
     tracked_in,
 )
-from gitreg.core.manifest import Artifact, ModelVersion
+from gitreg.core.manifest import EXTERNAL, ModelVersion
 from gitreg.core.names import is_semver, model_name_problem, payload_name_problem
-from gitreg.core.payload import artifact_format
+from gitreg.core.payload import artifact_format, external_uri_problem
 from gitreg.core.plan.gto import (
     Carried,
     annotation_tags,
@@ -36,13 +35,14 @@ from gitreg.core.plan.gto import (
     stage_names,
     tagger,
 )
-from gitreg.core.plan.imports import ImportedVersion, LeftOut
-from gitreg.core.plan.plan import NothingToDo
+from gitreg.core.plan.imports import ImportedVersion, LeftOut, unread
+from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
-from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Payload, Presence, Tag
+from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Presence, Tag
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused, Undecided
-from gitreg.flows.land import Landed, LandingMode, Proposed, land
+from gitreg.flows.land import Landed, LandingMode, Proposed, demand_landable, land
+from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.workspace import Workspace
 
 #: Opens the DVC remote of what a foreign repository tracks: by the folder of the DVC project, and the output.
@@ -54,12 +54,14 @@ class GtoSource:
     """Where an import reads: the repository, the way to its DVC remotes, and how its names are written here.
 
     ``models`` says by artifact the model's name, and ``stages`` by GTO's stage the policy's, where they differ.
+    ``external``: what is at an address that neither git nor DVC keeps is registered as there, and not left out.
     """
 
     repository: ForeignRepository
     open_store: OpenForeign
     models: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
+    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class GtoImport:
 class _Found:
     """Where the bytes of a version are: in git at ``path`` of a commit, or, where ``tracked`` is set, in DVC's remote.
 
-    ``project`` is the folder of the DVC project.
+    ``project`` is the folder of the DVC project. ``uri`` is set instead where only the address is registered.
     """
 
     tag: Tag
@@ -89,6 +91,7 @@ class _Found:
     path: str
     tracked: Tracked | None = None
     project: str = ""
+    uri: str | None = None
 
 
 def import_gto(
@@ -114,8 +117,18 @@ def import_gto(
             f"{source.repository.label} has {what}", f"its tags name {known}" if artifacts else None
         )
     ws.repository.fetch()
+    demand_landable(ws, ws.current()[1], Plan("import", "Import", (), {}), mode)
     chosen = [artifacts[name] for name in (dict.fromkeys(wanted) or artifacts)]
-    return (_Importer(ws, source, artifact).run(mode, dry_run) for artifact in chosen)
+    return _import_each(ws, source, chosen, mode, dry_run)
+
+
+def _import_each(
+    ws: Workspace, source: GtoSource, artifacts: Sequence[GtoArtifact], mode: LandingMode, dry_run: bool
+) -> Iterator[GtoImport]:
+    with ws.progress.count("Importing artifacts", len(artifacts)) as bar:
+        for artifact in artifacts:
+            yield _Importer(ws, source, artifact).run(mode, dry_run)
+            bar.advance(1)
 
 
 class _Importer:
@@ -173,14 +186,15 @@ class _Importer:
             try:
                 record = self._record(base, version)
                 if record is not None:
-                    yield ImportedVersion(version, _registration_of(record))
+                    here = unread(self._model, record.artifact.format, record.artifact)
+                    yield ImportedVersion(version, here)
                     continue
                 found = self._find(version)
-                payload = self._look(found) if dry_run else self._bring(base, found)
+                registration = self._seen(base, found) if dry_run else self._brought(base, version, found)
             except (Refused, NotFound) as refusal:
                 self._leave(subject, f"{refusal.message}{f' ({refusal.hint})' if refusal.hint else ''}")
                 continue
-            yield ImportedVersion(version, self._registration(version, found, payload))
+            yield ImportedVersion(version, registration)
 
     def _is_here(self, base: Snapshot, version: str) -> bool:
         folder = base.spelling(self._model)
@@ -230,7 +244,7 @@ class _Importer:
                 "no file says where its bytes are", "artifacts.yaml and dvc.yaml at its commit name no path"
             )
         if annotation.is_address:
-            raise Refused(f"its bytes are at {plain(annotation.path)[:200]}, which git and DVC do not keep")
+            return self._elsewhere(tag, annotation, annotation.path)
         path = annotation.path
         problem = payload_name_problem(posixpath.basename(path))
         if problem:
@@ -263,53 +277,51 @@ class _Importer:
             folder = posixpath.dirname(folder)
         return folder
 
+    def _elsewhere(self, tag: Tag, annotation: Annotation, uri: str) -> _Found:
+        if not self._source.external:
+            raise Refused(
+                f"its bytes are at {plain(uri)[:200]}, which git and DVC do not keep; see --external"
+            )
+        problem = external_uri_problem(uri)
+        if problem:
+            raise Refused(f"its bytes are at {plain(uri)[:200]}: {problem}")
+        return _Found(tag, annotation, uri, uri=uri)
+
     # The bytes
 
-    def _look(self, found: _Found) -> Payload:
-        """Makes sure that the bytes are there, and moves none; what it returns has no digest."""
-        name = posixpath.basename(found.path)
+    def _seen(self, base: Snapshot, found: _Found) -> Registration:
+        """Makes sure that the bytes are there, and moves none."""
+        if found.uri is not None:
+            address = inspected(self._ws.open_store(base), NewVersion(model=self._model, uri=found.uri))
+            return unread(self._model, EXTERNAL, address.artifact)
         if found.tracked is None:
             folder, _, file = found.path.rpartition("/")
             if file not in self._source.repository.tree(found.tag.commit).list(folder):
-                raise Refused(f"{found.path!r} is not at its commit, and DVC tracks nothing there")
-            return Payload(DvcPointer(name, "0" * 32, 1, 1), ())
-        pointer = _pointer(found.tracked)
-        there = self._source.open_store(found.project, found.tracked).presence([pointer])[pointer]
-        if there != Presence():
-            what = f"object {there.missing[0]} is missing" if there.missing else there.corrupt[0]
-            raise Refused(f"{found.path!r}: {what} in its DVC remote")
-        return Payload(pointer, ())
+                raise _nowhere(found)
+        else:
+            pointer = _pointer(found.tracked)
+            there = self._source.open_store(found.project, found.tracked).presence([pointer])[pointer]
+            if there != Presence():
+                what = f"object {there.missing[0]} is missing" if there.missing else there.corrupt[0]
+                raise Refused(f"{found.path!r}: {what} in its DVC remote")
+        return unread(self._model, artifact_format(posixpath.basename(found.path), ()))
 
-    def _bring(self, base: Snapshot, found: _Found) -> Payload:
-        """Stores a version's bytes in the registry's own remote."""
+    def _brought(self, base: Snapshot, version: str, found: _Found) -> Registration:
+        """What is to be registered, with its bytes stored in the registry's own remote."""
+        store = self._ws.open_store(base)
         with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
             place = os.path.join(folder, posixpath.basename(found.path))
-            self._fetch(found, place)
-            store = self._ws.open_store(base)
-            payload = store.inspect(place)
-            store.upload(place, payload, self._ws.progress)
-        return payload
-
-    def _fetch(self, found: _Found, place: str) -> None:
-        try:
-            if found.tracked is not None:
-                store = self._source.open_store(found.project, found.tracked)
-                store.take(_pointer(found.tracked), place, self._ws.progress)
-            elif not self._source.repository.save(found.tag.commit, found.path, place):
-                raise Refused(f"{found.path!r} is not at its commit, and DVC tracks nothing there")
-        except OSError as error:
-            raise Undecided(f"{found.path!r} cannot be written: {error.strerror or error}") from error
-
-    def _registration(self, version: str, found: _Found, payload: Payload) -> Registration:
+            if found.uri is None:
+                self._fetch(found, place)
+            new = NewVersion(model=self._model, path=place, uri=found.uri)
+            seen = inspected(store, new)
+            upload(store, new, seen.payload, self._ws.progress)
         tag = found.tag
         assert tag.time is not None, "GTO passes over lightweight tags"
-        pointer = payload.pointer
-        digest = artifact_digest(payload.files) if payload.files else f"sha256:{'0' * 64}"
-        format = artifact_format(pointer.path, payload.files)
         return Registration(
             model=self._model,
-            artifact=Artifact(pointer.path, digest, pointer.size, pointer.files, format),
-            pointer=pointer,
+            artifact=seen.artifact,
+            pointer=seen.pointer,
             created_by=tagger(tag),
             created_at=tag.time,
             source={"repo": self._source.repository.label[:1000], "commit": tag.commit},
@@ -318,18 +330,19 @@ class _Importer:
             imported_from=origin(self._source.repository.label, self._artifact.name, version),
         )
 
+    def _fetch(self, found: _Found, place: str) -> None:
+        try:
+            if found.tracked is not None:
+                store = self._source.open_store(found.project, found.tracked)
+                store.take(_pointer(found.tracked), place, self._ws.progress)
+            elif not self._source.repository.save(found.tag.commit, found.path, place):
+                raise _nowhere(found)
+        except OSError as error:
+            raise Undecided(f"{found.path!r} cannot be written: {error.strerror or error}") from error
 
-def _registration_of(record: ModelVersion) -> Registration:
-    """A version that is here, as far as another import of it looks at it."""
-    artifact = record.artifact
-    pointer = DvcPointer(artifact.path, "0" * 32, artifact.size, artifact.files)
-    return Registration(
-        model=record.model,
-        artifact=artifact,
-        pointer=pointer,
-        created_by=record.created_by,
-        created_at=record.created_at,
-    )
+
+def _nowhere(found: _Found) -> Refused:
+    return Refused(f"{found.path!r} is not at its commit, and DVC tracks nothing there")
 
 
 def _whole(data: bytes) -> bytes:

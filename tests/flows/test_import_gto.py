@@ -180,7 +180,7 @@ def test_import_is_one_request_for_each_artifact(desk: Desk, story: Path) -> Non
     ws = desk("bo")
     done = brought(ws, story, "churn")["churn"]
     assert isinstance(done.outcome, Proposed)
-    assert done.outcome.plan.title == "Import churn (3 versions)"
+    assert done.outcome.plan.title == "Import churn (3 versions) from gto"
     assert [line for line in blocking(done.outcome.findings) if "inner" in line] == []
     again = brought(ws, story, "churn")["churn"]
     assert isinstance(again.outcome, Proposed)
@@ -270,3 +270,14 @@ def test_nothing_to_import(solo: Desk, story: Path, tmp_path: Path) -> None:
         import_gto(solo("solo"), source_of(plain.write(tmp_path / "plain")))
     with pytest.raises(NotFound, match="no artifact 'chrun'"):
         import_gto(solo("solo"), source_of(story), ("chrun",))
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_is_at_an_address_can_be_external(solo: Desk, story: Path, dry_run: bool) -> None:
+    ws = solo("solo")
+    source = replace(source_of(story), external=True)
+    (done,) = import_gto(ws, source, ("far",), dry_run=dry_run)
+    assert (done.versions, done.left) == (("1.0.0",), ())
+    if not dry_run:
+        artifact = ws.current()[1].demand_record("far", "1.0.0").artifact
+        assert (artifact.format, artifact.uri) == ("external", "s3://bucket/far.bin")

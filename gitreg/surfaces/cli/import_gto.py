@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     help="The DVC remote of REPO, instead of the one that its .dvc/config names.",
     type=TEXT,
 )
+@click.option(
+    "--external",
+    is_flag=True,
+    help="Register versions whose path is an address (s3://…) as external: the address alone is kept.",
+)
 @REMOTE
 @landing
 @click.pass_obj
@@ -51,6 +56,7 @@ def import_gto(
     models: tuple[str, ...],
     stages: tuple[str, ...],
     from_remote: str | None,
+    external: bool,
     remote: str | None,
     how: Landing,
 ) -> None:
@@ -81,7 +87,7 @@ def import_gto(
         if name.lower() not in {stage.lower() for stage in known}:
             raise UsageError(f"policy has no stage {name!r}", f"it has {', '.join(known) or 'none'}")
     repository, open_store = open_foreign(repo, from_remote)
-    source = GtoSource(repository, open_store, names, stage_names)
+    source = GtoSource(repository, open_store, names, stage_names, external)
     wanted = tuple(artifacts)
     found: list[GtoImport] = []
     for done in run(ws, source, wanted, how.mode, dry_run=how.dry_run):

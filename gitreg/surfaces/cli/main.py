@@ -34,6 +34,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "rollback": "stage:rollback",
         "copy": "register:copy",
         "import": "importing:importing",
+        "export": "exporting:exporting",
         "model": "model:model",
         "version": "version:version",
         "alias": "alias:alias",

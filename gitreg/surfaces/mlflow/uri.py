@@ -19,6 +19,9 @@ SCHEME = "gitreg"
 #: The schemes of remote repositories, and what git calls them.
 REMOTE_SCHEMES: Mapping[str, str] = {f"{SCHEME}+{scheme}": scheme for scheme in ("https", "ssh", "http")}
 SCHEMES = (SCHEME, *REMOTE_SCHEMES)
+# MLflow cuts an artifact's URI at the last slash of its path, and asks what is before it for what is behind it. So what
+# stands behind it here is a name for everything, and the registry is named with it and without it.
+_ROOT = "/."
 #: How long what was fetched from a remote repository is taken for its newest state, in seconds.
 FRESH_FOR = 10.0
 
@@ -71,6 +74,8 @@ class RegistryUri:
         address = (
             f"{SCHEME}+{self.place}" if is_remote else f"{SCHEME}:{_slashes(self.place)}{quote(self.place)}"
         )
+        if self.model is not None:
+            address += _ROOT
         return f"{address}?{query}" if query else address
 
 
@@ -98,6 +103,8 @@ def parse_registry_uri(uri: str) -> RegistryUri:
         )
     settings = _settings(parts.query)
     place = _local(uri, parts.netloc, parts.path) if parts.scheme == SCHEME else _remote(uri)
+    if "model" in settings:
+        place = place.removesuffix(_ROOT)
     if parts.scheme == SCHEME and "folder" in settings:
         raise UsageError("?folder= is for remote repositories", "name the registry's folder in the path")
     return RegistryUri(
