@@ -104,13 +104,13 @@ def test_what_changes_nothing(call: Call, shared: Sides) -> None:
     assert git(shared.place, "rev-parse", "HEAD") == before
 
 
-def test_times(shared: Sides) -> None:
+def test_times(sides: Sides) -> None:
     def times(found: Any) -> dict[int, tuple[int, int]]:
         return {v.version: (v.creation_timestamp, v.last_updated_timestamp) for v in found}
 
-    sql, ours = (times(store.search_model_versions("name = 'credit-risk'")) for store in shared)
+    sql, ours = (times(store.search_model_versions("name = 'credit-risk'")) for store in sides)
     assert ours == sql
-    made = [[m.creation_timestamp for m in store.search_registered_models()] for store in shared]
+    made = [[m.creation_timestamp for m in store.search_registered_models()] for store in sides]
     assert made[0] == made[1]
 
 
