@@ -351,7 +351,7 @@ def test_semver_versions(tmp_path: Path) -> None:
     assert versions(store, "version_number > 0")[0] == versions(store, "version_number != 1")[0] == []
     assert store.get_model_version("fraud", "1.10.0").version == "1.10.0"
     assert store.get_model_version_by_alias("fraud", "latest").version == "1.10.0"
-    assert store.get_model_version_download_uri("fraud", "1.2.0").endswith("/.?model=fraud&version=1.2.0")
+    assert store.get_model_version_download_uri("fraud", "1.2.0").endswith("/?model=fraud&version=1.2.0")
 
 
 def test_nothing_is_a_prompt_or_a_webhook(both: Sides) -> None:

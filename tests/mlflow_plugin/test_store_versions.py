@@ -167,7 +167,7 @@ def test_every_version_that_is_shown_has_its_aliases(store: GitregStore) -> None
 
 
 def test_the_address_of_an_artifact(sides: Sides) -> None:
-    uri = f"gitreg://{sides.place}/.?model=credit-risk&version=3"
+    uri = f"gitreg://{sides.place}/?model=credit-risk&version=3"
     assert sides.git.get_model_version_download_uri("Credit-Risk", "3") == uri
 
 

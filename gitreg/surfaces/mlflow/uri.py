@@ -19,9 +19,6 @@ SCHEME = "gitreg"
 #: The schemes of remote repositories, and what git calls them.
 REMOTE_SCHEMES: Mapping[str, str] = {f"{SCHEME}+{scheme}": scheme for scheme in ("https", "ssh", "http")}
 SCHEMES = (SCHEME, *REMOTE_SCHEMES)
-# MLflow cuts an artifact's URI at the last slash of its path, and asks what is before it for what is behind it. So what
-# stands behind it here is a name for everything, and the registry is named with it and without it.
-_ROOT = "/."
 #: How long what was fetched from a remote repository is taken for its newest state, in seconds.
 FRESH_FOR = 10.0
 
@@ -55,6 +52,11 @@ class RegistryUri:
         """The registry as ``-R`` takes it."""
         return f"{self.place}#{self.folder}" if self.folder else self.place
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the registry is read through a cached clone."""
+        return "://" in self.place
+
     def at(self, model: str, version: str) -> RegistryUri:
         """The address of one version's artifact."""
         return replace(self, model=model, version=version)
@@ -70,12 +72,14 @@ class RegistryUri:
             "version": self.version,
         }
         query = urlencode({key: value for key, value in settings.items() if value}, quote_via=quote)
-        is_remote = "://" in self.place
         address = (
-            f"{SCHEME}+{self.place}" if is_remote else f"{SCHEME}:{_slashes(self.place)}{quote(self.place)}"
+            f"{SCHEME}+{self.place}"
+            if self.is_remote
+            else f"{SCHEME}:{_slashes(self.place)}{quote(self.place)}"
         )
         if self.model is not None:
-            address += _ROOT
+            # MLflow takes what follows the last slash of an artifact's path for a file in it.
+            address = address.rstrip("/") + "/"
         return f"{address}?{query}" if query else address
 
 
@@ -103,12 +107,10 @@ def parse_registry_uri(uri: str) -> RegistryUri:
         )
     settings = _settings(parts.query)
     place = _local(uri, parts.netloc, parts.path) if parts.scheme == SCHEME else _remote(uri)
-    if "model" in settings:
-        place = place.removesuffix(_ROOT)
     if parts.scheme == SCHEME and "folder" in settings:
         raise UsageError("?folder= is for remote repositories", "name the registry's folder in the path")
     return RegistryUri(
-        place=place,
+        place=place.rstrip("/") or "/",
         folder=settings.get("folder", "").strip("/"),
         changes=_one_of(settings, "changes", "direct", "request"),
         artifacts=_one_of(settings, "artifacts", "copy", "external") or "copy",
