@@ -205,6 +205,8 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
 def test_second_export_brings_up_to_date(registry: Registry, client: MlflowClient, tmp_path: Path) -> None:
     exported(registry, client)
     runs = runs_of(client)
+    client.set_model_version_tag("credit-risk", "3", "seen", "there")
+    client.set_model_version_tag("credit-risk", "3", "gitreg.stage", "canary")
     again = exported(registry, client)
     assert [each.is_new for each in again.versions] == [False] * 3
     commands = (
@@ -215,7 +217,10 @@ def test_second_export_brings_up_to_date(registry: Registry, client: MlflowClien
     assert [run(["-C", os.fspath(tmp_path / "registry/solo"), *each]) for each in commands] == [0, 0, 0]
     exported(open_registry(tmp_path / "registry/solo"), client)
     assert int(client.get_model_version_by_alias("credit-risk", "Champion").version) == 5
-    assert client.get_model_version("credit-risk", "3").current_stage == "Archived"
+    third = client.get_model_version("credit-risk", "3")
+    assert third.current_stage == "Archived"
+    assert third.tags["seen"] == "there"
+    assert "gitreg.stage" not in third.tags
     assert client.get_model_version("credit-risk", "1").description == "Worn out."
     assert len(runs_of(client)) == len(runs) == 3
 

@@ -34,6 +34,7 @@ EXPERIMENT = "gitreg export"
 #: MLflow's stages (https://mlflow.org/docs/latest/ml/model-registry/), by how they are called here.
 STAGES = {"none": "None", "staging": "Staging", "production": "Production", "archived": "Archived"}
 REGISTRY_TAG, MODEL_TAG, VERSION_TAG = "gitreg.registry", "gitreg.model", "gitreg.version"
+_OWN = "gitreg."
 DIGEST_TAG, PLACEHOLDER_TAG = "gitreg.digest", "gitreg.placeholder"
 #: As many versions are made and deleted again at most, so that the next has its own number.
 MOST_PLACEHOLDERS = 1000
@@ -118,7 +119,6 @@ class Exporter:
         client: MLflow's client.
         experiment: the name of the experiment that gets the versions' runs.
         dry_run: nothing is written there.
-        told: is called with each version that was made.
     """
 
     def __init__(
@@ -128,14 +128,12 @@ class Exporter:
         *,
         experiment: str = EXPERIMENT,
         dry_run: bool = False,
-        told: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._registry = registry
         self._client = client
         self._experiment_name = experiment
         self._experiment: str | None = None
         self._dry_run = dry_run
-        self._told = told
         self._id = registry.snapshot.registry().id
 
     def export(self, name: str) -> ExportedModel:
@@ -193,8 +191,6 @@ class Exporter:
         for key, value in tags.items():
             if found.tags.get(key) != value:
                 self._client.set_registered_model_tag(found.name, key, value)
-        for key in found.tags.keys() - tags.keys():
-            self._client.delete_registered_model_tag(found.name, key)
 
     # A version
 
@@ -241,7 +237,6 @@ class Exporter:
             model.name, source, run.info.run_id, tags=_tags(summary), await_creation_for=0
         )
         model.numbers.append(int(made.version))
-        self._told(f"{model.name}/{record.version}")
         return made
 
     def _fill_gap(self, model: _Model, version: Version) -> None:
@@ -266,7 +261,8 @@ class Exporter:
             if found.tags.get(key) != value:
                 self._client.set_model_version_tag(model.name, found.version, key, value)
         for key in found.tags.keys() - wanted.keys():
-            self._client.delete_model_version_tag(model.name, found.version, key)
+            if key.startswith(_OWN):  # others may be somebody's who works there
+                self._client.delete_model_version_tag(model.name, found.version, key)
 
     def _stage(self, summary: VersionSummary, found: Any) -> None:
         wanted = STAGES.get(summary.stage.lower(), STAGES[NONE])
