@@ -10,7 +10,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 #: No manifest may be larger; readers cut a blob one byte behind it, so that its size is seen to be over.
@@ -750,45 +749,6 @@ class Credential:
 #: What is asked for a credential when a server, by scheme and host, wants one. None: it is no server that tokens are
 #: for. Raises Undecided if it is one, and there is no token for it.
 Credentials = Callable[[str, str], Credential | None]
-
-
-# What started a run of CI
-
-
-class EventKind(StrEnum):
-    """What a run of CI can be about.
-
-    A change request was opened, changed or reviewed; a merge queue tries what would land; a branch was moved; or
-    nothing that could be judged (a schedule, a tag, a button).
-    """
-
-    REQUEST = "request"
-    GROUP = "group"
-    PUSH = "push"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class CiEvent:
-    """What a run of CI is about, as the environment that CI gives it says.
-
-    ``system`` is ``github`` or ``gitlab``, ``name`` what that calls the event. ``branch`` is the one that would be, or
-    was, moved: a short name. ``head`` is the request's last commit, the queue's, or where the branch was moved to
-    (None: it was deleted); ``base`` is what the queue builds on, or where the branch was before (None: nowhere, or CI
-    does not say). ``request`` is the number of the request ("" if CI does not say). ``forced``: CI says that the branch
-    did not go on from where it was. ``default_branch`` is the repository's, which no request chooses; None if CI does
-    not say.
-    """
-
-    kind: EventKind
-    system: str
-    name: str
-    branch: str = ""
-    head: str | None = None
-    base: str | None = None
-    request: str = ""
-    forced: bool = False
-    default_branch: str | None = None
 
 
 # What was derived from a registry and is kept

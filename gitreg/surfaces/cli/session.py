@@ -15,7 +15,7 @@ from gitreg.errors import GitregError, UsageError
 
 if TYPE_CHECKING:
     from gitreg.api import Registry
-    from gitreg.core.ports import CiEvent
+    from gitreg.core.ci_event import CiEvent
     from gitreg.flows.land import LandingMode
     from gitreg.flows.workspace import Workspace
     from gitreg.wiring import Options
