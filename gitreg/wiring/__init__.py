@@ -19,16 +19,8 @@ from gitreg.adapters.git.discover import discover
 from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
-from gitreg.core.ports import (
-    ArtifactStore,
-    CatalogIndex,
-    Credential,
-    Credentials,
-    Forge,
-    Progress,
-    Signer,
-    Tree,
-)
+from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
+from gitreg.core.read_index import CatalogIndex
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 

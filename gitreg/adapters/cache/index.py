@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gitreg.core.ports import (
+from gitreg.core.read_index import (
     CatalogIndex,
     IndexDamaged,
     IndexEditor,
@@ -100,19 +100,19 @@ class SqliteIndex(CatalogIndex):
 
     @contextmanager
     def reading(self) -> Iterator[IndexView]:
-        """See :class:`gitreg.core.ports.CatalogIndex`. Raises Undecided where others keep the file for too long."""
+        """See :class:`gitreg.core.read_index.CatalogIndex`. Undecided where others keep the file for too long."""
         with self._transaction("BEGIN") as connection:
             yield _Editor(connection)
 
     @contextmanager
     def editing(self) -> Iterator[IndexEditor]:
-        """See :class:`gitreg.core.ports.CatalogIndex`. Raises Undecided where others keep the file for too long."""
+        """See :class:`gitreg.core.read_index.CatalogIndex`. Undecided where others keep the file for too long."""
         with self._turn(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield _Editor(connection)
         self._failures = 0
 
     def discard(self) -> None:
-        """See :class:`gitreg.core.ports.CatalogIndex`.
+        """See :class:`gitreg.core.read_index.CatalogIndex`.
 
         What cannot be thrown away, or is damaged again at once (a disk that is full, a folder that may not be
         written), is left alone; this object goes on in memory.
