@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,8 @@ from gitreg.core.plan.imports import LeftOut
 from gitreg.core.ports import Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused, Undecided
-from gitreg.flows.change import approve, merge, refresh, verify_request
+from gitreg.flows.asked import verify_request
+from gitreg.flows.change import approve, merge, refresh
 from gitreg.flows.importing import MODELS_PER_REQUEST, import_models
 from gitreg.flows.land import Landed, LandingMode, Proposed
 from gitreg.flows.workspace import Workspace
@@ -127,6 +129,18 @@ class TestInARegistryOfOnePerson:
         assert found.models == {"Loans": (1,)}
         assert found.left == (LeftOut("loans", "the name is taken by 'Loans'"),)
 
+    def test_a_model_that_verify_does_not_let_through_keeps_no_other_from_coming(self, solo: Desk) -> None:
+        place = solo.root / "solo"
+        policy = (place / "policy.yaml").read_text()
+        frozen = '{name: production, windows: [{from: "2026-11-01T00:00", to: "2026-12-31T00:00"}], '
+        (place / "policy.yaml").write_text(policy.replace("{name: production, ", frozen))
+        git(place, "commit", "-q", "-a", "-m", "Freeze production")
+        found = import_models(solo("solo"), shelf())
+        assert found.models == {"churn": (1,)}
+        (left,) = found.left
+        assert left.subject == "loans"
+        assert "GR309 loans/5 may not enter production" in left.why
+
     def test_two_people_may_import_at_once(self, solo: Desk) -> None:
         """What somebody else has landed meanwhile is not landed twice."""
         ws, source = solo("solo"), shelf()
@@ -169,6 +183,25 @@ class TestInATeam:
         assert isinstance(first, Proposed)
         assert isinstance(second, Proposed)
         assert (second.how, second.request.id, source.brought) == ("adopted", first.request.id, [])
+
+    def test_what_somebody_else_says_on_the_branch_is_not_believed(self, desk: Desk) -> None:
+        """Dan, who may push, puts other bytes into Bo's import: run again, Bo would propose them in his own name."""
+        ws, source = desk("bo"), shelf()
+        (first,) = import_models(ws, source).changes
+        assert isinstance(first, Proposed)
+        path, clone = "models/loans/versions/5/version.yaml", desk.root / "dan"
+        git(clone, "fetch", "-q", "origin", first.request.branch)
+        git(clone, "checkout", "-q", "FETCH_HEAD")
+        record = (clone / path).read_text()
+        digest = now(ws).demand_record("credit-risk", 1).artifact.digest
+        (clone / path).write_text(re.sub("sha256:[0-9a-f]{64}", digest, record))
+        git(clone, "commit", "-q", "-a", "--amend", "-m", "Import")
+        git(clone, "push", "-q", "-f", "origin", f"HEAD:refs/heads/{first.request.branch}")
+        source.brought.clear()
+        (again,) = import_models(ws, source).changes
+        assert isinstance(again, Proposed)
+        assert (again.how, len(source.brought)) == ("renewed", 4)
+        assert desk.show(path, again.request.branch) == record.removesuffix("\n")
 
     def test_what_is_new_there_renews_the_request(self, desk: Desk) -> None:
         ws, source = desk("bo"), shelf()

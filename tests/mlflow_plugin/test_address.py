@@ -48,13 +48,13 @@ def test_a_client_of_a_server_is_sent_to_the_hub_and_nobody_else(
     git(solo, "update-ref", "refs/remotes/origin/main", "main")
     monkeypatch.chdir(tmp_path)
     session = Session(parse_registry_uri("gitreg:solo?changes=direct"))
-    here = f"gitreg://{solo}?changes=direct&model=credit-risk&version=1"
+    here = f"gitreg://{solo}/?changes=direct&model=credit-risk&version=1"
     assert download_uri(session, "credit-risk", "1") == here
     with app.test_request_context("/serve_model_version_artifact"):
         assert download_uri(session, "credit-risk", "1") == here
     with app.test_request_context("/_get_model_version_download_uri"):
-        there = "gitreg+https://git.example.com/r.git?model=credit-risk&version=1"
+        there = "gitreg+https://git.example.com/r.git/?model=credit-risk&version=1"
         assert download_uri(session, "credit-risk", "1") == there
         git(solo, "remote", "set-url", "origin", "/srv/registry.git")
-        assert download_uri(session, "credit-risk", "1") == f"gitreg://{solo}?model=credit-risk&version=1"
+        assert download_uri(session, "credit-risk", "1") == f"gitreg://{solo}/?model=credit-risk&version=1"
     session.opened.repository.close()

@@ -100,8 +100,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 grown.now, registration("churn", number, version=version, create=NewModel(scheme="semver"))
             )
         )
+    odd = registration(
+        "odd", 8, create=NewModel(), tags={"team@x": "y", "ok": "z"}, params={"a&b": 1, "c": 2}
+    )
+    grown(plan_register(grown.now, odd))
     grown.write(folder)
-    for number in range(1, 8):
+    for number in range(1, 9):
         store_object(folder / "artifacts", bytes_of(number))
     return folder
 
@@ -126,6 +130,18 @@ def exported(
 ) -> ExportedModel:
     with registry:
         return Exporter(registry, client, **said).export(name)
+
+
+def runs_of(client: MlflowClient) -> list[Any]:
+    """The runs that exports made."""
+    experiment = client.get_experiment_by_name("gitreg export")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def numbers_of(client: MlflowClient) -> list[int]:
+    """The numbers that MLflow's model has."""
+    return sorted(int(each.version) for each in client.search_model_versions("name='credit-risk'"))
 
 
 def test_versions_keep_their_numbers_and_all_that_is_said(
@@ -167,6 +183,7 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
     assert run_.data.tags["team"] == "risk"
     assert run_.data.tags["mlflow.source.git.commit"] == "abc123"
     assert run_.data.tags["gitreg.run.id"] == "run7"
+    assert run_.inputs is not None
     assert [(each.dataset.name, each.dataset.digest) for each in run_.inputs.dataset_inputs] == [
         ("train", "0a1b2c")
     ]
@@ -179,7 +196,8 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
     manifest = registry.snapshot.blob("models/credit-risk/versions/3/version.yaml")
     assert manifest is not None
     assert Path(kept).read_bytes() == manifest.data
-    assert [(left.subject, left.why.partition(":")[0]) for left in done.left] == [
+    assert done.left == ()
+    assert [(note.subject, note.why.partition(":")[0]) for note in done.notes] == [
         ("credit-risk/1", "the data set 'wide'"),
         ("credit-risk/3", "the data set 'wide'"),
         ("credit-risk/3", "MLflow has no place for its evidence (holdout)"),
@@ -190,27 +208,52 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
 
 def test_second_export_brings_up_to_date(registry: Registry, client: MlflowClient, tmp_path: Path) -> None:
     exported(registry, client)
-    runs = client.search_runs([client.get_experiment_by_name("gitreg export").experiment_id])
+    runs = runs_of(client)
+    client.set_model_version_tag("credit-risk", "3", "seen", "there")
+    client.set_model_version_tag("credit-risk", "3", "gitreg.stage", "canary")
     again = exported(registry, client)
     assert [each.is_new for each in again.versions] == [False] * 3
-    for arguments in (
+    commands = (
         ["alias", "set", "credit-risk", "Champion", "5"],
         ["demote", "credit-risk/3"],
         ["version", "note", "credit-risk/1", "--description", "Worn out."],
-    ):
-        code = run(["-C", os.fspath(tmp_path / "registry/solo"), *arguments])
-        assert code == 0, arguments
+    )
+    assert [run(["-C", os.fspath(tmp_path / "registry/solo"), *each]) for each in commands] == [0, 0, 0]
     exported(open_registry(tmp_path / "registry/solo"), client)
-    assert client.get_model_version_by_alias("credit-risk", "Champion").version == "5"
-    assert client.get_model_version("credit-risk", "3").current_stage == "None"
+    assert int(client.get_model_version_by_alias("credit-risk", "Champion").version) == 5
+    third = client.get_model_version("credit-risk", "3")
+    assert third.current_stage == "Archived"
+    assert third.tags["seen"] == "there"
+    assert "gitreg.stage" not in third.tags
     assert client.get_model_version("credit-risk", "1").description == "Worn out."
-    assert len(client.search_runs([runs[0].info.experiment_id])) == len(runs) == 3
+    assert len(runs_of(client)) == len(runs) == 3
 
 
 def test_semver_versions_get_numbers_in_their_order(registry: Registry, client: MlflowClient) -> None:
     done = exported(registry, client, "churn")
     assert [(each.version, each.number) for each in done.versions] == [("0.9.0", "1"), ("1.0.0-rc.1", "2")]
     assert client.get_model_version("churn", "2").tags["gitreg.version"] == "1.0.0-rc.1"
+
+
+def test_what_mlflow_does_not_take_is_told(registry: Registry, client: MlflowClient) -> None:
+    done = exported(registry, client, "odd")
+    assert [each.number for each in done.versions] == ["1"]
+    assert [left.subject for left in done.left] == ["odd/1"]
+    assert "the tag 'team@x': MLflow does not take it" in done.left[0].why
+    assert [note.why.partition(":")[0] for note in done.notes] == ["param 'a&b'"]
+    version = client.get_model_version("odd", "1")
+    assert version.tags["ok"] == "z"
+    assert client.get_run(version.run_id or "").data.params == {"c": "2"}
+
+
+def test_number_that_was_used_up_is_told(registry: Registry, client: MlflowClient) -> None:
+    client.create_registered_model("credit-risk", {"gitreg.registry": registry.snapshot.registry().id})
+    for _ in range(2):
+        client.create_model_version("credit-risk", "s3://somewhere")
+    client.delete_model_version("credit-risk", "2")
+    client.delete_model_version("credit-risk", "1")
+    done = exported(registry, client)
+    assert [(each.version, each.number) for each in done.versions] == [(1, "3"), (3, "4"), (5, "5")]
 
 
 def test_dry_run_writes_nothing(registry: Registry, client: MlflowClient) -> None:
@@ -240,13 +283,11 @@ def test_export_that_died_goes_on(
         patch.setattr(client, "create_model_version", dies)
         with pytest.raises(KeyboardInterrupt):
             exported(registry, client)
-    assert [each.version for each in client.search_model_versions("name='credit-risk'")] == [2, 1]
+    assert numbers_of(client) == [1, 2]
     done = exported(registry, client)
     assert [(each.version, each.number) for each in done.versions] == [(1, "1"), (3, "3"), (5, "5")]
-    numbers = sorted(int(each.version) for each in client.search_model_versions("name='credit-risk'"))
-    assert numbers == [1, 3, 5]
-    experiment = client.get_experiment_by_name("gitreg export").experiment_id
-    assert len(client.search_runs([experiment])) == 3  # the run that was finished before is used
+    assert numbers_of(client) == [1, 3, 5]
+    assert len(runs_of(client)) == 3  # the run that was finished before is used
 
 
 def test_model_of_somebody_else_is_left_alone(registry: Registry, client: MlflowClient) -> None:
@@ -263,7 +304,7 @@ def test_numbers_that_are_taken_are_told(registry: Registry, client: MlflowClien
         client.create_model_version("credit-risk", "s3://somewhere")
     done = exported(registry, client)
     assert [(each.version, each.number) for each in done.versions] == [(1, "3"), (3, "4"), (5, "5")]
-    told = [left.why for left in done.left if "gives it the number" in left.why]
+    told = [note.why for note in done.notes if "gives it the number" in note.why]
     assert told == [
         "MLflow gives it the number 3; its tag gitreg.version has its own",
         "MLflow gives it the number 4; its tag gitreg.version has its own",
@@ -278,9 +319,9 @@ def test_command(
     asked = ["-C", place, "export", "mlflow", "--tracking-uri", tracking]
     assert run([*asked, "--model", "churn", "--dry-run"]) == 0
     assert capsys.readouterr().out == "churn: would export 0.9.0, 1.0.0-rc.1\n"
-    assert run([*asked, "--format", "json"]) == 0
+    assert run([*asked, "--format", "json"]) == 1  # as something of one model is left
     found = json.loads(capsys.readouterr().out)
-    assert [each["model"] for each in found] == ["churn", "credit-risk"]
+    assert [each["model"] for each in found] == ["churn", "credit-risk", "odd"]
     assert found[0]["versions"][1] == {"version": "1.0.0-rc.1", "number": "2", "new": True}
     assert run([*asked, "--model", "churn"]) == 0
     assert capsys.readouterr().out == "churn: nothing new (2 there already)\n"
@@ -308,3 +349,30 @@ def test_mlflow_that_does_not_answer(
     )
     err = capsys.readouterr().err
     assert "MLflow does not answer" in err
+
+
+def test_there_and_back(registry: Registry, client: MlflowClient, tracking: str, tmp_path: Path) -> None:
+    """What is exported and imported again is the same, entity by entity."""
+    exported(registry, client)
+    fresh = tmp_path / "registry/fresh"
+    git(tmp_path / "registry", "init", "-q", "--initial-branch=main", "fresh")
+    fast_import(fresh, [("Begin", rules(SOLO_POLICY, SOLO_REGISTRY.replace("9b3e5a70", "aaaaaaaa")))])
+    git(fresh, "config", "user.name", "Dan")
+    git(fresh, "config", "user.email", "dan@example.com")
+    git(fresh, "reset", "-q", "--hard")
+    assert run(["-C", os.fspath(fresh), "import", "mlflow", "--tracking-uri", tracking]) == 0
+    with open_registry(tmp_path / "registry/solo") as there, open_registry(fresh) as here:
+        ours, theirs = there.versions("credit-risk"), here.versions("credit-risk")
+        assert [each.record.version for each in theirs] == [each.record.version for each in ours] == [1, 3, 5]
+        for one, other in zip(ours, theirs, strict=True):
+            assert other.record.artifact.digest == one.record.artifact.digest
+            assert other.record.metrics == one.record.metrics
+            assert other.record.params.keys() == one.record.params.keys()
+            assert other.record.source["commit"] == one.record.source["commit"]
+            assert other.stage == ("none" if one.stage == "canary" else one.stage)
+            assert other.aliases == one.aliases
+            assert one.notes is not None
+            assert other.notes is not None
+            assert other.notes.description == one.notes.description
+            assert other.notes.tags.items() >= one.notes.tags.items()
+        assert here.model("credit-risk").model.description == "Who pays back."

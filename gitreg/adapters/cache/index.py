@@ -15,7 +15,8 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ CREATE TABLE models (
     created INTEGER NOT NULL, updated INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX models_folded ON models (folded);
+CREATE INDEX models_kind ON models (kind, name);
 CREATE TABLE versions (
     model TEXT NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL, stage TEXT NOT NULL, aliases TEXT NOT NULL,
     run TEXT, created INTEGER NOT NULL, updated INTEGER NOT NULL, document TEXT NOT NULL,
@@ -73,6 +75,7 @@ class SqliteIndex(CatalogIndex):
         self._path = path
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._stop: Callable[[], object] | None = None
         self._opened: tuple[int, int, int] | None = None
         self._turns = 0
         self._failures = 0
@@ -91,9 +94,9 @@ class SqliteIndex(CatalogIndex):
 
     def close(self) -> None:
         """Lets go of the file; a later question opens it again."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        if self._stop is not None:
+            self._stop()
+        self._connection = self._stop = None
 
     @contextmanager
     def reading(self) -> Iterator[IndexView]:
@@ -119,7 +122,7 @@ class SqliteIndex(CatalogIndex):
             with self._turn():
                 self.close()
                 self._remove()
-        except OSError:
+        except (OSError, IndexDamaged):
             self._path = None
         if self._failures > 1:
             self._path = None
@@ -141,7 +144,7 @@ class SqliteIndex(CatalogIndex):
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             if "locked" in str(error):
                 raise Undecided("the read index is in use by others", "try again") from error
             raise IndexDamaged(str(error)) from error
@@ -150,7 +153,8 @@ class SqliteIndex(CatalogIndex):
         """A connection to the file that is there now, opened by this very process."""
         if self._connection is None or self._opened != self._identity():
             self.close()
-            self._connection = self._open()
+            self._connection = connection = self._open()
+            self._stop = weakref.finalize(self, _close, connection, os.getpid())
             self._opened = self._identity()
         return self._connection
 
@@ -159,13 +163,15 @@ class SqliteIndex(CatalogIndex):
             return os.getpid(), 0, 0
         try:
             found = os.stat(self._path)
-        except FileNotFoundError:
+        except OSError:
             return os.getpid(), 0, 0
         return os.getpid(), found.st_dev, found.st_ino
 
     def _open(self) -> sqlite3.Connection:
         target = ":memory:" if self._path is None else os.fspath(self._path)
-        connection = sqlite3.connect(target, timeout=self._patience, isolation_level=None)
+        connection = sqlite3.connect(
+            target, timeout=self._patience, isolation_level=None, check_same_thread=False
+        )
         # What a strange file has for views and triggers may not call anything.
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -32000")  # KiB
@@ -190,14 +196,20 @@ class SqliteIndex(CatalogIndex):
             yield
             return
         lock = self._path.with_name(f"{self._path.name}.lock")
-        opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise IndexDamaged(f"{os.fspath(lock)!r}: {error.strerror}") from error
+        _HELD.add(opened)
         try:
             self._wait(opened, time.monotonic() + self._patience)
-            self._turns += 1
+            self._turns = 1
             yield
         finally:
             self._turns = 0
-            os.close(opened)
+            if opened in _HELD:
+                _HELD.remove(opened)
+                os.close(opened)
 
     @staticmethod
     def _wait(lock: int, end: float) -> None:
@@ -239,21 +251,21 @@ class _Editor(IndexEditor):
         )
         return [ModelRow._make(row) for row in rows]
 
-    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
+    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> Iterator[VersionRow]:
         where, values = ("run = ?", [run]) if run is not None else ("1", [])
         select = f"SELECT {_VERSION} FROM versions WHERE {where}"
-        return [VersionRow._make(row) for row in self._rows(select, values, "model", names, _ORDER)]
+        return map(VersionRow._make, self._rows(select, values, "model", names, _ORDER))
 
     def version(self, model: str, version: str) -> VersionRow | None:
         select = f"SELECT {_VERSION} FROM versions WHERE model = ? AND version = ?"
         row = self._connection.execute(select, (model, version)).fetchone()
         return VersionRow(*row) if row else None
 
-    def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
+    def highest(self, names: Collection[str] | None = None) -> Iterator[VersionRow]:
         inside = "FROM versions AS other WHERE other.model = one.model AND other.stage = one.stage"
         select = f"SELECT {_VERSION} FROM versions AS one WHERE position = (SELECT max(position) {inside})"
         order = f"ORDER BY model, (SELECT min(position) {inside})"
-        return [VersionRow._make(row) for row in self._rows(select, [], "model", names, order)]
+        return map(VersionRow._make, self._rows(select, [], "model", names, order))
 
     def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:
         found: dict[str, dict[str, tuple[int, int]]] = {}
@@ -274,15 +286,18 @@ class _Editor(IndexEditor):
     def _rows(
         self, select: str, values: Sequence[object], column: str, names: Collection[str] | None, order: str
     ) -> Iterator[tuple[Any, ...]]:
-        """What is selected, of all names or of these; each statement takes so many of them."""
+        """What is selected, of all names or of these; each statement takes so many of them.
+
+        Each is read to its end at once: a cursor that is left open would outlive an index that is thrown away.
+        """
         if names is None:
-            yield from self._connection.execute(f"{select} {order}", values)
+            yield from self._connection.execute(f"{select} {order}", values).fetchall()
             return
         wanted = sorted({name for name in names if _is_text(name)})
         for at in range(0, len(wanted), _AT_A_TIME):
             part = wanted[at : at + _AT_A_TIME]
             among = f"{column} IN ({','.join('?' * len(part))})"
-            yield from self._connection.execute(f"{select} AND {among} {order}", [*values, *part])
+            yield from self._connection.execute(f"{select} AND {among} {order}", [*values, *part]).fetchall()
 
     def clear(self) -> None:
         for table in _TABLES:
@@ -321,6 +336,24 @@ class _Editor(IndexEditor):
         if rows:
             marks = ",".join("?" * len(rows[0]))
             self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+
+
+def _close(connection: sqlite3.Connection, owner: int) -> None:
+    """Ends a connection, but not in a forked child: it is its parent's, who may be in the middle of an edit."""
+    if os.getpid() == owner:
+        connection.close()
+
+
+#: The lock files that are open. A child that was forked meanwhile would hold on to them for as long as it lives.
+_HELD: set[int] = set()
+
+
+def _let_go() -> None:
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _is_text(name: str) -> bool:
