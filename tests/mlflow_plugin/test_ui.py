@@ -86,18 +86,17 @@ def test_the_pages_show_the_registry_and_change_it(
     client.log_artifacts(run, os.fspath(tmp_path / "model"), "model")
     client.create_registered_model("leavers", tags={"team": "growth"}, description="who leaves us")
     for _ in range(2):
-        client.create_model_version("leavers", f"runs:/{run}/model", run, description="by hand")
+        client.create_model_version(
+            "leavers", f"runs:/{run}/model", run, {"kind": "tree"}, description="by hand"
+        )
     client.set_registered_model_alias("leavers", "challenger", "2")
     client.transition_model_version_stage("leavers", "1", "Staging")
 
     def told(form: str) -> str:
         return git(registry(server), "log", "-1", f"--format={form}", "main")
 
-    page.add_init_script(
-        "localStorage.setItem('_mlflow_user_setting_dismiss_next_model_registry_ui', 'true')"
-    )
     page.goto(f"{server.url}/#/models")
-    shows(page, "leavers", "Version 2", "@ challenger : Version 2")
+    shows(page, "leavers", "Version 2")
     page.goto(f"{server.url}/#/models/leavers")
     shows(page, "who leaves us", "growth", "Version 1", "Version 2", "@ challenger", "eve", "by hand")
     page.goto(f"{server.url}/#/models/leavers/versions/1")
@@ -109,11 +108,21 @@ def test_the_pages_show_the_registry_and_change_it(
     assert told("%s by %an") == "Annotate leavers/1 by alice"
     page.get_by_role("switch").click()  # back to the pages with stages
     page.get_by_role("dialog").get_by_role("button", name="Disable").click()
-    for stage, shown in (("Archived", "Archived"), ("Production", "Archived")):
-        page.locator("[class*=stage]").get_by_text(
-            "Staging" if stage == "Archived" else "Archived"
-        ).first.click()
-        page.locator("[role=menuitem]").filter(has_text=stage).click()
-        page.get_by_role("dialog").get_by_role("button", name="OK").click()
-        shows(page, shown)
+    move(page, "Staging", "Archived")
+    shows(page, "Archived")
     assert told("%s by %an") == "Promote leavers/1 to archived by alice"
+    before = told("%H")
+    with page.expect_response(lambda answer: "transition-stage" in answer.url) as asked:
+        move(page, "Archived", "Production")
+    version = asked.value.json()["model_version"]
+    assert version["current_stage"] == "Archived"  # as it takes an approval to go live
+    told_in_tags = {tag["key"]: tag["value"] for tag in version["tags"]}
+    assert told_in_tags.keys() == {"kind", "checked", "gitreg.change_request"}
+    assert told("%H") == before
+
+
+def move(page: Page, stage: str, to: str) -> None:
+    """Moves the version that a page shows to another stage."""
+    page.locator("[class*=stage]").get_by_text(stage, exact=True).first.click()
+    page.locator("[role=menuitem]").filter(has_text=to).click()
+    page.get_by_role("dialog").get_by_role("button", name="OK").click()
