@@ -2,7 +2,7 @@
 
     python benchmarks/run.py                  # prints a Markdown table; about ten minutes
     python benchmarks/run.py --quick          # fewer runs, smaller registries
-    python benchmarks/run.py verify validate  # some parts: resolve, register, verify, validate, mlflow
+    python benchmarks/run.py verify validate  # some parts: resolve, register, verify, validate, mlflow, writes
 
 Commands are timed as whole processes, the two sides in turn, and the median of the pairs' ratios is shown: the
 machine may be slow or noisy, but it is so for both. Seconds of CPU are those of a process and all that it started.
@@ -204,6 +204,13 @@ def mlflow_part(work: Path, runs: int, models: int) -> Iterator[Row]:
     return mlflow_rows(work, runs, models)
 
 
+def writes_part(work: Path, runs: int, models: int) -> Iterator[Row]:
+    """What lands directly; see ``direct_writes.py``."""
+    from direct_writes import write_rows
+
+    return write_rows(work, runs, models)
+
+
 def cost(args: list[str], cwd: Path) -> resource.struct_rusage:
     """What a process, which must succeed, took, with those that it started."""
     started = subprocess.Popen(args, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
@@ -239,6 +246,7 @@ def main() -> None:
         "verify": lambda work: verify_rows(work, runs, many),
         "validate": lambda work: validate_rows(work, many),
         "mlflow": lambda work: mlflow_part(work, runs, many // 10),
+        "writes": lambda work: writes_part(work, runs, many),
     }
     print("| what | gitreg | against | ratio | budget |\n|---|---|---|---|---|")
     for part in options.parts or parts:

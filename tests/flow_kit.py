@@ -51,6 +51,19 @@ forge: {provider: local}
 enforcement: requests
 versions: integer
 """
+#: What everybody's git is told: nothing lives so long here that it must be tidied up, or outlive a crash.
+GITCONFIG = """\
+[init]
+    defaultBranch = main
+[core]
+    fsync = none
+[gc]
+    auto = 0
+[maintenance]
+    auto = false
+[receive]
+    autogc = false
+"""
 #: Another registry, of one person.
 SOLO_REGISTRY = REGISTRY.replace("requests", "solo").replace("6f1c7d4e", "9b3e5a70")
 #: Dan registers, Bo runs the platform, Alice owns the risk. Production takes Alice's approval.
@@ -127,9 +140,18 @@ def store_object(artifacts: Path, content: bytes) -> Path:
     return place
 
 
-def git(folder: Path, *args: str, stdin: bytes = b"", check: bool = True) -> str:
-    """Plain git; what it printed."""
-    done = subprocess.run(["git", *args], cwd=folder, input=stdin, capture_output=True, check=False)
+def git(
+    folder: Path,
+    *args: str,
+    stdin: bytes = b"",
+    check: bool = True,
+    when: datetime | None = None,
+) -> str:
+    """Plain git; what it printed. ``when`` is what a commit is dated, if not now."""
+    dates = {f"GIT_{role}_DATE": when.isoformat() for role in ("AUTHOR", "COMMITTER")} if when else {}
+    done = subprocess.run(
+        ["git", *args], cwd=folder, input=stdin, capture_output=True, env=os.environ | dates, check=False
+    )
     assert not check or done.returncode == 0, done.stderr.decode()
     return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
 
@@ -144,7 +166,8 @@ def fast_import(folder: Path, commits: list[tuple[str, Mapping[str, bytes | None
         for path, data in edits.items():
             name = json.dumps(path, ensure_ascii=False).encode()
             stream += [b"D " + name] if data is None else [b"M 100644 inline " + name, _data(data)]
-    git(folder, "fast-import", "--quiet", stdin=b"\n".join([*stream, b""]))
+    # One pack is copied faster than many loose objects.
+    git(folder, "-c", "fastimport.unpackLimit=1", "fast-import", "--quiet", stdin=b"\n".join([*stream, b""]))
 
 
 def _data(content: bytes) -> bytes:
@@ -211,12 +234,12 @@ def make_template(
 ) -> Path:
     """An origin, a clone for each person, and the DVC remote: everything a :class:`Desk` is a copy of."""
     origin = folder / "origin.git"
-    git(folder, "init", "-q", "--bare", "--initial-branch=main", os.fspath(origin))
+    git(folder, "init", "-q", "--bare", "--template=", "--initial-branch=main", os.fspath(origin))
     fast_import(origin, story(policy_for(keys, policy), registry))
     for number in (1, 2, 3):
         store_object(folder / "artifacts", bytes_of(number))
     for person in PEOPLE:
-        git(folder, "clone", "-q", "--no-local", os.fspath(origin), person)
+        git(folder, "clone", "-q", "--template=", "--no-local", os.fspath(origin), person)
         git(folder / person, "config", "user.name", person.capitalize())
         git(folder / person, "config", "user.email", f"{person}@example.com")
     return folder
@@ -225,7 +248,7 @@ def make_template(
 def make_solo(folder: Path) -> Path:
     """A checkout without origin, whose registry is one person's, and the DVC remote."""
     solo = folder / "solo"
-    git(folder, "init", "-q", "--initial-branch=main", os.fspath(solo))
+    git(folder, "init", "-q", "--template=", "--initial-branch=main", os.fspath(solo))
     fast_import(solo, story(SOLO_POLICY, SOLO_REGISTRY))
     for number in (1, 2, 3):
         store_object(folder / "artifacts", bytes_of(number))
@@ -248,7 +271,7 @@ def pin(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
     for name in [name for name in os.environ if name.startswith(("GIT_", "GITREG_", "SSH_", "DVC_"))]:
         monkeypatch.delenv(name)
     home.mkdir(exist_ok=True)
-    (home / "gitconfig").write_text("[init]\ndefaultBranch = main\n")
+    (home / "gitconfig").write_text(GITCONFIG)
     monkeypatch.setenv("HOME", os.fspath(home))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.fspath(home / "gitconfig"))
@@ -349,9 +372,16 @@ class Desk:
         return git(self.root / folder, "show", f"{rev}:{path}")
 
     def commit(
-        self, edits: Mapping[str, bytes | str | None], person: str = "dan", branch: str = "main"
+        self,
+        edits: Mapping[str, bytes | str | None],
+        person: str = "dan",
+        branch: str = "main",
+        when: datetime | None = None,
     ) -> str:
-        """Somebody edits files by hand and pushes them to a branch of the origin."""
+        """Somebody edits files by hand and pushes them to a branch of the origin; by default a minute ago.
+
+        An approval of now counts then: in the very second in which the rules change it would not.
+        """
         folder = self.root / person
         git(folder, "fetch", "-q", "origin")
         start = (
@@ -369,7 +399,7 @@ class Desk:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content.encode() if isinstance(content, str) else content)
         git(scratch, "add", "-A", "-f")
-        git(scratch, "commit", "-q", "-m", "by hand")
+        git(scratch, "commit", "-q", "-m", "by hand", when=when or self.now - timedelta(minutes=1))
         git(scratch, "push", "-q", "origin", f"HEAD:refs/heads/{branch}")
         commit = git(scratch, "rev-parse", "HEAD")
         git(folder, "worktree", "remove", "--force", os.fspath(scratch))

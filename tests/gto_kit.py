@@ -24,6 +24,8 @@ far: {path: "s3://bucket/far.bin"}
 ghost: {path: models/gone.bin}
 old: {path: models/old.bin}
 nowhere: {type: model}
+inner: {path: sentiment/weights/a.bin}
+lost: {path: sentiment/weights/b.bin}
 """
 DVC_YAML = """\
 stages: {train: {cmd: python train.py, outs: [out/model.onnx]}}
@@ -129,7 +131,7 @@ def write_story(folder: Path) -> Path:
     story.tag("nlp/sentiment@v0.1.0")
     story.tag("nlp/sentiment#prod#1")
     story.tag("jobs=forecast@v2.0.0")
-    for name in ("far", "ghost", "nowhere", "old"):
+    for name in ("far", "ghost", "nowhere", "old", "inner", "lost"):
         story.tag(f"{name}@v1.0.0")
     story.tag("old@deprecated", "Ann left.\n\nCo-authored-by: Mallory <m@example.com>")
     story.commit({"models/churn.pkl": "second\n"})

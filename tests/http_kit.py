@@ -39,6 +39,10 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
 
+#: How git begins what it tells a fetch, by the repository's configuration.
+_TOLD: dict[bytes, bytes] = {}
+
+
 class GitHandler(BaseHTTPRequestHandler):
     """What answers to git have in common, whoever is let in."""
 
@@ -96,12 +100,30 @@ class GitHandler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def run_git(self, path: str, query: str, user: str, body: bytes) -> bytes:
-        """What ``git http-backend`` says; ``path`` is below ``root``."""
+        """What ``git http-backend`` says; ``path`` is below ``root``.
+
+        What a fetch begins with is asked once: in version 2 git tells of itself there, and nothing of the repository
+        but what its configuration makes of that (https://git-scm.com/docs/gitprotocol-v2#_capability_advertisement).
+        """
+        config = self.root / path.strip("/").removesuffix("/info/refs") / "config"
+        asked = (self.command, query, self.headers.get("Git-Protocol"))
+        if asked != ("GET", "service=git-upload-pack", "version=2") or not config.is_file():
+            return self._backend(path, query, user, body)
+        key = config.read_bytes()
+        if key not in _TOLD:
+            _TOLD[key] = self._backend(path, query, user, body)
+        return _TOLD[key]
+
+    def _backend(self, path: str, query: str, user: str, body: bytes) -> bytes:
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
             "GIT_PROJECT_ROOT": os.fspath(self.root),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_CONFIG_NOSYSTEM": "1",
+            # Nothing lives so long here that it must be tidied up.
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "receive.autogc",
+            "GIT_CONFIG_VALUE_0": "false",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             "PATH_INFO": path,
             "QUERY_STRING": query,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from gitreg.core.catalog import EPOCH, CatalogModel, CatalogVersion
@@ -22,6 +23,8 @@ FORMAT = 1
 #: What a folder of ``models/`` is: a living model, one that was renamed, one that ended, one that cannot be read.
 MODEL, REDIRECT, DEAD, BROKEN = "model", "redirect", "dead", "broken"
 
+#: The documents of how many versions are read as one.
+_AT_A_TIME = 50
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -48,7 +51,8 @@ def version_row(
     """The row of a living version."""
     a = record.artifact
     said = [
-        [record.created_by.name, record.created_by.email],
+        record.created_by.name,
+        record.created_by.email,
         [a.path, a.digest, a.size, a.files, a.format, a.uri],
         notes.description if notes else None,
         notes.tags if notes else {},
@@ -85,18 +89,29 @@ def _dumped(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def read_versions(rows: Sequence[VersionRow]) -> list[CatalogVersion]:
-    """What rows say; their documents are read as one, which is quicker. Raises IndexDamaged."""
+def read_versions(rows: Iterable[VersionRow]) -> list[CatalogVersion]:
+    """What rows say. Raises IndexDamaged.
+
+    The documents of some are read as one, which is quicker; of many at a time, the garbage collector would look through
+    all of them again and again.
+    """
+    found: list[CatalogVersion] = []
+    people: dict[tuple[str, str], Identity] = {}
+    rest = iter(rows)
     try:
-        documents = json.loads(f"[{','.join([row.document for row in rows])}]")
-        return [_version(row, *said) for row, said in zip(rows, documents, strict=True)]
+        while some := list(islice(rest, _AT_A_TIME)):
+            documents = json.loads(f"[{','.join([row.document for row in some])}]")
+            found += [_version(row, people, *said) for row, said in zip(some, documents, strict=True)]
     except (ValueError, TypeError, OverflowError) as error:
         raise IndexDamaged(f"versions: {error}") from error
+    return found
 
 
 def _version(
     row: VersionRow,
-    created_by: Sequence[str],
+    people: dict[tuple[str, str], Identity],
+    name: str,
+    email: str,
     artifact: Sequence[Any],
     description: str | None,
     tags: Mapping[str, str],
@@ -104,21 +119,25 @@ def _version(
     params: Mapping[str, str | int | float | bool | None],
     metrics: Mapping[str, float],
 ) -> CatalogVersion:
+    """``people`` are those that were met before: mostly the same few."""
+    created_by = people.get((name, email))
+    if created_by is None:
+        created_by = people[name, email] = Identity(name, email)
     created = _moment(row.created)
     return CatalogVersion(
-        model=row.model,
-        version=int(row.version) if row.version.isdigit() else row.version,
-        created_at=created,
-        updated_at=max(created, _moment(row.updated * 1_000_000)),
-        created_by=Identity(*created_by),
-        artifact=Artifact(*artifact),
-        stage=row.stage,
-        aliases=tuple(row.aliases.split()),
-        description=description,
-        tags=tags,
-        source=source,
-        params=params,
-        metrics=metrics,
+        row.model,
+        int(row.version) if row.version.isdigit() else row.version,
+        created,
+        max(created, _moment(row.updated * 1_000_000)),
+        created_by,
+        Artifact(*artifact),
+        row.stage,
+        tuple(row.aliases.split()),
+        description,
+        tags,
+        source,
+        params,
+        metrics,
     )
 
 

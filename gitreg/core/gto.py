@@ -12,7 +12,7 @@ import json
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -400,11 +400,14 @@ _MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 
 
 def dvc_files_of(path: str) -> list[str]:
-    """The files that may say what DVC tracks at a path: its own ``.dvc`` file, and the ``dvc.lock`` of every folder."""
-    folders = [""]
-    for part in path.split("/")[:-1]:
-        folders.append(posixpath.join(folders[-1], part))
-    return [f"{path}.dvc", *(posixpath.join(folder, "dvc.lock") for folder in reversed(folders))]
+    """The files that may say what DVC tracks at a path, or in a folder around it: ``.dvc`` files, and ``dvc.lock``."""
+    around = [path]
+    while "/" in around[-1]:
+        around.append(posixpath.dirname(around[-1]))
+    return [
+        *(f"{each}.dvc" for each in around),
+        *(posixpath.join(each, "dvc.lock") for each in (*around[1:], "")),
+    ]
 
 
 def tracked_in(data: bytes, file: str) -> Iterator[Tracked]:
@@ -443,11 +446,3 @@ def _outs(holder: Mapping[str, Any], folder: str) -> Iterator[Tracked]:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """How GTO's names are written here: by artifact the model, by stage the policy's."""
-
-    models: Mapping[str, str] = field(default_factory=dict)
-    stages: Mapping[str, str] = field(default_factory=dict)

@@ -81,10 +81,12 @@ def _characters_problem(name: str) -> str | None:
             return (
                 f"{character!r} (U+{ord(character):04X}) is not allowed; use letters, digits, '.', '_', '-'"
             )
-    if unicodedata.normalize("NFC", name) != name:
-        return "it is not in Unicode normal form NFC"
+    composed = unicodedata.normalize("NFC", name)
+    if composed != name:
+        other = next((one for one, given in zip(composed, name, strict=False) if one != given), composed[-1])
+        return f"it is not in Unicode normal form NFC, which writes {other!r} (U+{ord(other):04X}) in it"
     if name[-1] in ". ":
-        return "it ends in a dot or space, which Windows drops"
+        return f"it ends in {name[-1]!r}: Windows drops a dot or space at the end"
     if "  " in name:
         return "it holds two spaces in a row"
     return None

@@ -33,11 +33,11 @@ def external_payload(uri: str) -> Payload:
     """The one file that is stored of an external artifact: its address, as UTF-8, without a newline.
 
     Raises:
-        UsageError: that can be no address in a record.
+        UsageError: that can be no address in a record. It is not repeated: it may hold a secret.
     """
     problem = external_uri_problem(uri)
     if problem:
-        raise UsageError(f"{uri[:80]!r} cannot be an external artifact's address: {problem}")
+        raise UsageError(f"the address of the external artifact is of no use: {problem}")
     data = uri.encode()
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     file = ListedFile("", len(data), hashlib.sha256(data).hexdigest())
@@ -51,9 +51,48 @@ def external_uri_problem(uri: str) -> str | None:
     if not uri.isprintable() or uri != uri.strip():
         return "it holds a character that cannot be seen"
     try:
-        parts = urlsplit(uri)
+        is_secret = without_secrets(uri) != uri
     except ValueError:
         return "it is no URI"
-    if parts.password is not None or (parts.scheme in ("http", "https") and parts.username is not None):
+    if is_secret:
         return "it holds a password or a token, and a record can be read by everybody"
     return None
+
+
+# What signs or opens an address by itself: presigned URLs of S3 and Google Cloud, Azure's SAS, and the usual words.
+_SECRET_PARAMETERS = frozenset(
+    {
+        "access_token",
+        "api-key",
+        "api_key",
+        "apikey",
+        "auth",
+        "password",
+        "private_token",
+        "sig",
+        "signature",
+        "token",
+        "x-amz-credential",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-goog-credential",
+        "x-goog-signature",
+    }
+)
+
+
+def without_secrets(uri: str) -> str:
+    """An address without what may be secret in it: user and password, and a query that has a token or a signature.
+
+    Raises:
+        ValueError: it is no URI.
+    """
+    parts = urlsplit(uri)
+    user, at, host = parts.netloc.rpartition("@")
+    # A bare user is a name to ssh, and a token to web servers.
+    if at and (":" in user or parts.scheme.lower() in ("http", "https")):
+        uri = uri.replace(f"{parts.netloc}", host, 1)
+    names = (pair.partition("=")[0].lower() for pair in parts.query.split("&"))
+    if any(name in _SECRET_PARAMETERS for name in names):
+        uri = uri.partition("?")[0]
+    return uri

@@ -194,7 +194,7 @@ class Repository(Protocol):
         ...
 
     def steps(self, base: str | None, tip: str, folder: str) -> Iterator[Step] | None:
-        """What the commits of the first-parent line of ``tip`` did below ``folder``, oldest first.
+        """What the commits of the first-parent line of ``tip`` did below ``folder`` ("" is all), oldest first.
 
         Only those after ``base``, if it is given; None if it is not on that line. Commits that did nothing there may
         be left out. Where history is cut off, it begins with all that the oldest commit has.
@@ -984,7 +984,7 @@ class IndexView(Protocol):
         """The rows of one kind, all or of exactly these names, in code point order."""
         ...
 
-    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
+    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> Iterator[VersionRow]:
         """Versions of all models, or of exactly these, or of one run: by model, then by position."""
         ...
 
@@ -992,7 +992,7 @@ class IndexView(Protocol):
         """One version of exactly this model."""
         ...
 
-    def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
+    def highest(self, names: Collection[str] | None = None) -> Iterator[VersionRow]:
         """The highest version in each stage (``none`` is one), of all models or of exactly these.
 
         By model, then by the lowest version that is in the stage.

@@ -110,7 +110,7 @@ class Catalog:
         return iter(self._listed(names, lambda view: view.highest(names)))
 
     def _listed(
-        self, names: Collection[str] | None, versions: Callable[[IndexView], list[VersionRow]]
+        self, names: Collection[str] | None, versions: Callable[[IndexView], Iterator[VersionRow]]
     ) -> list[CatalogModel]:
         def ask(view: IndexView) -> tuple[list[CatalogModel], list[ModelRow]]:
             found: dict[str, list[CatalogVersion]] = {}

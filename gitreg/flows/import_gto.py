@@ -11,6 +11,7 @@ import posixpath
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from gitreg.core.gto import (
     Annotation,
@@ -22,10 +23,11 @@ from gitreg.core.gto import (
     read_annotation,
     tracked_in,
 )
-from gitreg.core.manifest import EXTERNAL, ModelVersion
+from gitreg.core.manifest import EXTERNAL, SEMVER_SCHEME, ModelVersion
 from gitreg.core.names import is_semver, model_name_problem, payload_name_problem
 from gitreg.core.payload import artifact_format, external_uri_problem
 from gitreg.core.plan.gto import (
+    SYSTEM,
     Carried,
     annotation_tags,
     left_out,
@@ -35,7 +37,7 @@ from gitreg.core.plan.gto import (
     stage_names,
     tagger,
 )
-from gitreg.core.plan.imports import ImportedVersion, LeftOut, unread
+from gitreg.core.plan.imports import ImportedVersion, LeftOut, home_of, unread
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Presence, Tag
@@ -142,16 +144,15 @@ class _Importer:
         self._left: list[LeftOut] = []
 
     def run(self, mode: LandingMode, dry_run: bool) -> GtoImport:
-        problem = model_name_problem(self._model)
-        if problem:
-            hint = f"{problem}; give it another with --as {self._artifact.name}=NAME"
-            self._leave(self._artifact.name, f"the name cannot be kept: {hint}")
-            return self._done((), None)
         _, base = self._ws.current()
-        versions = list(self._versions(base, dry_run))
+        home, why = self._home(base)
+        if why is not None:
+            self._leave(self._artifact.name, why)
+            return self._done((), None)
+        versions = list(self._versions(base, home, dry_run))
         carried = self._carried(base, versions)
         self._left += left_out(base, carried)
-        new = tuple(str(each.version) for each in versions if not self._is_here(base, str(each.version)))
+        new = tuple(str(each.version) for each in versions if base.record(home, each.version) is None)
         if dry_run or not versions:
             return self._done(new, None)
         try:
@@ -159,6 +160,17 @@ class _Importer:
         except NothingToDo:
             return self._done((), None)
         return self._done(new, found)
+
+    def _home(self, base: Snapshot) -> tuple[str, str | None]:
+        """What the model is called here, and why the artifact cannot come here at all (None: it can)."""
+        problem = model_name_problem(self._model)
+        if problem:
+            hint = f"give it another with --as {self._artifact.name}=NAME"
+            return self._model, f"the name cannot be kept: {problem}; {hint}"
+        home, why = home_of(base, self._model)
+        if why is None and base.model(home) is not None and base.scheme(home) != SEMVER_SCHEME:
+            why = f"{home!r} numbers its versions otherwise; name another model with --as"
+        return home, why
 
     def _done(self, versions: tuple[str, ...], outcome: Landed | Proposed | None) -> GtoImport:
         return GtoImport(
@@ -170,53 +182,47 @@ class _Importer:
 
     def _carried(self, now: Snapshot, versions: Sequence[ImportedVersion]) -> Carried:
         stages = stage_names(now, self._artifact, self._source.stages)
-        return Carried(self._artifact, tuple(versions), self._new_model(), self._model, stages)
+        return Carried(self._artifact, tuple(versions), self._new_model, self._model, stages)
 
+    @cached_property
     def _new_model(self) -> NewModel:
-        annotation = None
-        for version in reversed(self._artifact.versions):
-            annotation = annotation or self._annotation(self._artifact.registrations[version].commit)
+        """What the newest version that is annotated says of the artifact."""
+        commits = (self._artifact.registrations[v].commit for v in reversed(self._artifact.versions))
+        annotation = next(filter(None, map(self._annotation, commits)), None)
         said = plain(annotation.description) if annotation and annotation.description else None
-        return NewModel(description=said, tags=annotation_tags(annotation), scheme="semver")
+        return NewModel(description=said, tags=annotation_tags(annotation), scheme=SEMVER_SCHEME)
 
-    def _versions(self, base: Snapshot, dry_run: bool) -> Iterator[ImportedVersion]:
+    def _versions(self, base: Snapshot, home: str, dry_run: bool) -> Iterator[ImportedVersion]:
         """The versions that are here or can be brought here, their bytes stored unless nothing is to be written."""
         for version in self._artifact.versions:
-            subject = f"{self._artifact.name}@v{version}"
             try:
-                record = self._record(base, version)
+                record = self._record(base, home, version)
                 if record is not None:
-                    here = unread(self._model, record.artifact.format, record.artifact)
-                    yield ImportedVersion(version, here)
-                    continue
-                found = self._find(version)
-                registration = self._seen(base, found) if dry_run else self._brought(base, version, found)
+                    registration = unread(home, record.artifact.format, record.artifact)
+                elif dry_run:
+                    registration = self._seen(base, self._find(version))
+                else:
+                    registration = self._brought(base, version, self._find(version))
             except (Refused, NotFound) as refusal:
-                self._leave(subject, f"{refusal.message}{f' ({refusal.hint})' if refusal.hint else ''}")
+                hint = f" ({refusal.hint})" if refusal.hint else ""
+                self._leave(f"{self._artifact.name}@v{version}", f"{refusal.message}{hint}")
                 continue
             yield ImportedVersion(version, registration)
 
-    def _is_here(self, base: Snapshot, version: str) -> bool:
-        folder = base.spelling(self._model)
-        return folder is not None and base.record(folder, version) is not None
-
-    def _record(self, base: Snapshot, version: str) -> ModelVersion | None:
+    def _record(self, base: Snapshot, home: str, version: str) -> ModelVersion | None:
         """The version as an earlier import brought it. Raises Refused where it is another one, or cannot be here."""
         if not is_semver(version):
             raise Refused("a version here is SemVer without build metadata, and of bounded length")
-        folder = base.spelling(self._model)
-        record = base.record(folder, version) if folder is not None else None
+        record = base.record(home, version)
         if record is None:
+            if base.is_taken(home, version):
+                raise Refused("it was deleted here, and a number once used is never used again")
             return None
         there = record.imported_from
-        name, commit = self._artifact.name, self._artifact.registrations[version].commit
-        is_same = there is not None and (there.system, there.model, there.version) == (
-            "gto",
-            name,
-            f"v{version}",
-        )
-        if not is_same or record.source.get("commit") != commit:
-            raise Refused(f"{folder}/{version} is here already, and is not this one")
+        said = (there.system, there.model, there.version) if there is not None else None
+        commit = self._artifact.registrations[version].commit
+        if said != (SYSTEM, self._artifact.name, f"v{version}") or record.source.get("commit") != commit:
+            raise Refused(f"{home}/{version} is here already, and is not this one")
         return record
 
     # Where the bytes are
@@ -254,14 +260,14 @@ class _Importer:
         return _Found(tag, annotation, path, tracked, project)
 
     def _tracked(self, commit: str, path: str) -> Tracked | None:
-        """What DVC tracks at a path, or in a folder around it; None if nothing."""
+        """The output of DVC's that is at a path, or is a folder around it; None if none is."""
         tree = self._source.repository.tree(commit)
         for file in dvc_files_of(path):
             blob = tree.read(file)
             if blob is None:
                 continue
             try:
-                found = [out for out in tracked_in(_whole(blob.data), file) if out.path == path]
+                found = [out for out in tracked_in(_whole(blob.data), file) if _holds(out, path)]
             except ValueError as error:
                 self._leave(self._artifact.name, f"{file} at {commit[:12]} cannot be read: {error}")
                 continue
@@ -310,9 +316,11 @@ class _Importer:
         """What is to be registered, with its bytes stored in the registry's own remote."""
         store = self._ws.open_store(base)
         with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
-            place = os.path.join(folder, posixpath.basename(found.path))
+            place = os.path.join(folder, posixpath.basename((found.tracked or found).path))
             if found.uri is None:
                 self._fetch(found, place)
+            if found.tracked is not None and found.tracked.path != found.path:
+                place = _inside(place, found)
             new = NewVersion(model=self._model, path=place, uri=found.uri)
             seen = inspected(store, new)
             upload(store, new, seen.payload, self._ws.progress)
@@ -343,6 +351,19 @@ class _Importer:
 
 def _nowhere(found: _Found) -> Refused:
     return Refused(f"{found.path!r} is not at its commit, and DVC tracks nothing there")
+
+
+def _holds(out: Tracked, path: str) -> bool:
+    return out.path == path or (out.md5.endswith(".dir") and path.startswith(f"{out.path}/"))
+
+
+def _inside(place: str, found: _Found) -> str:
+    """What a folder that was taken holds at an artifact's path. Raises Refused where it is nothing."""
+    assert found.tracked is not None, "it was taken from DVC"
+    inside = os.path.join(place, *found.path[len(found.tracked.path) + 1 :].split("/"))
+    if not os.path.lexists(inside):
+        raise Refused(f"{found.path!r} is not in the folder that DVC tracks as {found.tracked.path!r}")
+    return inside
 
 
 def _whole(data: bytes) -> bytes:

@@ -7,7 +7,7 @@ It is bounded: a change has so many models at most, and the bytes of one version
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
@@ -34,6 +34,7 @@ from gitreg.flows.land import (
     Landed,
     LandingMode,
     Proposed,
+    Rejected,
     demand_landable,
     direct_obstacle,
     land,
@@ -221,11 +222,16 @@ class _Run:
         models = [self._model(base, pending, name) for name in names]
         weighed = weigh_imports(base, models)
         self.tally.left += [left for each in weighed for left in each.left]
-        self.tally.models |= {each.model: each.added for each in weighed if each.edits}
-        if self.dry_run or not any(each.edits for each in weighed):
+        added = {each.model: each.added for each in weighed if each.edits}
+        try:
+            if added and not self.dry_run:
+                self.tally.changes.append(land(self.ws, lambda now: plan_imports(now, models), self.mode))
+        except NothingToDo:
+            return  # somebody else was faster
+        except Rejected as error:
+            self.tally.left += [LeftOut(model, error.message) for model in added]
             return
-        with suppress(NothingToDo):  # somebody else was faster
-            self.tally.changes.append(land(self.ws, lambda now: plan_imports(now, models), self.mode))
+        self.tally.models |= added
 
     def _pending(self, base: Snapshot, names: Sequence[str]) -> Snapshot | None:
         """What an import of the same models proposes already: its bytes are stored."""

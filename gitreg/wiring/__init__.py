@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,11 @@ def open_registry(options: Options) -> Opened:
         raise ConfigError(f"there is no folder {place!r}", "-R takes a folder, a bare repository or a URL")
     repository, inside = discovered(base, named=True)
     return _opened(repository, folder or None, inside, options.trusted)
+
+
+def open_again(opened: Opened) -> Opened:
+    """The same registry for another thread: what reads a repository is not shared between threads."""
+    return replace(opened, repository=opened.repository.again())
 
 
 def _is_address(place: str) -> bool:

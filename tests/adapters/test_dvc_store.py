@@ -8,6 +8,7 @@ import signal
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from dvc_kit import (
 
 from gitreg.adapters.dvc.remote import open_store
 from gitreg.adapters.dvc.store import DvcStore
+from gitreg.core.payload import external_payload
 from gitreg.core.ports import ArtifactStore, Payload, Presence
 from gitreg.errors import Refused, Undecided, UsageError
 
@@ -414,3 +416,66 @@ def test_a_wrong_artifact_is_not_copied(store: DvcStore, payload_path: Path, tmp
 
 def _hidden(folder: Path) -> list[str]:
     return [p.name for p in folder.iterdir() if p.name.startswith(".")]
+
+
+def test_what_is_there_is_listed_without_a_read(
+    store: DvcStore, payload_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = stored(store, payload_path)
+    read: list[str] = []
+    chunks = store._objects.chunks
+    monkeypatch.setattr(store._objects, "chunks", lambda name: read.append(name) or chunks(name))
+    listed = [(file.path, file.size) for file in store.listing(payload.pointer)]
+    assert listed == [(file.path, file.size) for file in payload.files]
+    assert read == ([payload.pointer.md5] if payload.pointer.is_directory else [])
+
+
+def test_a_lost_file_is_not_listed(remote: Path, payload_path: Path) -> None:
+    store = open_local(remote)
+    payload = stored(store, payload_path)
+    for name in objects(remote):
+        if not name.endswith(".dir"):
+            object_path(remote, name).unlink()
+    with pytest.raises(Refused, match="is missing in"):
+        store.listing(payload.pointer)
+
+
+def test_a_part_comes_back(store: DvcStore, payload_path: Path, tmp_path: Path) -> None:
+    payload = stored(store, payload_path)
+    pointer = payload.pointer
+    bars = Bars()
+    if pointer.is_directory:
+        wanted = payload.files[1:3]
+        store.download_files(pointer, wanted, str(tmp_path / "out"), bars)
+        assert read_tree(tmp_path / "out") == {file.path: TREE[file.path] for file in wanted}
+    else:
+        wanted = (replace(payload.files[0], path=pointer.path),)
+        store.download_files(pointer, wanted, str(tmp_path / "out"), bars)
+        assert read_tree(tmp_path / "out") == {pointer.path: payload_path.read_bytes()}
+    assert bars.counted == [sum(file.size for file in wanted)]
+
+
+def test_a_part_that_is_not_as_it_should_be_is_refused(remote: Path, tmp_path: Path) -> None:
+    store = open_local(remote)
+    payload = stored(store, write_tree(tmp_path / "model"))
+    first = payload.files[0]
+    for wrong in (
+        replace(first, sha256="0" * 64),
+        replace(first, size=first.size + 1),
+        replace(first, path="no"),
+    ):
+        with pytest.raises(Refused, match="other files than its digest says"):
+            store.download_files(payload.pointer, [wrong], str(tmp_path / "out"), Bars())
+    (tmp_path / "out").mkdir()
+    with pytest.raises(Refused, match="is there already"):
+        store.download_files(payload.pointer, [first], str(tmp_path / "out"), Bars())
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["model", "out", "remote"]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_bytes_in_memory_are_stored_once(store: DvcStore, tmp_path: Path) -> None:
+    payload = external_payload("s3://bucket/model")
+    for _ in range(2):
+        store.upload_bytes(b"s3://bucket/model", payload)
+        store.download(payload.pointer, str(tmp_path / "out"), digest_of(payload), Bars())
+    assert (tmp_path / "out").read_bytes() == b"s3://bucket/model"

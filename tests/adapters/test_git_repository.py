@@ -343,6 +343,36 @@ def test_a_missing_ref_is_not_taken_for_git_describe_s_name_of_a_commit(tmp_path
         assert repository.hub_ref(f"refs/heads/x-g{head[:10]}") == head
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_refs_are_found_however_they_are_kept(tmp_path: Path, packed: bool) -> None:
+    """That there is none is told without asking git; that must never be said of one that is there."""
+    work = init(tmp_path / "work")
+    head = commit_files(work, {"a": "1"})
+    with GitRepository.open(work) as repository:
+        assert repository.hub_ref("refs/gitreg/hub") is None
+        assert repository.hub_refs("refs/gitreg/") == {}
+        for ref in ("refs/gitreg/hub", "refs/gitreg/requests/1", "refs/gitregx/y"):
+            git(work, "update-ref", ref, head)
+        if packed:
+            git(work, "pack-refs", "--all", "--prune")
+        assert repository.hub_ref("refs/gitreg/hub") == head
+        assert repository.hub_refs("refs/gitreg/requests/") == {"refs/gitreg/requests/1": head}
+        assert set(repository.hub_refs("refs/gitreg/")) == {"refs/gitreg/hub", "refs/gitreg/requests/1"}
+        assert repository.hub_ref("refs/gitreg/hu") is None
+        git(work, "update-ref", "-d", "refs/gitreg/requests/1")
+        assert repository.hub_refs("refs/gitreg/requests/") == {}
+
+
+def test_a_ref_whose_object_is_gone_is_no_missing_ref(tmp_path: Path) -> None:
+    work = init(tmp_path / "work")
+    commit_files(work, {"a": "1"})
+    gone = "1" * 40
+    (work / ".git/refs/gitreg").mkdir()
+    (work / ".git/refs/gitreg/hub").write_text(f"{gone}\n")
+    with GitRepository.open(work) as repository:
+        assert repository.hub_ref("refs/gitreg/hub") == gone
+
+
 @pytest.mark.parametrize("ref", ["main", "refs/heads/", "refs/heads/main^", "refs/heads/main:a", "refs/heads/a..b",
                                  "refs/heads/main@{0}", "refs/heads/x.lock", "refs/heads/.x", "--all", "refs/heads/*",
                                  "refs//x", "refs/heads/a b", "refs/heads/a\nb", "refs/heads/\ud800"])  # fmt: skip

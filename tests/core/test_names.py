@@ -82,10 +82,14 @@ def test_good_model_names(name: str) -> None:
         ("a\u00a0b", "'\\xa0' (U+00A0) is not allowed; use letters, digits, '.', '_', '-'"),
         ("a@b", "'@' (U+0040) is not allowed; use letters, digits, '.', '_', '-'"),
         ("x²", "'²' (U+00B2) is not allowed; use letters, digits, '.', '_', '-'"),
-        (unicodedata.normalize("NFD", "é"), "it is not in Unicode normal form NFC"),
-        ("\u212b", "it is not in Unicode normal form NFC"),  # ångström sign
-        ("a.", "it ends in a dot or space, which Windows drops"),
-        ("a ", "it ends in a dot or space, which Windows drops"),
+        (
+            unicodedata.normalize("NFD", "é"),
+            "it is not in Unicode normal form NFC, which writes 'é' (U+00E9) in it",
+        ),
+        # The ångström sign.
+        ("\u212b", "it is not in Unicode normal form NFC, which writes 'Å' (U+00C5) in it"),
+        ("a.", "it ends in '.': Windows drops a dot or space at the end"),
+        ("a ", "it ends in ' ': Windows drops a dot or space at the end"),
         ("a  b", "it holds two spaces in a row"),
         ("con", "Windows reserves it as a device name"),
         ("CON.txt", "Windows reserves it as a device name"),

@@ -15,6 +15,7 @@ from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.ports import Identity
 from gitreg.core.snapshot import Snapshot
+from gitreg.core.tree import edited
 from gitreg.errors import GitregError, NotFound, Refused, UsageError
 
 #: The base registry, with an alias that names something.
@@ -273,6 +274,27 @@ def test_a_tombstone_takes_the_place_of_a_version() -> None:
         'apiVersion: gitreg/v1\nkind: VersionTombstone\nmodel: fraud\nversion: "1.0.0"\n'
         f'digest: "sha256:{"a" * 64}"\ndeleted_at: "2026-12-01T12:00:00Z"\nreason: leaked\n'
     )
+
+
+def test_a_version_may_be_deleted_with_its_aliases() -> None:
+    base = registry()
+    for alias in ("newest", "Best"):
+        base = base.with_tree(edited(base.tree, plan_set_alias(base, "fraud", alias, "1.0.0").edits))
+    with pytest.raises(Refused, match=r"names version 1\.0\.0, which so cannot be deleted"):
+        plan_delete_version(base, "fraud", "1.0.0", None, NOW)
+    plan = plan_delete_version(base, "fraud", "1.0.0", None, NOW, clear_aliases=True)
+    head = base.with_tree(edited(base.tree, plan.edits))
+    assert {name: alias.pin for name, alias in head.aliases("fraud").items()} == {
+        "Best": None,
+        "newest": None,
+    }
+    assert head.version_tombstone("fraud", "1.0.0") is not None
+    assert (plan.kind, plan.title) == ("delete", "Delete fraud/1.0.0")
+
+
+def test_a_version_in_a_stage_is_not_deleted_for_its_aliases_sake() -> None:
+    with pytest.raises(Refused, match="credit-risk/2 is in production and cannot be deleted"):
+        plan_delete_version(registry(), "credit-risk", 2, None, NOW, clear_aliases=True)
 
 
 def test_a_tombstone_of_a_model_lists_every_version_that_it_had() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from registry_kit import NOW, base_files, shown, snapshot, verdict
+from registry_kit import NOW, World, base_files, shown, snapshot, verdict
+from registry_kit import judged as judged_change
 
 from gitreg.core.delta import Transition, delta, kinds, transitions
 from gitreg.core.findings import Outcome
@@ -27,6 +28,7 @@ from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.replan import replan
 from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import Commit, DvcPointer, Identity
+from gitreg.core.report.change_request import change_request_body
 from gitreg.core.tree import raw_changes
 from gitreg.errors import Refused
 from tests.core.test_property import SAME_SCHEMAS
@@ -114,12 +116,25 @@ def test_all_of_it_is_one_kind_of_change() -> None:
 
 def test_history_tells_what_was_imported() -> None:
     base, head = snapshot(base_files()), snapshot(after(WHOLE))
-    commit = Commit("1" * 40, (), NOW, BO, BO, "Import loans")
+    commit = Commit("1" * 40, "2" * 40, (), BO, NOW, "Import loans")
     told = [(event.kind, event.what) for event in events(commit, base, head)]
     assert {kind for kind, _ in told} == {"import"}
     said = {what for _, what in told}
     assert {"imported version 5", "created the model", "version 5: none → production (imported)"} <= said
     assert "@champion: none → 5" in said
+
+
+def test_reviewers_see_at_a_glance_what_is_imported() -> None:
+    change = judged_change(snapshot(base_files()), snapshot(after(WHOLE)), SAME_SCHEMAS, World())
+    body = change_request_body(change)
+    assert "Versions: 4, with 40 B; models: 1. They say that they come from `mlflow` at" in body
+    assert (
+        "| `loans` | `2`, `5`, `7`, `9` | `archived 2`, `production 5`, `staging 7` | `Next`, `challenger`, `champion`"
+        " | 40 B |" in body
+    )
+    assert "is imported to production; its way, soak and gates but those on formats are not asked for" in body
+    assert "importing versions needs 1 approval of risk-owners" in body
+    assert "gitreg promote loans" not in body
 
 
 def test_what_is_here_already_is_left_as_it_is() -> None:

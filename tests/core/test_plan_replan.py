@@ -94,6 +94,23 @@ def test_a_change_planned_again_after_an_unrelated_one_is_the_same(name: str) ->
     assert plan.edits == first(snapshot(BASE)).edits
 
 
+def test_a_version_is_deleted_with_its_aliases_again() -> None:
+    def set_alias(alias: str, version: str) -> Make:
+        return lambda now: plan_set_alias(now, "fraud", alias, version)
+
+    def delete(now: Snapshot) -> Plan:
+        return plan_delete_version(now, "fraud", "1.0.0", "leaked", NOW, clear_aliases=True)
+
+    base = after(BASE, set_alias("newest", "1.0.0"))
+    moved = after(base, set_alias("best", "1.0.0"))
+    plan = replan(snapshot(base), snapshot(after(base, delete)), snapshot(moved), NOW)
+    assert plan.edits == delete(snapshot(moved)).edits
+    assert {path for path in plan.edits if "/aliases/" in path} == {
+        "models/fraud/aliases/best.yaml",
+        "models/fraud/aliases/newest.yaml",
+    }
+
+
 def test_a_registration_takes_the_next_number() -> None:
     plan = again(register(4), register(5))
     assert plan.title == "Register credit-risk/5"

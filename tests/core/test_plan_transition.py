@@ -86,6 +86,36 @@ def test_who_gives_way_follows_from_holds_and_from_what_is_asked(
     assert found.get("archived", (0, None))[1] == archived
 
 
+def test_a_version_that_is_there_already_is_left_alone_there() -> None:
+    base = registry(
+        ("    holds: 1\n", ""),
+        production=stage("production", 4, [2, 1], []),
+        archived=stage("archived", 1, [], []),
+    )
+    plan = plan_promote(base, "credit-risk", 2, "Production", archive_existing=True)
+    assert after(base, plan) == {"production": (5, [2], [2, 1]), "archived": (2, [1], [])}
+    assert (plan.kind, plan.title) == ("demote", "Leave credit-risk/2 alone in production")
+
+
+@pytest.mark.parametrize("archive", [True, False, None])
+def test_a_version_that_is_there_alone_stays_so(archive: bool | None) -> None:
+    with pytest.raises(NothingToDo, match="credit-risk/2 is already in production"):
+        plan_promote(registry(), "credit-risk", 2, "production", archive_existing=archive)
+
+
+def test_what_is_sent_away_goes_only_where_policy_takes_it() -> None:
+    base = registry(
+        ("    holds: 1\n", ""),
+        ("archived\n    from: [none, staging, production]", "archived\n    from: [none]"),
+        production=stage("production", 4, [2, 1], []),
+        archived=stage("archived", 1, [], []),
+    )
+    with pytest.raises(
+        Refused, match="credit-risk/1 is in production, and archived takes versions only from none"
+    ):
+        plan_promote(base, "credit-risk", 2, "production", archive_existing=True)
+
+
 def test_of_several_holders_the_lowest_gives_way() -> None:
     base = registry(
         ("    holds: 1\n", "    holds: 2\n"),

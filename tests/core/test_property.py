@@ -323,11 +323,11 @@ class Registry(RuleBasedStateMachine):
         version = self.a_version(data, model)
         self.apply(lambda now: plan_retract(now, model, version, name, "leaked", DAN, NOW))
 
-    @rule(data=st.data(), reason=st.sampled_from([None, "leaked", "x" * 6000]))
-    def delete_version(self, data: st.DataObject, reason: str | None) -> None:
+    @rule(data=st.data(), reason=st.sampled_from([None, "leaked", "x" * 6000]), clear=st.booleans())
+    def delete_version(self, data: st.DataObject, reason: str | None, clear: bool) -> None:
         model = self.a_model(data)
         version = self.a_version(data, model)
-        self.apply(lambda now: plan_delete_version(now, model, version, reason, NOW))
+        self.apply(lambda now: plan_delete_version(now, model, version, reason, NOW, clear_aliases=clear))
 
     @rule(data=st.data())
     def delete_model(self, data: st.DataObject) -> None:

@@ -175,7 +175,7 @@ def test_after_a_landing_nothing_that_is_said_changes_who_counted(
 
 
 @given(conversations, st.lists(st.sampled_from(PEOPLE), max_size=3), st.integers(0, 6))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_signature_counts_once_and_not_after_a_no(
     found: Conversation, signers: Sequence[str], age: int
 ) -> None:

@@ -277,7 +277,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(st.sampled_from(["", "a: ", "a:\n  - ", "a: [", "a: {b: "]), st.lists(PIECES, max_size=8).map("".join))
 def test_what_is_accepted_means_the_same_to_pyyaml(start: str, rest: str) -> None:
     text = start + rest + {"a: [": "]", "a: {b: ": "}"}.get(start, "")
@@ -346,7 +346,7 @@ VALUES = st.recursive(
 
 
 class TestDump:
-    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
     @given(VALUES)
     def test_reads_back_as_the_same(self, value: object) -> None:
         text = dump_yaml(value)

@@ -47,9 +47,8 @@ class Reviewed(LocalForge):
 
 
 @pytest.fixture
-def hosted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """The registry for three people, with their accounts; commits have the desk's time."""
-    monkeypatch.setenv("GIT_COMMITTER_DATE", desk.now.isoformat())
+def hosted(desk: Desk) -> Desk:
+    """The registry for three people, with their accounts."""
     policy = desk.show("policy.yaml") or ""
     for person in ("dan", "bo", "alice"):
         policy = policy.replace(f"{{id: {person}, ", f"{{id: {person}, github: {person}-gh, ")
@@ -123,31 +122,27 @@ def test_a_review_of_a_commit_that_is_not_here_is_undecided(hosted: Desk) -> Non
     assert "undecided" in {finding.outcome for finding in verdict.findings if finding.rule == "GR401"}
 
 
-def there_and_back(desk: Desk, monkeypatch: pytest.MonkeyPatch, path: str, before: str, after: str) -> None:
+def there_and_back(desk: Desk, path: str, before: str, after: str) -> None:
     """A file is changed on the registry's branch, and changed back; the last of it is half an hour ago."""
-    monkeypatch.setenv("GIT_COMMITTER_DATE", (desk.now - timedelta(minutes=30)).isoformat())
+    when = desk.now - timedelta(minutes=30)
     text = desk.show(path)
     assert text is not None
     text += "\n"
-    desk.commit({path: text.replace(before, after)})
-    desk.commit({path: text})
+    desk.commit({path: text.replace(before, after)}, when=when)
+    desk.commit({path: text}, when=when)
 
 
 @pytest.mark.parametrize("minutes", [29, 31])
-def test_a_review_from_before_a_change_of_the_rules_is_void(
-    hosted: Desk, monkeypatch: pytest.MonkeyPatch, minutes: int
-) -> None:
+def test_a_review_from_before_a_change_of_the_rules_is_void(hosted: Desk, minutes: int) -> None:
     proposed(hosted("bo"), promote(2, "production"))
     hosted.later(hours=2)
-    there_and_back(hosted, monkeypatch, "policy.yaml", "expire: 14d", "expire: 13d")
+    there_and_back(hosted, "policy.yaml", "expire: 14d", "expire: 13d")
     saying = approved(hosted, when=hosted.now - timedelta(minutes=minutes))
     found = told(verify_request(at(hosted, saying), "1"))
     assert ("these rules have changed since it was given" in " ".join(found)) == (minutes == 31)
 
 
-def test_an_old_signature_is_not_kept_alive_by_a_younger_review(
-    hosted: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_old_signature_is_not_kept_alive_by_a_younger_review(hosted: Desk) -> None:
     """Alice signed, the rules changed and changed back, and she reviewed: signed is asked for, and hers is void."""
     policy = hosted.show("policy.yaml") or ""
     hosted.commit({"policy.yaml": policy.replace("expire: 14d", "signed: true") + "\n"})
@@ -157,7 +152,7 @@ def test_an_old_signature_is_not_kept_alive_by_a_younger_review(
     hosted.later(hours=2)
     saying = approved(hosted, when=hosted.now - timedelta(minutes=10))
     assert told(verify_request(at(hosted, saying), "1")) == []
-    there_and_back(hosted, monkeypatch, "policy.yaml", "signed: true", "signed: false")
+    there_and_back(hosted, "policy.yaml", "signed: true", "signed: false")
     found = told(verify_request(at(hosted, saying), "1"))
     assert found[0] == "entering production needs 1 signed approval of risk-owners, and has 0"
 

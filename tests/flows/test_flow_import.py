@@ -12,7 +12,8 @@ from gitreg.core.plan.imports import LeftOut
 from gitreg.core.ports import Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused, Undecided
-from gitreg.flows.change import approve, merge, refresh, verify_request
+from gitreg.flows.asked import verify_request
+from gitreg.flows.change import approve, merge, refresh
 from gitreg.flows.importing import MODELS_PER_REQUEST, import_models
 from gitreg.flows.land import Landed, LandingMode, Proposed
 from gitreg.flows.workspace import Workspace
@@ -126,6 +127,18 @@ class TestInARegistryOfOnePerson:
         found = import_models(solo("solo"), source, per_change=2)
         assert found.models == {"Loans": (1,)}
         assert found.left == (LeftOut("loans", "the name is taken by 'Loans'"),)
+
+    def test_a_model_that_verify_does_not_let_through_keeps_no_other_from_coming(self, solo: Desk) -> None:
+        place = solo.root / "solo"
+        policy = (place / "policy.yaml").read_text()
+        frozen = '{name: production, windows: [{from: "2026-11-01T00:00", to: "2026-12-31T00:00"}], '
+        (place / "policy.yaml").write_text(policy.replace("{name: production, ", frozen))
+        git(place, "commit", "-q", "-a", "-m", "Freeze production")
+        found = import_models(solo("solo"), shelf())
+        assert found.models == {"churn": (1,)}
+        (left,) = found.left
+        assert left.subject == "loans"
+        assert "GR309 loans/5 may not enter production" in left.why
 
     def test_two_people_may_import_at_once(self, solo: Desk) -> None:
         """What somebody else has landed meanwhile is not landed twice."""

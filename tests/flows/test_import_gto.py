@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flow_kit import MAIN, Desk, blocking, git
-from gto_kit import ANN, OLD, ONNX, GtoStory, md5, write_story
+from flow_kit import MAIN, Desk, blocking, git, landed
+from gto_kit import ANN, OLD, ONNX, SENTIMENT, GtoStory, md5, write_story
 
 from gitreg.core.manifest import ImportedFrom
+from gitreg.core.plan.delete import plan_delete_version
 from gitreg.core.plan.imports import LeftOut
 from gitreg.errors import NotFound, Undecided
 from gitreg.flows.history import history
@@ -19,6 +21,7 @@ from gitreg.flows.import_gto import GtoImport, GtoSource, import_gto
 from gitreg.flows.land import Landed, LandingMode, Proposed
 from gitreg.flows.replay import line_between, replay
 from gitreg.flows.workspace import Workspace
+from gitreg.surfaces.cli.main import run
 from gitreg.wiring.foreign import open_foreign
 
 NAMES = {"nlp/sentiment": "sentiment", "jobs:forecast": "forecast"}
@@ -49,6 +52,7 @@ def test_whole_registry(solo: Desk, story: Path) -> None:
     found = brought(ws, story)
     assert {name: done.versions for name, done in found.items() if done.versions} == {
         "churn": ("1.0.0", "1.1.0", "1.2.0"),
+        "inner": ("1.0.0",),
         "jobs:forecast": ("2.0.0",),
         "nlp/sentiment": ("0.1.0",),
         "old": ("1.0.0",),
@@ -76,8 +80,12 @@ def test_whole_registry(solo: Desk, story: Path) -> None:
     }
     line = line_between(ws, before, solo.refs("solo")[MAIN], 10)
     assert line is not None
-    assert [blocking(verdict.findings) for verdict in replay(ws, line)] == [[]] * 4
-    for name, version, content in (("forecast", "2.0.0", ONNX), ("old", "1.0.0", OLD)):
+    assert [blocking(verdict.findings) for verdict in replay(ws, line)] == [[]] * 5
+    for name, version, content in (
+        ("forecast", "2.0.0", ONNX),
+        ("old", "1.0.0", OLD),
+        ("inner", "1.0.0", SENTIMENT["weights/a.bin"]),
+    ):
         assert (
             solo.artifacts / "files" / "md5" / md5(content)[:2] / md5(content)[2:]
         ).read_bytes() == content
@@ -123,6 +131,7 @@ def test_what_is_not_carried_is_told(solo: Desk, story: Path) -> None:
         "churn#prod",
         "far@v1.0.0",
         "ghost@v1.0.0",
+        "lost@v1.0.0",
         "nowhere@v1.0.0",
     }
     assert told["churn"] == "the tag churn@v9.0.0 is lightweight, and so says nothing to GTO"
@@ -178,16 +187,25 @@ def test_dry_run_moves_nothing(solo: Desk, story: Path) -> None:
 
 def test_import_is_one_request_for_each_artifact(desk: Desk, story: Path) -> None:
     ws = desk("bo")
+    before = desk.refs()[MAIN]
     done = brought(ws, story, "churn")["churn"]
     assert isinstance(done.outcome, Proposed)
     assert done.outcome.plan.title == "Import churn (3 versions) from gto"
-    assert [line for line in blocking(done.outcome.findings) if "inner" in line] == []
+    assert blocking(done.outcome.findings) == ["GR401"]
     again = brought(ws, story, "churn")["churn"]
     assert isinstance(again.outcome, Proposed)
     assert (again.outcome.how, again.outcome.request.id) == ("adopted", done.outcome.request.id)
     with desk.unchanged():
         refused = list(import_gto(desk("dan"), source_of(story), ("old",), LandingMode.REQUEST, dry_run=True))
     assert refused[0].versions == ("1.0.0",)
+    for person, act in (("alice", "approve"), ("bo", "merge")):
+        key = os.fspath(desk.keys / person)
+        assert run(["-C", os.fspath(desk.root / person), "change", act, "1", "--key", key]) == 0
+    now = desk.now_on()
+    assert now.versions("churn") == ["1.0.0", "1.1.0", "1.2.0"]
+    titles = git(desk.origin, "log", "--format=%s", "main").splitlines()
+    assert "churn: the tag churn#staging#2 puts 1.1.0 into staging" in titles
+    assert run(["-C", os.fspath(desk.root / "bo"), "audit", "--since", before]) == 0
 
 
 def test_version_that_is_somebody_elses_stays(solo: Desk, tmp_path: Path) -> None:
@@ -202,6 +220,23 @@ def test_version_that_is_somebody_elses_stays(solo: Desk, tmp_path: Path) -> Non
     with solo.unchanged("solo"):
         done = brought(ws, other.write(tmp_path / "two"))["m"]
     assert why(done) == {"m@v1.0.0": "m/1.0.0 is here already, and is not this one"}
+
+
+def test_versions_that_cannot_be_here_cost_no_transfer(solo: Desk, tmp_path: Path) -> None:
+    ws = solo("solo")
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\ncredit-risk: {path: m.bin}\n", "m.bin": "one"})
+    story.tag("m@v1.0.0")
+    story.tag("m@v1.0.1+linux")
+    story.tag("credit-risk@v9.0.0")
+    repo = story.write(tmp_path / "repo")
+    assert brought(ws, repo, "m")["m"].versions == ("1.0.0",)
+    landed(ws, lambda now: plan_delete_version(now, "m", "1.0.0", "wrong", solo.now))
+    with solo.unchanged("solo"):
+        found = brought(ws, repo)
+    assert "deleted here" in why(found["m"])["m@v1.0.0"]
+    assert "without build metadata" in why(found["m"])["m@v1.0.1+linux"]
+    assert why(found["credit-risk"])["credit-risk"].startswith("'credit-risk' numbers its versions otherwise")
 
 
 def test_files_that_are_no_artifact(solo: Desk, tmp_path: Path) -> None:
@@ -281,3 +316,29 @@ def test_what_is_at_an_address_can_be_external(solo: Desk, story: Path, dry_run:
     if not dry_run:
         artifact = ws.current()[1].demand_record("far", "1.0.0").artifact
         assert (artifact.format, artifact.uri) == ("external", "s3://bucket/far.bin")
+
+
+def test_command(solo: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\nn: {type: model}\n", "m.bin": "one"})
+    story.tag("m@v1.0.0")
+    story.tag("m#PRODUCTION#1")
+    story.tag("n@v1.0.0")
+    repo = os.fspath(story.write(tmp_path / "repo"))
+    asked = ["-C", os.fspath(solo.root / "solo"), "import", "gto", repo]
+    assert run([*asked, "--artifact", "m", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "m: would bring m/1.0.0\n"
+    assert run([*asked, "--format", "json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found[0]["versions"] == ["1.0.0"]
+    assert found[0]["landed"] == solo.refs("solo")[MAIN]
+    assert found[1]["left"][0]["subject"] == "n@v1.0.0"
+    assert solo("solo").current()[1].stage_of("m", "1.0.0") == "production"
+    assert run([*asked, "--artifact", "m"]) == 0
+    assert capsys.readouterr().out == "m: nothing to bring\n"
+    for wrong, message in (
+        (["--stage", "prod=live"], "policy has no stage 'live'"),
+        (["--artifact", "x"], "has no artifact 'x'"),
+    ):
+        assert run([*asked, *wrong]) in {1, 2}
+        assert message in capsys.readouterr().err

@@ -122,8 +122,8 @@ def test_an_approval_of_an_older_policy_does_not_come_back_with_it(desk: Desk) -
     approve(desk("alice"), "1")
     text = (desk.show("policy.yaml") or "") + "\n"
     (desk.origin / "hooks" / "pre-receive").rename(desk.origin / "hooks" / "aside")
-    desk.commit({"policy.yaml": text.replace("expire: 14d", "expire: 13d")})
-    desk.commit({"policy.yaml": text.removesuffix("\n") + "\n"})
+    desk.commit({"policy.yaml": text.replace("expire: 14d", "expire: 13d")}, when=desk.now)
+    desk.commit({"policy.yaml": text.removesuffix("\n") + "\n"}, when=desk.now)
     assert desk.show("policy.yaml") == text.rstrip("\n")
     (desk.origin / "hooks" / "aside").rename(desk.origin / "hooks" / "pre-receive")
     with pytest.raises(Refused, match="has 0"):

@@ -53,15 +53,20 @@ def tracking(database_template: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     """The URI of a tracking store of one's own, which is MLflow's present one."""
     import shutil
 
+    shutil.copyfile(database_template, tmp_path / "mlflow.db")
+    return track(tmp_path / "mlflow.db", monkeypatch)
+
+
+def track(database: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Makes a database MLflow's tracking store; returns its URI."""
     from mlflow.tracking._model_registry import utils as registry_utils
     from mlflow.tracking._tracking_service import utils as tracking_utils
 
-    shutil.copyfile(database_template, tmp_path / "mlflow.db")
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    uri = f"sqlite:///{database}"
     monkeypatch.setattr(tracking_utils, "_tracking_uri", None)
     monkeypatch.setattr(registry_utils, "_registry_uri", None)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    monkeypatch.chdir(tmp_path)  # MLflow makes folders where it runs
+    monkeypatch.chdir(database.parent)  # MLflow makes folders where it runs
     return uri
 
 
@@ -74,13 +79,28 @@ def sides_template(database_template: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def sides(sides_template: Path, tracking: str, tmp_path: Path) -> Iterator[Sides]:
-    """Both stores with the same models; see ``mlflow_kit.seed``."""
+def sides(sides_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sides]:
+    """Both stores with the same models; see ``mlflow_kit.seed``. The sqlite one is MLflow's tracking store, too."""
     import shutil
 
     from mlflow_kit import Sides, git_store, sql_store
 
     folder = tmp_path / "both"
+    shutil.copytree(sides_template, folder, symlinks=True)
+    track(folder / "mlflow.db", monkeypatch)
+    sql = sql_store(folder / "mlflow.db")
+    yield Sides(folder, sql, git_store(folder / "solo"))
+    sql._dispose_engine()
+
+
+@pytest.fixture(scope="module")
+def shared(sides_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sides]:
+    """The same for tests that change nothing: opened once."""
+    import shutil
+
+    from mlflow_kit import Sides, git_store, sql_store
+
+    folder = tmp_path_factory.mktemp("shared") / "both"
     shutil.copytree(sides_template, folder, symlinks=True)
     sql = sql_store(folder / "mlflow.db")
     yield Sides(folder, sql, git_store(folder / "solo"))

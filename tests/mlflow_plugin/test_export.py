@@ -128,6 +128,18 @@ def exported(
         return Exporter(registry, client, **said).export(name)
 
 
+def runs_of(client: MlflowClient) -> list[Any]:
+    """The runs that exports made."""
+    experiment = client.get_experiment_by_name("gitreg export")
+    assert experiment is not None
+    return list(client.search_runs([experiment.experiment_id]))
+
+
+def numbers_of(client: MlflowClient) -> list[int]:
+    """The numbers that MLflow's model has."""
+    return sorted(int(each.version) for each in client.search_model_versions("name='credit-risk'"))
+
+
 def test_versions_keep_their_numbers_and_all_that_is_said(
     registry: Registry, client: MlflowClient, tracking: str, tmp_path: Path
 ) -> None:
@@ -167,6 +179,7 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
     assert run_.data.tags["team"] == "risk"
     assert run_.data.tags["mlflow.source.git.commit"] == "abc123"
     assert run_.data.tags["gitreg.run.id"] == "run7"
+    assert run_.inputs is not None
     assert [(each.dataset.name, each.dataset.digest) for each in run_.inputs.dataset_inputs] == [
         ("train", "0a1b2c")
     ]
@@ -179,7 +192,8 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
     manifest = registry.snapshot.blob("models/credit-risk/versions/3/version.yaml")
     assert manifest is not None
     assert Path(kept).read_bytes() == manifest.data
-    assert [(left.subject, left.why.partition(":")[0]) for left in done.left] == [
+    assert done.left == ()
+    assert [(note.subject, note.why.partition(":")[0]) for note in done.notes] == [
         ("credit-risk/1", "the data set 'wide'"),
         ("credit-risk/3", "the data set 'wide'"),
         ("credit-risk/3", "MLflow has no place for its evidence (holdout)"),
@@ -190,21 +204,20 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
 
 def test_second_export_brings_up_to_date(registry: Registry, client: MlflowClient, tmp_path: Path) -> None:
     exported(registry, client)
-    runs = client.search_runs([client.get_experiment_by_name("gitreg export").experiment_id])
+    runs = runs_of(client)
     again = exported(registry, client)
     assert [each.is_new for each in again.versions] == [False] * 3
-    for arguments in (
+    commands = (
         ["alias", "set", "credit-risk", "Champion", "5"],
         ["demote", "credit-risk/3"],
         ["version", "note", "credit-risk/1", "--description", "Worn out."],
-    ):
-        code = run(["-C", os.fspath(tmp_path / "registry/solo"), *arguments])
-        assert code == 0, arguments
+    )
+    assert [run(["-C", os.fspath(tmp_path / "registry/solo"), *each]) for each in commands] == [0, 0, 0]
     exported(open_registry(tmp_path / "registry/solo"), client)
-    assert client.get_model_version_by_alias("credit-risk", "Champion").version == "5"
-    assert client.get_model_version("credit-risk", "3").current_stage == "None"
+    assert int(client.get_model_version_by_alias("credit-risk", "Champion").version) == 5
+    assert client.get_model_version("credit-risk", "3").current_stage == "Archived"
     assert client.get_model_version("credit-risk", "1").description == "Worn out."
-    assert len(client.search_runs([runs[0].info.experiment_id])) == len(runs) == 3
+    assert len(runs_of(client)) == len(runs) == 3
 
 
 def test_semver_versions_get_numbers_in_their_order(registry: Registry, client: MlflowClient) -> None:
@@ -240,13 +253,11 @@ def test_export_that_died_goes_on(
         patch.setattr(client, "create_model_version", dies)
         with pytest.raises(KeyboardInterrupt):
             exported(registry, client)
-    assert [each.version for each in client.search_model_versions("name='credit-risk'")] == [2, 1]
+    assert numbers_of(client) == [1, 2]
     done = exported(registry, client)
     assert [(each.version, each.number) for each in done.versions] == [(1, "1"), (3, "3"), (5, "5")]
-    numbers = sorted(int(each.version) for each in client.search_model_versions("name='credit-risk'"))
-    assert numbers == [1, 3, 5]
-    experiment = client.get_experiment_by_name("gitreg export").experiment_id
-    assert len(client.search_runs([experiment])) == 3  # the run that was finished before is used
+    assert numbers_of(client) == [1, 3, 5]
+    assert len(runs_of(client)) == 3  # the run that was finished before is used
 
 
 def test_model_of_somebody_else_is_left_alone(registry: Registry, client: MlflowClient) -> None:
@@ -263,7 +274,7 @@ def test_numbers_that_are_taken_are_told(registry: Registry, client: MlflowClien
         client.create_model_version("credit-risk", "s3://somewhere")
     done = exported(registry, client)
     assert [(each.version, each.number) for each in done.versions] == [(1, "3"), (3, "4"), (5, "5")]
-    told = [left.why for left in done.left if "gives it the number" in left.why]
+    told = [note.why for note in done.notes if "gives it the number" in note.why]
     assert told == [
         "MLflow gives it the number 3; its tag gitreg.version has its own",
         "MLflow gives it the number 4; its tag gitreg.version has its own",
@@ -308,3 +319,30 @@ def test_mlflow_that_does_not_answer(
     )
     err = capsys.readouterr().err
     assert "MLflow does not answer" in err
+
+
+def test_there_and_back(registry: Registry, client: MlflowClient, tracking: str, tmp_path: Path) -> None:
+    """What is exported and imported again is the same, entity by entity."""
+    exported(registry, client)
+    fresh = tmp_path / "registry/fresh"
+    git(tmp_path / "registry", "init", "-q", "--initial-branch=main", "fresh")
+    fast_import(fresh, [("Begin", rules(SOLO_POLICY, SOLO_REGISTRY.replace("9b3e5a70", "aaaaaaaa")))])
+    git(fresh, "config", "user.name", "Dan")
+    git(fresh, "config", "user.email", "dan@example.com")
+    git(fresh, "reset", "-q", "--hard")
+    assert run(["-C", os.fspath(fresh), "import", "mlflow", "--tracking-uri", tracking]) == 0
+    with open_registry(tmp_path / "registry/solo") as there, open_registry(fresh) as here:
+        ours, theirs = there.versions("credit-risk"), here.versions("credit-risk")
+        assert [each.record.version for each in theirs] == [each.record.version for each in ours] == [1, 3, 5]
+        for one, other in zip(ours, theirs, strict=True):
+            assert other.record.artifact.digest == one.record.artifact.digest
+            assert other.record.metrics == one.record.metrics
+            assert other.record.params.keys() == one.record.params.keys()
+            assert other.record.source["commit"] == one.record.source["commit"]
+            assert other.stage == ("none" if one.stage == "canary" else one.stage)
+            assert other.aliases == one.aliases
+            assert one.notes is not None
+            assert other.notes is not None
+            assert other.notes.description == one.notes.description
+            assert other.notes.tags.items() >= one.notes.tags.items()
+        assert here.model("credit-risk").model.description == "Who pays back."

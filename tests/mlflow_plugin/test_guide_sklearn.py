@@ -141,6 +141,9 @@ def test_artifacts_are_listed_and_downloaded(solo: Path, logged: Logged, tmp_pat
     assert os.listdir(os.path.dirname(one)) == ["MLmodel"]
     whole = Path(mlflow.artifacts.download_artifacts("models:/adder/1", dst_path=os.fspath(tmp_path / "out")))
     assert (whole / "MLmodel").read_bytes() == Path(one).read_bytes()
+    address = MlflowClient().get_model_version_download_uri("adder", "1")
+    again = Path(mlflow.artifacts.download_artifacts(address))
+    assert (again / "MLmodel").read_bytes() == (whole / "MLmodel").read_bytes()
     assert mlflow.artifacts.load_text("models:/adder/1/requirements.txt").splitlines()[-1] == "pandas"
 
 

@@ -79,7 +79,15 @@ def test_a_local_model_is_taken_where_it_lies(
 def test_a_single_file_keeps_its_name(tmp_path: Path, tracking: str) -> None:
     (tmp_path / "a model.onnx").write_bytes(b"onnx")
     found, held, _ = taken(f"file://{tmp_path}/a%20model.onnx")
-    assert (os.path.basename(found.path), found.name, held) == ("a model.onnx", "", {"": b"onnx"})
+    assert (found.name, held) == ("a model.onnx", {"": b"onnx"})
+
+
+def test_a_link_to_a_model_is_the_model(model: Path, tmp_path: Path, tracking: str) -> None:
+    (tmp_path / "latest").symlink_to(model)
+    (tmp_path / "model.onnx").symlink_to(model / "model.pkl")
+    assert taken(tmp_path / "latest")[1] == files(model)
+    found, held, _ = taken(tmp_path / "model.onnx")
+    assert (found.name, held) == ("model.onnx", {"": b"bytes"})
 
 
 def test_what_log_model_has_at_hand_is_not_fetched(model: Path, tracking: str) -> None:
@@ -102,7 +110,7 @@ def test_a_single_file_of_a_run(run: str, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"onnx")
     MlflowClient().log_artifact(run, os.fspath(tmp_path / "model.onnx"))
     found, held, _ = taken(f"runs:/{run}/model.onnx")
-    assert (found.name, held) == ("", {"": b"onnx"})
+    assert (found.name, held) == ("model.onnx", {"": b"onnx"})
 
 
 def test_a_logged_model_by_its_id_or_by_its_run_s_name_for_it(logged: Logged) -> None:
@@ -120,7 +128,7 @@ def test_a_logged_model_by_its_id_or_by_its_run_s_name_for_it(logged: Logged) ->
 def test_a_version_of_another_registry(solo: Path, tracking: str) -> None:
     uri = str(RegistryUri(os.fspath(solo)).at("credit-risk", "2"))
     found, held, _ = taken(uri)
-    assert (os.path.basename(found.path), found.name) == ("model.onnx", "")
+    assert found.name == "model.onnx"
     assert held[""].startswith(b"model 2")
 
 
@@ -247,7 +255,7 @@ def test_a_logged_model_outlives_its_run(logged: Logged, monkeypatch: pytest.Mon
 
 def test_no_secret_of_an_address_is_kept(model: Path, tracking: str) -> None:
     said = {"local_model_path": os.fspath(model), "run_link": "https://u:p@mlflow.example.com/1"}
-    found, _, _ = taken("sftp://me:s3cret@host/model", **said)
+    found, _, _ = taken("sftp://me:s3cret@host/model?sig=abc", **said)
     assert found.details.source == {
         "uri": "sftp://host/model",
         "run": {"system": "mlflow", "url": "https://mlflow.example.com/1"},
@@ -369,6 +377,26 @@ def test_an_external_version_is_registered_by_its_address(external: Path, run: s
 def test_an_external_version_still_needs_its_run(tracking: str) -> None:
     with pytest.raises(NotFound, match="the run"):
         taken("s3://bucket/model", run_id="f" * 32, external=True)
+
+
+def test_of_what_a_run_made_the_address_is_where_it_lies(logged: Logged, model: Path) -> None:
+    location = MlflowClient().get_logged_model(logged.skops).artifact_location
+    for source in (f"models:/{logged.skops}", f"runs:/{logged.run}/skops"):
+        found, _, _ = taken(source, external=True, local_model_path=os.fspath(model))
+        assert (found.uri, found.details.source["uri"]) == (location, source)
+        assert found.details.signature["inputs"]
+
+
+def test_an_external_run_s_artifacts_are_not_looked_at(tracking: str) -> None:
+    client = MlflowClient()
+    run = client.create_run(client.create_experiment("closed", "carrier-pigeon://coop/7"))
+    found, _, _ = taken(f"runs:/{run.info.run_id}/model", external=True)
+    assert found.uri == f"carrier-pigeon://coop/7/{run.info.run_id}/artifacts/model"
+
+
+def test_an_address_stays_what_it_is_beside_a_logged_model(logged: Logged) -> None:
+    uri = "https://api.example.com/models/large-2"
+    assert taken(uri, model_id=logged.skops, external=True)[0].uri == uri
 
 
 def test_nothing_of_an_external_source_is_read(tracking: str) -> None:

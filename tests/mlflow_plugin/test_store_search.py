@@ -44,7 +44,7 @@ def template(database_template: Path, tmp_path_factory: pytest.TempPathFactory) 
     return made_sides(database_template, tmp_path_factory.mktemp("search"), seed)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def both(template: Path) -> Iterator[Sides]:
     """Both stores; nothing here writes."""
     sql = sql_store(template / "mlflow.db")
@@ -312,14 +312,14 @@ def test_a_page_in_the_order_of_names_looks_at_no_other_model(
     both: Sides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    whole = Catalog.models
+    whole = Catalog.heads
 
     def watched(catalog: Catalog, *args: Any) -> Iterator[CatalogModel]:
         for model in whole(catalog, *args):
             seen.append(model.name)
             yield model
 
-    monkeypatch.setattr(Catalog, "models", watched)
+    monkeypatch.setattr(Catalog, "heads", watched)
     for asked in (None, f"{IS_PROMPT} != 'true'", "name LIKE '%a%'"):
         seen.clear()
         assert models(both.git, asked, 2)[0] == ["Alpha", "alphabet"] == seen
@@ -351,7 +351,7 @@ def test_semver_versions(tmp_path: Path) -> None:
     assert versions(store, "version_number > 0")[0] == versions(store, "version_number != 1")[0] == []
     assert store.get_model_version("fraud", "1.10.0").version == "1.10.0"
     assert store.get_model_version_by_alias("fraud", "latest").version == "1.10.0"
-    assert store.get_model_version_download_uri("fraud", "1.2.0").endswith("?model=fraud&version=1.2.0")
+    assert store.get_model_version_download_uri("fraud", "1.2.0").endswith("/?model=fraud&version=1.2.0")
 
 
 def test_nothing_is_a_prompt_or_a_webhook(both: Sides) -> None:

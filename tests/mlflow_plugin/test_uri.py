@@ -33,18 +33,6 @@ def test_says_how_to_work_with_the_registry() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri", ["gitreg:///srv/m", "gitreg:///", "gitreg:m", "gitreg+https://git.example.com/m"]
-)
-def test_an_artifact_s_uri_is_whole_for_mlflow_which_cuts_the_last_part_off(uri: str) -> None:
-    from mlflow.tracking.artifact_utils import _get_root_uri_and_artifact_path
-
-    found = parse_registry_uri(uri).at("credit risk", "3")
-    root, path = _get_root_uri_and_artifact_path(str(found))
-    assert path == ""
-    assert parse_registry_uri(root) == parse_registry_uri(str(found)) == found
-
-
-@pytest.mark.parametrize(
     ("uri", "problem"),
     [
         ("sqlite:///x.db", "is no git registry"),
@@ -73,10 +61,24 @@ def test_what_is_not_understood_is_refused(uri: str, problem: str) -> None:
     assert "secret" not in str(caught.value) + str(caught.value.hint)
 
 
+def test_mlflow_cuts_the_address_of_an_artifact_so_that_it_still_means_it() -> None:
+    from mlflow.tracking.artifact_utils import _get_root_uri_and_artifact_path
+    from mlflow.utils.uri import append_to_uri_path
+
+    for place in ("/srv/my models", "/", "models", "https://git.example.com/m.git"):
+        uri = RegistryUri(place).at("credit-risk", "3")
+        root, inside = _get_root_uri_and_artifact_path(str(uri))
+        assert (parse_registry_uri(root), inside) == (uri, "")
+        root, inside = _get_root_uri_and_artifact_path(append_to_uri_path(str(uri), "MLmodel"))
+        assert (parse_registry_uri(root), inside) == (uri, "MLmodel")
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
 URIS = st.builds(
     RegistryUri,
-    place=TEXT.map(lambda name: f"/srv/{name}") | TEXT.map(lambda name: f"x{name}"),
+    place=(TEXT.map(lambda name: f"/srv/{name}") | TEXT.map(lambda name: f"x{name}")).map(
+        lambda place: place.rstrip("/")
+    ),
     changes=st.sampled_from([None, "direct", "request"]),
     artifacts=st.sampled_from(["copy", "external"]),
     remote=st.none() | TEXT,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -68,11 +69,13 @@ class World:
         assert run(["init", os.fspath(self.work), "--forge", "github", *options]) == 0
         (self.work / "policy.yaml").write_text(POLICY)
         assert run(["-C", os.fspath(self.work), "forge", "scaffold", "--check"]) == 0
-        git(self.work, "commit", "-q", "-a", "--amend", "--no-edit")
+        # An approval in the very second in which the rules change would not count.
+        begun = datetime.now(UTC) - timedelta(hours=1)
+        git(self.work, "commit", "-q", "-a", "--amend", "--no-edit", when=begun)
         store_object(artifacts, bytes_of(1))
         new = registration("credit-risk", 1, create=NewModel(title="Credit risk"))
-        self.land(plan_register(self.snapshot(), new))
-        self.land(plan_promote(self.snapshot(), "credit-risk", 1, "staging"))
+        self.land(plan_register(self.snapshot(), new), begun)
+        self.land(plan_promote(self.snapshot(), "credit-risk", 1, "staging"), begun)
         git(self.work, "remote", "add", "origin", self.github.remote(REPOSITORY))
         git(self.work, "push", "-q", self.github.remote(REPOSITORY, self.be("carol")), "main")
         git(
@@ -91,13 +94,13 @@ class World:
         """The registry as it lies in the checkout."""
         return Snapshot(WorkTree(self.work))
 
-    def land(self, plan: Plan) -> None:
-        """Commits a plan to the branch that is checked out; nobody is asked."""
+    def land(self, plan: Plan, when: datetime | None = None) -> None:
+        """Commits a plan to the branch that is checked out; nobody is asked. ``when``: as of that moment."""
         for path, data in plan.edits.items():
             (self.work / path).parent.mkdir(parents=True, exist_ok=True)
             (self.work / path).write_bytes(data or b"")
         git(self.work, "add", "-A", "--", *plan.edits)
-        git(self.work, "commit", "-q", "-m", plan.title)
+        git(self.work, "commit", "-q", "-m", plan.title, when=when)
 
     def be(self, person: str) -> str:
         """From now on the commands are this person's; their token."""

@@ -15,7 +15,8 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ class SqliteIndex(CatalogIndex):
         self._path = path
         self._patience = patience
         self._connection: sqlite3.Connection | None = None
+        self._stop: Callable[[], object] | None = None
         self._opened: tuple[int, int, int] | None = None
         self._turns = 0
         self._failures = 0
@@ -91,9 +93,9 @@ class SqliteIndex(CatalogIndex):
 
     def close(self) -> None:
         """Lets go of the file; a later question opens it again."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
+        if self._stop is not None:
+            self._stop()
+        self._connection = self._stop = None
 
     @contextmanager
     def reading(self) -> Iterator[IndexView]:
@@ -150,7 +152,8 @@ class SqliteIndex(CatalogIndex):
         """A connection to the file that is there now, opened by this very process."""
         if self._connection is None or self._opened != self._identity():
             self.close()
-            self._connection = self._open()
+            self._connection = connection = self._open()
+            self._stop = weakref.finalize(self, _close, connection, os.getpid())
             self._opened = self._identity()
         return self._connection
 
@@ -165,7 +168,9 @@ class SqliteIndex(CatalogIndex):
 
     def _open(self) -> sqlite3.Connection:
         target = ":memory:" if self._path is None else os.fspath(self._path)
-        connection = sqlite3.connect(target, timeout=self._patience, isolation_level=None)
+        connection = sqlite3.connect(
+            target, timeout=self._patience, isolation_level=None, check_same_thread=False
+        )
         # What a strange file has for views and triggers may not call anything.
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -32000")  # KiB
@@ -191,13 +196,16 @@ class SqliteIndex(CatalogIndex):
             return
         lock = self._path.with_name(f"{self._path.name}.lock")
         opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        _HELD.add(opened)
         try:
             self._wait(opened, time.monotonic() + self._patience)
-            self._turns += 1
+            self._turns = 1
             yield
         finally:
             self._turns = 0
-            os.close(opened)
+            if opened in _HELD:
+                _HELD.remove(opened)
+                os.close(opened)
 
     @staticmethod
     def _wait(lock: int, end: float) -> None:
@@ -239,21 +247,21 @@ class _Editor(IndexEditor):
         )
         return [ModelRow._make(row) for row in rows]
 
-    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> list[VersionRow]:
+    def versions(self, names: Collection[str] | None = None, run: str | None = None) -> Iterator[VersionRow]:
         where, values = ("run = ?", [run]) if run is not None else ("1", [])
         select = f"SELECT {_VERSION} FROM versions WHERE {where}"
-        return [VersionRow._make(row) for row in self._rows(select, values, "model", names, _ORDER)]
+        return map(VersionRow._make, self._rows(select, values, "model", names, _ORDER))
 
     def version(self, model: str, version: str) -> VersionRow | None:
         select = f"SELECT {_VERSION} FROM versions WHERE model = ? AND version = ?"
         row = self._connection.execute(select, (model, version)).fetchone()
         return VersionRow(*row) if row else None
 
-    def highest(self, names: Collection[str] | None = None) -> list[VersionRow]:
+    def highest(self, names: Collection[str] | None = None) -> Iterator[VersionRow]:
         inside = "FROM versions AS other WHERE other.model = one.model AND other.stage = one.stage"
         select = f"SELECT {_VERSION} FROM versions AS one WHERE position = (SELECT max(position) {inside})"
         order = f"ORDER BY model, (SELECT min(position) {inside})"
-        return [VersionRow._make(row) for row in self._rows(select, [], "model", names, order)]
+        return map(VersionRow._make, self._rows(select, [], "model", names, order))
 
     def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:
         found: dict[str, dict[str, tuple[int, int]]] = {}
@@ -274,15 +282,18 @@ class _Editor(IndexEditor):
     def _rows(
         self, select: str, values: Sequence[object], column: str, names: Collection[str] | None, order: str
     ) -> Iterator[tuple[Any, ...]]:
-        """What is selected, of all names or of these; each statement takes so many of them."""
+        """What is selected, of all names or of these; each statement takes so many of them.
+
+        Each is read to its end at once: a cursor that is left open would outlive an index that is thrown away.
+        """
         if names is None:
-            yield from self._connection.execute(f"{select} {order}", values)
+            yield from self._connection.execute(f"{select} {order}", values).fetchall()
             return
         wanted = sorted({name for name in names if _is_text(name)})
         for at in range(0, len(wanted), _AT_A_TIME):
             part = wanted[at : at + _AT_A_TIME]
             among = f"{column} IN ({','.join('?' * len(part))})"
-            yield from self._connection.execute(f"{select} AND {among} {order}", [*values, *part])
+            yield from self._connection.execute(f"{select} AND {among} {order}", [*values, *part]).fetchall()
 
     def clear(self) -> None:
         for table in _TABLES:
@@ -321,6 +332,24 @@ class _Editor(IndexEditor):
         if rows:
             marks = ",".join("?" * len(rows[0]))
             self._connection.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", rows)
+
+
+def _close(connection: sqlite3.Connection, owner: int) -> None:
+    """Ends a connection, but not in a forked child: it is its parent's, who may be in the middle of an edit."""
+    if os.getpid() == owner:
+        connection.close()
+
+
+#: The lock files that are open. A child that was forked meanwhile would hold on to them for as long as it lives.
+_HELD: set[int] = set()
+
+
+def _let_go() -> None:
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _is_text(name: str) -> bool:

@@ -24,7 +24,7 @@ class _Commit:
 
 
 def steps(folder: str, base: str | None, tip: str, path: str) -> Iterator[Step] | None:
-    """See :meth:`gitreg.core.ports.Repository.steps`; ``folder`` is the repository, ``path`` the folder in it.
+    """See :meth:`gitreg.core.ports.Repository.steps`; ``path`` is the folder in the repository ``folder``.
 
     Raises:
         Undecided: git could not read an object, or said something unexpected.
@@ -54,7 +54,8 @@ def _steps(folder: str, commits: Sequence[_Commit], path: str) -> Iterator[Step]
     # A line names a commit and what to compare it with. What is cut off has no parent, as the first commit has none.
     asked = "".join(f"{each.oid} {each.parent}\n" if each.parent else f"{each.oid}\n" for each in commits)
     args = ["--literal-pathspecs", "diff-tree", "--stdin", "--root", "-r", "-z", "--raw", "--no-renames"]
-    out = run([*args, "--no-abbrev", "--", path], folder, stdin=asked.encode())
+    below = [path] if path else []
+    out = run([*args, "--no-abbrev", "--", *below], folder, stdin=asked.encode())
     times = {each.oid: each.time for each in commits}
     for oid, touches in _parsed(out):
         if oid not in times:

@@ -100,6 +100,12 @@ class GitRepository(Repository):
         """
         return cls(locate(path), alone=alone, pending=pending)
 
+    def again(self) -> GitRepository:
+        """The same repository, with a reading process of its own."""
+        other = GitRepository(self._place, alone=self._alone, pending=self._pending)
+        other.credentials = self.credentials
+        return other
+
     def __enter__(self) -> GitRepository:
         return self
 
@@ -424,6 +430,7 @@ class GitRepository(Repository):
         from gitreg.adapters.git.trees import TreeWriter
         from gitreg.adapters.git.writes import ObjectWriter, commit_content
 
+        _demand_oids(*parents)
         writer = ObjectWriter(self._folder, self.common_dir)
         trees = TreeWriter(self.reader, writer)
         entries = {
@@ -451,9 +458,7 @@ class GitRepository(Repository):
         committer: Identity | None = None,
     ) -> str:
         """See :class:`gitreg.core.ports.Repository`. Unsigned, the same arguments make the same commit."""
-        for oid in (tree, *parents):
-            if not refs.is_oid(oid):
-                raise Bug(f"{oid!r} is no object id")
+        _demand_oids(tree, *parents)
         extra = _signatory("AUTHOR", author, time) | _signatory("COMMITTER", committer or author, time)
         args = ["-c", "i18n.commitEncoding=UTF-8", "commit-tree", "--no-gpg-sign", tree]
         for parent in parents:
@@ -689,6 +694,12 @@ def _signatory(role: str, who: Identity, time: datetime) -> dict[str, str]:
     """The variables that tell git who a commit's author or committer is."""
     date = f"@{int(time.timestamp())} +0000"
     return {f"GIT_{role}_NAME": who.name, f"GIT_{role}_EMAIL": who.email, f"GIT_{role}_DATE": date}
+
+
+def _demand_oids(*oids: str) -> None:
+    for oid in oids:
+        if not refs.is_oid(oid):
+            raise Bug(f"{oid!r} is no object id")
 
 
 def _sets_url(config: str) -> bool:

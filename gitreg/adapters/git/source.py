@@ -54,7 +54,7 @@ class GitSource:
         self.top = repository.top
 
     def tags(self) -> Iterator[Tag]:
-        """Every tag of a commit, annotated or not, in the order of their names. A tag of a tag is none."""
+        """Every tag of a commit, annotated or not, in the order of their names."""
         layout = "".join(f"%({field})%00" for field in _FIELDS)
         listed = run(["for-each-ref", f"--format={layout}", "refs/tags/"], self.repository.git_dir)
         parts = listed.decode(errors="replace").split("\0")

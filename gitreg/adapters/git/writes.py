@@ -143,6 +143,6 @@ def commit_content(
         "",
     ]
     try:
-        return "\n".join([*lines, message if message.endswith("\n") else f"{message}\n"]).encode()
+        return "\n".join([*lines, message]).encode()
     except UnicodeEncodeError:
         return None

@@ -18,10 +18,10 @@ from gitreg.core.compare import (
     notes_entries,
     source_values,
 )
-from gitreg.core.delta import RulesChanged, StageChanged, Transition, VersionRegistered, serves
+from gitreg.core.delta import AliasMoved, RulesChanged, StageChanged, Transition, VersionRegistered, serves
 from gitreg.core.findings import Finding, Outcome, sort_findings
 from gitreg.core.manifest import ModelVersion
-from gitreg.core.names import Version
+from gitreg.core.names import Version, version_key
 from gitreg.core.report.change_lines import CELL, change_lines, differences, name_of, readable, values_line
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.report.markdown import bullets, escape, fit, listed, table
@@ -57,6 +57,7 @@ def change_request_body(judged: Judged, findings: Iterable[Finding] | None = Non
     """
     entering = _entering(judged)
     sections = [
+        *_imports(judged),
         *_moves(judged),
         *_comparisons(judged, entering),
         _checklist(checklist(judged)),
@@ -71,7 +72,13 @@ def verdict_body(judged: Judged, findings: Iterable[Finding]) -> str:
     """The same for who has read what the change does: what is shown and what is missing first, the rest folded away."""
     entering = _entering(judged)
     state = [_checklist(checklist(judged)), _headed("Findings", _findings(findings))]
-    rest = [*_moves(judged), *_comparisons(judged, entering), *_additions(judged), _closer(judged, entering)]
+    rest = [
+        *_imports(judged),
+        *_moves(judged),
+        *_comparisons(judged, entering),
+        *_additions(judged),
+        _closer(judged, entering),
+    ]
     shown = fit(state, MOST_CHARACTERS // 2)
     folded = fit(rest, MOST_CHARACTERS // 2)
     return f"{shown}\n\n<details><summary>What it does</summary>\n\n{folded}\n\n</details>"
@@ -101,6 +108,49 @@ def _headed(title: str, lines: Sequence[str]) -> list[str]:
 
 def _record(judged: Judged, model: str, version: Version) -> ModelVersion | None:
     return readable(lambda: judged.head.record(model, version))
+
+
+# What is imported
+
+
+def _imports(judged: Judged) -> Iterator[list[str]]:
+    """A row for each model that comes from another system, with all that comes of it."""
+    found = [(model, _record(judged, model, version)) for model, version in judged.delta.imported]
+    records: dict[str, list[ModelVersion]] = {}
+    for model, record in found:
+        if record is not None and record.imported_from is not None:
+            records.setdefault(model, []).append(record)
+    if not records:
+        return
+    every = [record for some in records.values() for record in some]
+    size = show_size(sum(record.artifact.size for record in every))
+    origins = {
+        (each.imported_from.system, each.imported_from.registry) for each in every if each.imported_from
+    }
+    places = [f"{escape(system)} at {escape(place, 2 * CELL)}" for system, place in sorted(origins)]
+    rows = [_imported_row(judged, model, some) for model, some in sorted(records.items())]
+    yield _headed(
+        "What is imported",
+        [
+            f"Versions: {len(every)}, with {size}; models: {len(records)}. They say that they come from"
+            f" {', '.join(places[:MOST_VERSIONS])}.",
+            "",
+            *table(["model", "versions", "stages", "aliases", "size"], rows, MOST_ROWS),
+        ],
+    )
+
+
+def _imported_row(judged: Judged, model: str, records: Sequence[ModelVersion]) -> list[str]:
+    numbers = sorted((record.version for record in records), key=version_key)
+    moves = [move for move in judged.transitions if move.imported and move.model == model]
+    aliases = [move.alias for move in judged.delta.of(AliasMoved) if move.model == model]
+    return [
+        escape(model),
+        listed([str(number) for number in numbers], MOST_VERSIONS),
+        listed([f"{move.target} {move.pin.version}" for move in moves], MOST_VERSIONS) if moves else "",
+        listed(aliases, MOST_VERSIONS) if aliases else "",
+        show_size(sum(record.artifact.size for record in records)),
+    ]
 
 
 # What moves

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -100,7 +101,9 @@ class Story:
         _adapt(seed, keys)
         self._git("alice", "init", "--quiet", "--initial-branch=main", cwd=seed)
         self._git("alice", "add", "--all", cwd=seed)
-        self._git("alice", "commit", "--quiet", "--message=Begin the registry", cwd=seed)
+        # An approval in the very second in which the rules change would not count.
+        begun = {"GIT_COMMITTER_DATE": (datetime.now(UTC) - timedelta(hours=1)).isoformat()}
+        self._git("alice", "commit", "--quiet", "--message=Begin the registry", cwd=seed, extra=begun)
         self._git("alice", "clone", "--quiet", "--bare", "seed", "origin.git", cwd=self.root)
         shutil.rmtree(seed)
         for person in _PEOPLE:
@@ -131,12 +134,12 @@ class Story:
             "PYTHONIOENCODING": "utf-8",
         }
 
-    def _git(self, person: str, *args: str, cwd: Path) -> None:
+    def _git(self, person: str, *args: str, cwd: Path, extra: Mapping[str, str] | None = None) -> None:
         done = subprocess.run(
             ["git", *args],
             check=False,
             cwd=cwd,
-            env=self._environment(person),
+            env={**self._environment(person), **(extra or {})},
             capture_output=True,
             text=True,
         )

@@ -8,12 +8,23 @@ import click
 
 from gitreg.errors import UsageError
 from gitreg.surfaces.cli.landing import land_or_preview
-from gitreg.surfaces.cli.session import Group, Landing, Reading, Session, emit, formatted, landing, reading
+from gitreg.surfaces.cli.session import (
+    Group,
+    Landing,
+    Reading,
+    Session,
+    emit,
+    formatted,
+    landing,
+    reading,
+    warn,
+)
 from gitreg.surfaces.cli.values import TEXT, data_set, metrics_file, numbers
 
 if TYPE_CHECKING:
     from gitreg.core.plan.plan import Plan
     from gitreg.core.snapshot import Snapshot
+    from gitreg.surfaces.mlflow.evaluation import Evaluation
 
 REF = click.argument("reference", metavar="REF", type=TEXT)
 NAME = click.argument("name", type=TEXT)
@@ -64,15 +75,28 @@ def list_evidence(
 @NAME
 @click.option("--metrics", "metrics_path", metavar="FILE", help="Metrics from a JSON or YAML file.")
 @click.option(
-    "--metric", "metrics", multiple=True, metavar="K=N", help="A metric; it counts before one from the file."
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="K=N",
+    help="A metric; it counts before one from the file or the run. With --from-run, K alone takes the run's K only.",
+)
+@click.option("--from-run", metavar="RUN_ID", help="Take the metrics of a run of MLflow's.", type=TEXT)
+@click.option(
+    "--tracking-uri",
+    metavar="URI",
+    help="The MLflow that has the run (default: MLFLOW_TRACKING_URI).",
+    type=TEXT,
 )
 @click.option(
     "--dataset",
     metavar="NAME@sha256:DIGEST",
-    required=True,
-    help="What was measured on; metric gates of policy.yaml ask for the name.",
+    help="What was measured on; metric gates of policy.yaml ask for the name. By default the data set that the run"
+    " logged; NAME alone chooses one of several.",
 )
-@click.option("--source", type=TEXT, metavar="URL", help="Where the evaluation is recorded.")
+@click.option(
+    "--source", type=TEXT, metavar="URL", help="Where the evaluation is recorded (default: the run)."
+)
 @landing
 @click.pass_obj
 def add(
@@ -81,7 +105,9 @@ def add(
     name: str,
     metrics_path: str | None,
     metrics: tuple[str, ...],
-    dataset: str,
+    from_run: str | None,
+    tracking_uri: str | None,
+    dataset: str | None,
     source: str | None,
     how: Landing,
 ) -> None:
@@ -92,24 +118,55 @@ def add(
       gitreg evidence add credit-risk/3 holdout --metrics metrics.json --dataset holdout@sha256:8f43… \\
           --source https://ci.example.com/runs/42
       gitreg evidence add credit-risk/3 q3 --metric roc_auc=0.94 --dataset "q3@sha256:$(sha256sum < q3.csv | cut -c-64)"
+      gitreg evidence add credit-risk/3 holdout --from-run 8f43d1c2 --tracking-uri https://mlflow.example.com
     """
     from gitreg.core.names import parse_reference
     from gitreg.core.plan.evidence import NewEvidence, plan_evidence
     from gitreg.core.resolve import resolve
 
     wanted = parse_reference(reference)
-    measured = (metrics_file(metrics_path) if metrics_path else {}) | numbers(metrics, "--metric")
+    if from_run is None and tracking_uri is not None:
+        raise UsageError("--tracking-uri is for --from-run", "leave it out, or name a run")
+    told = [each for each in metrics if "=" in each or from_run is None]
+    measured = (metrics_file(metrics_path) if metrics_path else {}) | numbers(told, "--metric")
+    run = _evaluation(from_run, tracking_uri) if from_run is not None else None
+    if run is not None:
+        measured = _chosen(run, [each for each in metrics if "=" not in each]) | measured
     if not measured:
-        raise UsageError("there are no metrics", "give --metrics FILE or --metric K=N")
-    data_name, data_digest = data_set(dataset, "--dataset")
+        raise UsageError("there are no metrics", "give --metrics FILE, --metric K=N or --from-run RUN_ID")
+    data_name, data_digest = _data_set(run, dataset)
     ws = session.workspace(key=how.key)
-    asked = NewEvidence(name, data_name, data_digest, measured, ws.identity, ws.clock(), source)
+    where = source or (run.source if run is not None else None)
+    asked = NewEvidence(name, data_name, data_digest, measured, ws.identity, ws.clock(), where)
 
     def make_plan(snapshot: Snapshot) -> Plan:
         found = resolve(snapshot, wanted)
         return plan_evidence(snapshot, found.model, found.record.version, asked)
 
     land_or_preview(ws, make_plan, how)
+
+
+def _evaluation(run_id: str, tracking_uri: str | None) -> Evaluation:
+    from gitreg.surfaces.mlflow.evaluation import read_evaluation
+
+    return read_evaluation(run_id, tracking_uri, warn)
+
+
+def _chosen(run: Evaluation, names: list[str]) -> dict[str, float]:
+    """The run's metrics, or those of them that are named. Raises UsageError where it has none of a name."""
+    missing = next((name for name in names if name not in run.metrics), None)
+    if missing is not None:
+        raise UsageError(f"the run has no metric {missing!r}", f"it has {', '.join(run.metrics) or 'none'}")
+    return {name: run.metrics[name] for name in names} if names else dict(run.metrics)
+
+
+def _data_set(run: Evaluation | None, dataset: str | None) -> tuple[str, str]:
+    """What was measured on: as it was given, or as the run says."""
+    if run is not None and (dataset is None or "@sha256:" not in dataset):
+        return run.data_set(dataset)
+    if dataset is None:
+        raise UsageError("it is not said what was measured on", "give --dataset NAME@sha256:DIGEST")
+    return data_set(dataset, "--dataset")
 
 
 @evidence.command()

@@ -46,7 +46,9 @@ def exporting() -> None:
 @REMOTE
 @formatted("json")
 @click.pass_obj
+@click.pass_context
 def mlflow(
+    context: click.Context,
     session: Session,
     tracking_uri: str,
     registry_uri: str | None,
@@ -60,9 +62,10 @@ def mlflow(
 
     MLflow numbers versions by itself. A version keeps its number where the numbers between can be used up; else MLflow
     gives it another, and the tag gitreg.version has its own. What was exported before is brought up to date. A model
-    of MLflow's that has the same name and is not from here is left alone. What cannot be exported is told.
+    of MLflow's that has the same name and is not from here is left alone. What cannot be exported is told, and the
+    exit code is 1 then.
 
-    JSON: a list of model, versions (version, number, new), left (a list of subject and why).
+    JSON: a list of model, versions (version, number, new), left and notes (lists of subject and why).
 
     \b
     Examples:
@@ -82,6 +85,8 @@ def mlflow(
             emit("text", None, "\n".join(_lines(done, dry_run)))
     if format == "json":
         emit("json", [_plain(each) for each in found], "")
+    if any(each.left for each in found):
+        context.exit(1)
 
 
 def _plain(done: ExportedModel) -> dict[str, object]:
@@ -91,6 +96,7 @@ def _plain(done: ExportedModel) -> dict[str, object]:
             {"version": each.version, "number": each.number, "new": each.is_new} for each in done.versions
         ],
         "left": [{"subject": each.subject, "why": each.why} for each in done.left],
+        "notes": [{"subject": each.subject, "why": each.why} for each in done.notes],
     }
 
 
@@ -100,4 +106,5 @@ def _lines(done: ExportedModel, dry_run: bool) -> list[str]:
     verb = "would export" if dry_run else "exported"
     said = f"{verb} {', '.join(new)}" if new else "nothing new"
     lines = [f"{done.name}: {said}{f' ({old} there already)' if old else ''}"]
+    lines += [f"  note         {each.subject}: {each.why}" for each in done.notes]
     return [*lines, *(f"  not carried  {each.subject}: {each.why}" for each in done.left)]

@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 @REMOTE
 @landing
 @click.pass_obj
+@click.pass_context
 def import_gto(
+    context: click.Context,
     session: Session,
     repo: str,
     artifacts: tuple[str, ...],
@@ -64,7 +66,8 @@ def import_gto(
 
     Each artifact becomes a model with SemVer versions, in one change whose commits are the tags in their order. The
     bytes of a version are what its path names at the tagged commit: in git, or in the repository's DVC remote. What
-    cannot be brought is told. Run it again to go on, or to bring what is new; what is here stays as it is.
+    cannot be brought is told, and the exit code is 1 then. Run it again to go on, or to bring what is new; what is
+    here stays as it is.
 
     JSON: a list of artifact, model, versions (new ones), landed (the commit, or null), request (its number, or null),
     left (a list of subject and why).
@@ -96,6 +99,8 @@ def import_gto(
             emit("text", None, "\n".join(_lines(done, how.dry_run)))
     if how.format == "json":
         emit("json", [_plain(each) for each in found], "")
+    if any(each.left for each in found):
+        context.exit(1)
 
 
 def _plain(done: GtoImport) -> dict[str, object]:

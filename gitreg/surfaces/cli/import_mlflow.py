@@ -63,7 +63,7 @@ def import_mlflow(
 
     Versions keep their numbers, and come with their stages, aliases, tags, descriptions, files, and what their runs
     say. What is here already stays as it is, so run it again to go on after a break, or to bring what is new. What
-    cannot be brought is told, and the exit code is 1 then.
+    cannot be brought is told, and the exit code is 1 then. With --dry-run it says what would come, and reads no files.
 
     JSON: changes (a list of title, landed: the commit or null, request: the number or null, url), models (the new
     versions of each), here (how many versions were here already), left and notes (lists of subject and why).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from gitreg.surfaces.cli.import_gto import import_gto
 from gitreg.surfaces.cli.import_mlflow import import_mlflow
 from gitreg.surfaces.cli.session import Group
 
@@ -14,3 +15,4 @@ def importing() -> None:
 
 
 importing.add_command(import_mlflow)
+importing.add_command(import_gto)

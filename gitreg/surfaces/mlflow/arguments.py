@@ -88,7 +88,7 @@ def version_tag(key: Any, value: Any) -> str:
 def _tag(key: str, value: Any) -> str:
     if key == IS_PROMPT_TAG_KEY:
         raise no_prompts()
-    return str(value)
+    return "" if value is None else str(value)
 
 
 def tag_key(key: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mlflow.entities import LoggedModelParameter, Metric
 from mlflow.entities.model_registry import (
@@ -16,13 +17,15 @@ from mlflow.entities.model_registry import (
 from mlflow.entities.model_registry.model_version_status import ModelVersionStatus
 
 from gitreg.core.catalog import CatalogModel, CatalogVersion
-from gitreg.core.codec.load import load_manifest
-from gitreg.core.manifest import ModelVersion as Record
-from gitreg.core.manifest import VersionNotes
 from gitreg.core.names import NONE
-from gitreg.core.plan.register import NewModel
-from gitreg.core.ports import ChangeRequest
 from gitreg.surfaces.mlflow.arguments import shown_stage
+
+if TYPE_CHECKING:
+    from gitreg.core.catalog import CatalogModel, CatalogVersion
+    from gitreg.core.manifest import ModelVersion as Record
+    from gitreg.core.manifest import VersionNotes
+    from gitreg.core.plan.register import NewModel
+    from gitreg.core.ports import ChangeRequest
 
 #: The tag that says by which change request a call's change is asked for.
 REQUEST_TAG = "gitreg.change_request"
@@ -87,24 +90,24 @@ def model_version(version: CatalogVersion, request: ChangeRequest | None = None)
 
 def planned_record(edits: Mapping[str, bytes | None]) -> tuple[Record, VersionNotes | None]:
     """The record and the notes of the one version that a plan registers."""
-    found: dict[str, Record | VersionNotes] = {}
-    for path, data in edits.items():
-        kind = _FILES.get(path.rpartition("/")[2])
-        if kind and data is not None:
-            manifest = load_manifest(kind, data, path)
-            assert isinstance(manifest, Record | VersionNotes)
-            found[kind] = manifest
-    record, notes = found["ModelVersion"], found.get("VersionNotes")
+    from gitreg.core.codec.load import load_manifest
+    from gitreg.core.manifest import ModelVersion as Record
+    from gitreg.core.manifest import VersionNotes
+
+    files = {path.rpartition("/")[2]: (path, data) for path, data in edits.items() if data is not None}
+    path, data = files["version.yaml"]
+    record = load_manifest("ModelVersion", data, path)
+    noted = files.get("notes.yaml")
+    notes = load_manifest("VersionNotes", noted[1], noted[0]) if noted else None
     assert isinstance(record, Record)
     assert notes is None or isinstance(notes, VersionNotes)
     return record, notes
 
 
-_FILES = {"version.yaml": "ModelVersion", "notes.yaml": "VersionNotes"}
-
-
 def planned_version(record: Record, notes: VersionNotes | None, request: ChangeRequest) -> ModelVersion:
     """A version that a change request asks for."""
+    from gitreg.core.catalog import CatalogVersion
+
     version = CatalogVersion(
         model=record.model,
         version=record.version,

@@ -21,7 +21,8 @@ from gitreg.core.decode import show_time
 from gitreg.core.manifest import EXTERNAL, ModelVersion
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.imports import LeftOut
-from gitreg.errors import ConfigError, Refused, Undecided
+from gitreg.errors import ConfigError, GitregError, Refused, Undecided
+from gitreg.surfaces.mlflow.signature import without_credentials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +37,17 @@ REGISTRY_TAG, MODEL_TAG, VERSION_TAG = "gitreg.registry", "gitreg.model", "gitre
 DIGEST_TAG, PLACEHOLDER_TAG = "gitreg.digest", "gitreg.placeholder"
 #: As many versions are made and deleted again at most, so that the next has its own number.
 MOST_PLACEHOLDERS = 1000
+#: The error codes with which MLflow says no for good.
+_NO = frozenset(
+    {
+        "INVALID_PARAMETER_VALUE",
+        "PERMISSION_DENIED",
+        "RESOURCE_ALREADY_EXISTS",
+        "BAD_REQUEST",
+        "FEATURE_DISABLED",
+    }
+)
+_ACCESS = "check the tracking URI, the network and your access"
 # What MLflow admits (mlflow.utils.validation).
 _MOST_PARAM, _MOST_DIGEST, _PARAMS_AT_A_TIME, _METRICS_AT_A_TIME = 6000, 36, 100, 1000
 
@@ -51,19 +63,20 @@ class ExportedVersion:
 
 @dataclass(frozen=True, slots=True)
 class ExportedModel:
-    """What became of one model."""
+    """What became of one model: its versions there, what is not there, and what is there otherwise than here."""
 
     name: str
     versions: tuple[ExportedVersion, ...]
     left: tuple[LeftOut, ...]
+    notes: tuple[LeftOut, ...]
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Turns what MLflow's client raises into one line.
+    """Turns whatever MLflow and the libraries of its artifact stores raise into one line.
 
     Raises:
-        Refused: it says no. Undecided: it does not answer.
+        Refused: it says no. ConfigError: a library is missing. Undecided: it does not answer.
     """
     from mlflow.exceptions import MlflowException
 
@@ -71,18 +84,20 @@ def answering() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*deprecated since 2.9.0", FutureWarning)  # its stages
             yield
+    except GitregError:
+        raise
     except MlflowException as error:
-        text = " ".join(str(error.message).split())[:300]
-        if error.error_code in {
-            "INVALID_PARAMETER_VALUE",
-            "PERMISSION_DENIED",
-            "RESOURCE_ALREADY_EXISTS",
-            "BAD_REQUEST",
-        }:
-            raise Refused(f"MLflow does not take it: {text}") from error
-        raise Undecided(
-            f"MLflow does not answer: {text}", "check the tracking URI, the network and your access"
-        ) from error
+        if error.error_code in _NO:
+            raise Refused(f"MLflow does not take it: {_line(error)}") from error
+        raise Undecided(f"MLflow does not answer: {_line(error)}", _ACCESS) from error
+    except ImportError as error:
+        raise ConfigError(f"MLflow lacks a library: {_line(error)}", "install what it needs") from error
+    except Exception as error:  # each artifact store has its own
+        raise Undecided(f"MLflow does not answer: {_line(error)}", _ACCESS) from error
+
+
+def _line(error: BaseException) -> str:
+    return without_credentials(" ".join(str(error).split()))[:300] or type(error).__name__
 
 
 def make_client(tracking_uri: str, registry_uri: str | None = None) -> MlflowClient:
@@ -202,18 +217,18 @@ class Exporter:
             number = str(found.version)
         model.versions.append(ExportedVersion(record.version, number, is_new))
         if number != str(record.version) and isinstance(record.version, int):
-            model.leave(subject, f"MLflow gives it the number {number}; its tag {VERSION_TAG} has its own")
+            model.note(subject, f"MLflow gives it the number {number}; its tag {VERSION_TAG} has its own")
         if found is not None and not self._dry_run:
             self._describe(model, summary, found)
             self._stage(summary, found)
         if summary.stage.lower() not in STAGES:
-            model.leave(
+            model.note(
                 subject,
                 f"it is in {summary.stage}, and MLflow has no such stage; its tag gitreg.stage says so",
             )
         evidence = self._registry.snapshot.evidence_names(model.name, record.version)
         if evidence:
-            model.leave(subject, f"MLflow has no place for its evidence ({', '.join(sorted(evidence))})")
+            model.note(subject, f"MLflow has no place for its evidence ({', '.join(sorted(evidence))})")
 
     def _make(self, model: _Model, summary: VersionSummary) -> Any:
         """Makes a version, under its own number where that can be."""
@@ -280,7 +295,7 @@ class Exporter:
         }
         for version in sorted(there.keys() - here):
             number = there[version].version
-            model.leave(
+            model.note(
                 f"{model.name}/{version}", f"it was deleted here; MLflow's version {number} is left alone"
             )
 
@@ -339,7 +354,7 @@ class Exporter:
                         self._client.log_batch(run_id, params=part)
             except Refused as refusal:
                 if len(part) == 1:
-                    model.leave(subject, f"{what[:-1]} {part[0].key!r}: {refusal.message}")
+                    model.note(subject, f"{what[:-1]} {part[0].key!r}: {refusal.message}")
                 else:
                     self._log_each(model, subject, run_id, what, part, 1)
 
@@ -350,7 +365,7 @@ class Exporter:
         for each in data if isinstance(data, (list, tuple)) else ():
             name, digest = each.get("name") or "data", each.get("digest") or ""
             if not 0 < len(digest) <= _MOST_DIGEST:
-                model.leave(
+                model.note(
                     subject, f"the data set {name!r}: MLflow takes a digest of 1 to {_MOST_DIGEST} characters"
                 )
                 continue
@@ -376,16 +391,20 @@ class Exporter:
 
 @dataclass
 class _Model:
-    """One model on its way: MLflow's numbers so far, the versions that are done, and what is left."""
+    """One model on its way: MLflow's numbers so far, the versions that are done, and what is to be told."""
 
     name: str
     numbers: list[int] = field(default_factory=list)
     placeholders: list[str] = field(default_factory=list)
     versions: list[ExportedVersion] = field(default_factory=list)
     left: list[LeftOut] = field(default_factory=list)
+    notes: list[LeftOut] = field(default_factory=list)
 
     def leave(self, subject: str, why: str) -> None:
         self.left.append(LeftOut(subject, why))
+
+    def note(self, subject: str, why: str) -> None:
+        self.notes.append(LeftOut(subject, why))
 
     def gap_before(self, version: Version) -> int:
         """How many numbers are to be used up before a version can have its own; 0 where it cannot."""
@@ -399,7 +418,8 @@ class _Model:
         return number
 
     def done(self) -> ExportedModel:
-        return ExportedModel(self.name, tuple(self.versions), tuple(dict.fromkeys(self.left)))
+        left, notes = (tuple(dict.fromkeys(each)) for each in (self.left, self.notes))
+        return ExportedModel(self.name, tuple(self.versions), left, notes)
 
 
 def _tags(summary: VersionSummary) -> dict[str, str]:

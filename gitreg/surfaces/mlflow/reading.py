@@ -64,7 +64,7 @@ class MlflowSource:
                 "it is not said which MLflow to read", "give --tracking-uri, or set MLFLOW_TRACKING_URI"
             )
         for uri in (tracking_uri, registry_uri):
-            _demand_database(uri)
+            demand_database(uri)
         with answering("MLflow's settings"):
             self._client: MlflowClient = MlflowClient(tracking_uri, registry_uri)
         self._external = external
@@ -79,7 +79,10 @@ class MlflowSource:
     def others(self) -> Sequence[LeftOut]:
         """See :class:`gitreg.flows.importing.Source`."""
         why = "it is a prompt, and those stay in MLflow"
-        return [LeftOut(model.name, why) for model in self._models(_PROMPTS)]
+        try:
+            return [LeftOut(model.name, why) for model in self._models(_PROMPTS)]
+        except (UsageError, Refused) as error:  # not every registry can search for tags
+            return [LeftOut("prompts", f"whether there are any is not known: {error.message}")]
 
     def _models(self, filter_string: str | None) -> list[RegisteredModel]:
         with answering(f"the registry {self.registry}"):
@@ -170,7 +173,7 @@ class MlflowSource:
         return True
 
 
-def _demand_database(uri: str | None) -> None:
+def demand_database(uri: str | None) -> None:
     """Raises NotFound for a database that is not there: MLflow would make an empty one."""
     scheme, _, path = (uri or "").partition("///")
     if scheme == "sqlite:" and path and not os.path.exists(path):

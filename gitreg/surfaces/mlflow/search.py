@@ -23,11 +23,10 @@ from mlflow.store.model_registry import (
 )
 from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
 
-from gitreg.core.catalog import CatalogModel, CatalogVersion
 from gitreg.core.names import version_key
-from gitreg.flows.catalog import run_of
 
 if TYPE_CHECKING:
+    from gitreg.core.catalog import CatalogModel, CatalogVersion
     from gitreg.flows.catalog import Catalog
 
 T = TypeVar("T")
@@ -290,6 +289,12 @@ def _number(version: CatalogVersion) -> int | None:
     return version.version if isinstance(version.version, int) else None
 
 
+def _run(version: CatalogVersion) -> str | None:
+    from gitreg.flows.catalog import run_of
+
+    return run_of(version)
+
+
 def _address(version: CatalogVersion) -> str | None:
     uri = version.source.get("uri")
     return uri if isinstance(uri, str) else None
@@ -298,7 +303,7 @@ def _address(version: CatalogVersion) -> str | None:
 _ATTRIBUTES: Mapping[str, Callable[[CatalogVersion], str | int | None]] = {
     "name": lambda version: version.model,
     "version_number": _number,
-    "run_id": run_of,
+    "run_id": _run,
     "source_path": _address,
 }
 _MODEL_VALUES: Mapping[str, Callable[[CatalogModel], Any]] = {

@@ -7,6 +7,8 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,59 @@ if TYPE_CHECKING:
     from gitreg.flows.catalog import Catalog
     from gitreg.flows.land import Landed, LandingMode, Planner, Proposed
     from gitreg.flows.workspace import Workspace
+    from gitreg.wiring import Opened
+
+
+class Freshness:
+    """When the hub was last asked what is new, for all threads of a program that read the same registry.
+
+    An outage is told once, however often it is met, and so is its end.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked: float | None = None
+        self._is_out = False
+
+    def keep(self, fetch: Callable[[], None], every: float) -> None:
+        """Sees to it that what is read is not older than ``every`` seconds, by ``fetch`` if need be.
+
+        One thread fetches for all. The others read on meanwhile, unless nothing was fetched yet, or each call is to
+        see the newest state (``every`` is 0): then they wait for it. Where the hub does not answer, the last state is
+        read on.
+        """
+        begin = time.monotonic()
+        if not self._lock.acquire(blocking=self._asked is None or every == 0):
+            return
+        try:
+            if self._asked is None or begin - self._asked > every:
+                self._fetch(fetch)
+        finally:
+            self._lock.release()
+
+    def _fetch(self, fetch: Callable[[], None]) -> None:
+        begin = time.monotonic()
+        try:
+            fetch()
+        except Undecided as error:
+            begin = time.monotonic()  # what takes long to fail is not tried again at once
+            self._told(f"{error.message}; reading what was fetched before")
+        else:
+            self._told(None)
+        self._asked = begin
+
+    def opened(self, outage: str | None) -> None:
+        """Notes that the registry was opened just now, which asked the hub; ``outage`` is why it did not answer."""
+        with self._lock:
+            self._asked = time.monotonic()
+            self._told(outage)
+
+    def _told(self, outage: str | None) -> None:
+        was_out, self._is_out = self._is_out, outage is not None
+        if outage is not None and not was_out:
+            warn(outage)
+        elif was_out and outage is None:
+            warn("the registry's remote answers again")
 
 
 class Session:
@@ -27,31 +82,29 @@ class Session:
         workspace: what the flows work with.
     """
 
-    def __init__(self, uri: RegistryUri) -> None:
+    def __init__(
+        self, uri: RegistryUri, freshness: Freshness | None = None, like: Opened | None = None
+    ) -> None:
+        """Opens the registry; or ``like`` a session of another thread, which costs nothing. Raises as opening does."""
         from gitreg.flows.catalog import Catalog
         from gitreg.surfaces.mlflow import caller
-        from gitreg.wiring import Options, open_registry, workspace
+        from gitreg.wiring import Options, open_again, open_registry, workspace
 
-        options = Options(registry=uri.registry, remote=uri.remote, warn=warn)
-        opened = open_registry(options)
         self.uri = uri
-        self.opened = opened
-        self.workspace: Workspace = workspace(opened, options)
+        self._freshness = freshness or Freshness()
+        told: list[str] = []
+        opening = Options(registry=uri.registry, remote=uri.remote, warn=told.append)
+        self.opened = open_again(like) if like is not None else open_registry(opening)
+        if like is None and uri.is_remote:
+            self._freshness.opened(told[0] if told else None)
+        self.workspace: Workspace = workspace(self.opened, replace(opening, warn=warn))
         self.workspace.find_author = caller.author
         self.workspace.demand_allowed = caller.demand_role
         self._catalog: Catalog = Catalog(self.workspace)
-        self._fetched: float | None = None
 
     def refresh(self) -> None:
         """Fetches what is new, unless that was just done; where the hub does not answer, the last state is read on."""
-        now = time.monotonic()
-        if self._fetched is not None and now - self._fetched < self.uri.refresh:
-            return
-        try:
-            self.workspace.repository.fetch()
-        except Undecided as error:
-            warn(f"{error.message}; reading what was fetched before")
-        self._fetched = now
+        self._freshness.keep(self.workspace.repository.fetch, self.uri.refresh)
 
     @property
     def catalog(self) -> Catalog:
@@ -110,6 +163,9 @@ class Sessions:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._awake: OrderedDict[int, weakref.ref[Session]] = OrderedDict()
+        self._freshness = Freshness()
+        self._opening = threading.Lock()
+        self._first: Opened | None = None
 
     def get(self) -> Session:
         """This thread's session. Raises as opening a registry does."""
@@ -117,7 +173,9 @@ class Sessions:
             self._begin()  # what was open before a fork is the parent's
         session = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = Session(self._uri)
+            with self._opening:
+                session = self._local.session = Session(self._uri, self._freshness, self._first)
+                self._first = self._first or session.opened
         assert isinstance(session, Session)
         self._keep_awake(session)
         return session

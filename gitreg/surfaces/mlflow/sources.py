@@ -52,8 +52,8 @@ class Asked:
 class Taken:
     """What there is to register.
 
-    ``path`` is where the bytes lie while the block runs, ``name`` what they are to be called ("" is as at ``path``);
-    ``uri`` is set instead where only the address is registered.
+    ``path`` is where the bytes lie while the block runs, ``name`` what they are to be called; ``uri`` is set instead
+    where only the address is registered.
     """
 
     details: Details
@@ -99,7 +99,8 @@ def demand_takeable(source: str, roots: Iterable[str] = (), *, served: bool) -> 
         return
     if scheme in SCHEMES:
         raise UsageError(
-            f"{source!r} cannot be a source on a server", "name a registered version as models:/NAME/VERSION"
+            f"{_shown(source)!r} cannot be a source on a server",
+            "name a registered version as models:/NAME/VERSION",
         )
     if scheme in ("", "file") and not any(_is_within(source, root) for root in roots):
         raise UsageError(
@@ -151,7 +152,8 @@ def take(
 
     Args:
         tracking_uri: where runs and logged models are; by default MLflow's.
-        external: register the address alone; no byte is read.
+        external: register the address alone, of a run's or a logged model's artifacts the one where they are; no byte
+            is taken.
         served: for a client of a server, who may not name what the server can read; by default it is found out.
         warn: takes a line on each thing that the record leaves out.
 
@@ -162,15 +164,19 @@ def take(
     served = in_server() if served is None else served
     tracked = _look_up(asked, tracking_uri, served, warn)
     if external:
-        yield Taken(_details(asked, tracked, None, warn), uri=asked.source)
+        place = _placed(asked, tracked, look=False)
+        yield Taken(_details(asked, place, asked.local_model_path or None, warn), uri=place.uri)
         return
     demand_takeable(asked.source, tracked.roots, served=served)
     with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
-        path = _bring(asked, tracked, folder)
-        if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
-            raise NotFound(f"there is nothing at {_shown(asked.source)}", "log or save the model first")
-        path = _without_meta(path, folder)
-        yield Taken(_details(asked, tracked, path, warn), path, MODEL_FOLDER if _is_model(path) else "")
+        place = _placed(asked, tracked, look=not asked.local_model_path)
+        path = _bring(asked, place, folder)
+        with answering(_shown(asked.source)):
+            if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
+                raise NotFound(f"there is nothing at {_shown(asked.source)}", "log or save the model first")
+            name = MODEL_FOLDER if _is_model(path) else os.path.basename(path)
+            path = _without_meta(path if served else os.path.realpath(path), folder)
+        yield Taken(_details(asked, place, path, warn), path, name)
 
 
 def _is_model(path: str) -> bool:
@@ -182,16 +188,17 @@ def _without_meta(path: str, folder: str) -> str:
     if not os.path.lexists(os.path.join(path, REGISTERED_MODEL_META)) or not _is_model(path):
         return path
     copy = os.path.join(folder, "registered", MODEL_FOLDER)
-    left_out: Callable[[str, list[str]], list[str]] = lambda at, names: (  # noqa: E731
-        [REGISTERED_MODEL_META] if at == path and REGISTERED_MODEL_META in names else []
-    )
+
+    def left_out(at: str, names: list[str]) -> list[str]:
+        return [REGISTERED_MODEL_META] if at == path and REGISTERED_MODEL_META in names else []
+
     shutil.copytree(path, copy, symlinks=True, ignore=left_out)
     return copy
 
 
 @dataclass(frozen=True, slots=True)
 class _Tracked:
-    """What the tracking store knows of a source. ``place`` is where its artifacts are, if it says so."""
+    """What the tracking store knows of a source. ``uri`` is where its artifacts are, "" as long as nobody looked."""
 
     client: Any
     served: bool
@@ -199,7 +206,7 @@ class _Tracked:
     run_id: str | None
     logged: LoggedModel | None
     experiment: str | None
-    place: str | None = None
+    uri: str = ""
 
     @property
     def roots(self) -> list[str]:
@@ -225,10 +232,7 @@ def _look_up(asked: Asked, tracking_uri: str | None, served: bool, warn: Warn) -
     if owner is not None:
         with answering(f"the experiment {owner.experiment_id}"):
             experiment = client.get_experiment(owner.experiment_id).name
-    found = _Tracked(client, served, run, run_id, logged, experiment)
-    if urlsplit(asked.source).scheme == "runs":
-        return _placed(found, _run_parts(asked.source)[1])
-    return replace(found, place=logged.artifact_location) if logged else found
+    return _Tracked(client, served, run, run_id, logged, experiment)
 
 
 def _run(client: Any, run_id: str, *, is_named: bool, warn: Warn) -> Run | None:
@@ -276,8 +280,7 @@ def _bring(asked: Asked, tracked: _Tracked, folder: str) -> str:
         return _of_registry(asked.source, folder)
     if scheme == "models" and tracked.logged is None:
         raise UsageError(f"{asked.source!r} is a registered version", "copy it")
-    uri = tracked.place if scheme in ("models", "runs") else asked.source
-    repo, inside = _repository(uri or asked.source, tracked)
+    repo, inside = _repository(tracked.uri, tracked)
     with answering(_shown(asked.source)):
         there = repo.get_local_path(inside)
         return str(there or repo.download_artifacts(inside, folder))
@@ -293,19 +296,33 @@ def _of_registry(source: str, folder: str) -> str:
     return os.path.join(place, names[0]) if single else place
 
 
-def _placed(tracked: _Tracked, path: str) -> _Tracked:
-    """With where a run's model is: among the run's own artifacts, as before MLflow 3, or in a logged model's."""
+def _placed(asked: Asked, tracked: _Tracked, *, look: bool) -> _Tracked:
+    """With the artifact location that a source means, which is its own unless it names a run or a logged model.
+
+    A run's model is among the run's own artifacts, as before MLflow 3, or in a logged model of that name. Where they
+    may not be looked at, a logged model of that name is taken for it, if there is one.
+    """
     from mlflow.utils.uri import append_to_uri_path
 
-    assert tracked.run is not None, "it was looked up"
-    place: str = append_to_uri_path(tracked.run.info.artifact_uri, path)
-    repo, inside = _repository(place, tracked)
+    scheme = urlsplit(asked.source).scheme.lower()
+    if scheme == "models" and tracked.logged is not None:
+        return replace(tracked, uri=tracked.logged.artifact_location)
+    if scheme != "runs" or tracked.run is None:
+        return replace(tracked, uri=asked.source)
+    _, path = _run_parts(asked.source)
+    uri: str = append_to_uri_path(tracked.run.info.artifact_uri, path)
     with answering(f"the model {path!r} of the run {tracked.run_id}"):
-        names = {info.path.rpartition("/")[2] for info in repo.list_artifacts(inside)}
-        logged = [] if "MLmodel" in names else _logged_models(tracked, path)
+        if look and _holds_model(uri, tracked):
+            return replace(tracked, uri=uri)
+        logged = _logged_models(tracked, path)
     if logged:
-        return replace(tracked, place=logged[-1].artifact_location, logged=logged[-1])
-    return replace(tracked, place=place)
+        return replace(tracked, uri=logged[-1].artifact_location, logged=logged[-1])
+    return replace(tracked, uri=uri)
+
+
+def _holds_model(uri: str, tracked: _Tracked) -> bool:
+    repo, inside = _repository(uri, tracked)
+    return any(info.path.rpartition("/")[2] == "MLmodel" for info in repo.list_artifacts(inside))
 
 
 def _logged_models(tracked: _Tracked, name: str) -> list[Any]:
@@ -378,9 +395,12 @@ def _line(error: BaseException) -> str:
 
 
 def _shown(uri: str) -> str:
-    from gitreg.surfaces.mlflow.signature import without_credentials
+    from gitreg.core.payload import without_secrets
 
-    return without_credentials(uri)
+    try:
+        return without_secrets(uri)
+    except ValueError:
+        return "the source"
 
 
 def _details(asked: Asked, tracked: _Tracked, path: str | None, warn: Warn) -> Details:

@@ -52,6 +52,11 @@ class RegistryUri:
         """The registry as ``-R`` takes it."""
         return f"{self.place}#{self.folder}" if self.folder else self.place
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the registry is read through a cached clone."""
+        return "://" in self.place
+
     def at(self, model: str, version: str) -> RegistryUri:
         """The address of one version's artifact."""
         return replace(self, model=model, version=version)
@@ -67,12 +72,13 @@ class RegistryUri:
             "version": self.version,
         }
         query = urlencode({key: value for key, value in settings.items() if value}, quote_via=quote)
-        is_remote = "://" in self.place
         address = (
-            f"{SCHEME}+{self.place}" if is_remote else f"{SCHEME}:{_slashes(self.place)}{quote(self.place)}"
+            f"{SCHEME}+{self.place}"
+            if self.is_remote
+            else f"{SCHEME}:{_slashes(self.place)}{quote(self.place)}"
         )
         if self.model is not None:
-            # MLflow takes the last part of an artifact's path for a file in it, unless that is empty.
+            # MLflow takes what follows the last slash of an artifact's path for a file in it.
             address = address.rstrip("/") + "/"
         return f"{address}?{query}" if query else address
 
@@ -104,7 +110,7 @@ def parse_registry_uri(uri: str) -> RegistryUri:
     if parts.scheme == SCHEME and "folder" in settings:
         raise UsageError("?folder= is for remote repositories", "name the registry's folder in the path")
     return RegistryUri(
-        place=(place.rstrip("/") or "/") if "model" in settings else place,
+        place=place.rstrip("/") or "/",
         folder=settings.get("folder", "").strip("/"),
         changes=_one_of(settings, "changes", "direct", "request"),
         artifacts=_one_of(settings, "artifacts", "copy", "external") or "copy",

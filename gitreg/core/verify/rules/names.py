@@ -26,6 +26,8 @@ def _models(scope: Scope) -> Iterator[Finding]:
         problem = model_name_problem(name)
         if problem:
             yield RULE.finding(f"{name!r} cannot name a model: {problem}", layout.model(name))
+    if not scope.is_whole and _are_alone(concerned, scope.snapshot.tree.list(layout.models)):
+        return
     for one, other in _colliding(scope.snapshot.model_folders()):
         if concerned & {one, other}:
             yield RULE.finding(
@@ -33,6 +35,15 @@ def _models(scope: Scope) -> Iterator[Finding]:
                 layout.model(other),
                 "rename one",
             )
+
+
+def _are_alone(concerned: Iterable[str], folders: Iterable[str]) -> bool:
+    """Whether for certain no other folder is called like these: in names of ASCII only case is folded away."""
+    text = "/".join(folders)
+    if not text.isascii():
+        return False
+    lowered = f"/{text.lower()}/"
+    return all(lowered.count(f"/{name.lower()}/") == 1 for name in concerned)
 
 
 def _versions(scope: Scope, model: str) -> Iterator[Finding]:
