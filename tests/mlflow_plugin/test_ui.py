@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_kit import git
@@ -103,26 +103,27 @@ def test_the_pages_show_the_registry_and_change_it(
     shows(page, "by hand", "Staging", "Inputs (1)", "Outputs (1)")  # which it reads from the artifact
     page.get_by_placeholder("Name").fill("checked")
     page.get_by_placeholder("Value").fill("twice")
-    page.get_by_role("button", name="Add", exact=True).last.click()
+    with page.expect_response(lambda answer: "set-tag" in answer.url):
+        page.get_by_role("button", name="Add", exact=True).last.click()
     shows(page, "checked", "twice")
     assert told("%s by %an") == "Annotate leavers/1 by alice"
     page.get_by_role("switch").click()  # back to the pages with stages
     page.get_by_role("dialog").get_by_role("button", name="Disable").click()
-    move(page, "Staging", "Archived")
-    shows(page, "Archived")
+    assert move(page, "Staging", "Archived")["current_stage"] == "Archived"
     assert told("%s by %an") == "Promote leavers/1 to archived by alice"
     before = told("%H")
-    with page.expect_response(lambda answer: "transition-stage" in answer.url) as asked:
-        move(page, "Archived", "Production")
-    version = asked.value.json()["model_version"]
+    version = move(page, "Archived", "Production")
     assert version["current_stage"] == "Archived"  # as it takes an approval to go live
     told_in_tags = {tag["key"]: tag["value"] for tag in version["tags"]}
     assert told_in_tags.keys() == {"kind", "checked", "gitreg.change_request"}
     assert told("%H") == before
 
 
-def move(page: Page, stage: str, to: str) -> None:
-    """Moves the version that a page shows to another stage."""
+def move(page: Page, stage: str, to: str) -> dict[str, Any]:
+    """Moves the version that a page shows to another stage; what the server answers."""
     page.locator("[class*=stage]").get_by_text(stage, exact=True).first.click()
     page.locator("[role=menuitem]").filter(has_text=to).click()
-    page.get_by_role("dialog").get_by_role("button", name="OK").click()
+    with page.expect_response(lambda answer: "transition-stage" in answer.url) as asked:
+        page.get_by_role("dialog").get_by_role("button", name="OK").click()
+    version: dict[str, Any] = asked.value.json()["model_version"]
+    return version
