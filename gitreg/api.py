@@ -197,8 +197,8 @@ class Registry:
         """Downloads an artifact into a directory (made if need be), verified byte for byte; returns its path.
 
         What is there already is left as it is. Raises as :meth:`resolve`, and Refused (something else is there; the
-        bytes are not the record's), Undecided (the remote does not answer), UsageError (the directory cannot be one).
-        What fails leaves nothing behind.
+        bytes are not the record's, or the version is external), Undecided (the remote does not answer), UsageError
+        (the directory cannot be one). What fails leaves nothing behind.
         """
         from gitreg.flows.pull import pull
 

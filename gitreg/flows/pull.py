@@ -13,8 +13,8 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused
 from gitreg.flows.workspace import Workspace
 
-#: How many artifacts' listings are remembered, each known to have its digest.
-_MOST_LISTINGS = 64
+#: How many artifacts' listings are remembered, each known to have its digest, and up to how many files each.
+_MOST_LISTINGS, _MOST_FILES = 64, 10_000
 _listings: dict[str, tuple[ListedFile, ...]] = {}
 
 
@@ -106,7 +106,8 @@ def _listing(ws: Workspace, of: Stored) -> tuple[ListedFile, ...]:
         found = artifact_digest(listing)
         if found != of.digest:
             raise Refused(f"{of.pointer.path!r} on the remote has the digest {found}, not {of.digest}")
-        while len(_listings) >= _MOST_LISTINGS:
-            _listings.pop(next(iter(_listings)), None)
-        _listings[of.digest] = listing
+        if len(listing) <= _MOST_FILES:
+            for old in list(_listings)[: 1 - _MOST_LISTINGS]:
+                _listings.pop(old, None)
+            _listings[of.digest] = listing
     return listing

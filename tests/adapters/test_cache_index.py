@@ -124,6 +124,18 @@ def test_a_strange_file_is_damaged_and_is_thrown_away(place: Path) -> None:
         assert view.state() == ""
 
 
+def test_one_that_cannot_be_locked_goes_on_in_memory(place: Path) -> None:
+    place.with_name(f"{place.name}.lock").mkdir()
+    index = SqliteIndex(place)
+    with pytest.raises(IndexDamaged), index.editing():
+        pass
+    index.discard()
+    with index.editing() as editor:
+        editor.set_state("here")
+    with index.reading() as view:
+        assert view.state() == "here"
+
+
 def test_a_forked_child_keeps_nobody_from_editing(place: Path) -> None:
     """It has no part in the lock that its parent held when it was forked, and leaves the parent's connection alone."""
     index = SqliteIndex(place)

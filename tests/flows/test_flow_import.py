@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -182,6 +183,25 @@ class TestInATeam:
         assert isinstance(first, Proposed)
         assert isinstance(second, Proposed)
         assert (second.how, second.request.id, source.brought) == ("adopted", first.request.id, [])
+
+    def test_what_somebody_else_says_on_the_branch_is_not_believed(self, desk: Desk) -> None:
+        """Dan, who may push, puts other bytes into Bo's import: run again, Bo would propose them in his own name."""
+        ws, source = desk("bo"), shelf()
+        (first,) = import_models(ws, source).changes
+        assert isinstance(first, Proposed)
+        path, clone = "models/loans/versions/5/version.yaml", desk.root / "dan"
+        git(clone, "fetch", "-q", "origin", first.request.branch)
+        git(clone, "checkout", "-q", "FETCH_HEAD")
+        record = (clone / path).read_text()
+        digest = now(ws).demand_record("credit-risk", 1).artifact.digest
+        (clone / path).write_text(re.sub("sha256:[0-9a-f]{64}", digest, record))
+        git(clone, "commit", "-q", "-a", "--amend", "-m", "Import")
+        git(clone, "push", "-q", "-f", "origin", f"HEAD:refs/heads/{first.request.branch}")
+        source.brought.clear()
+        (again,) = import_models(ws, source).changes
+        assert isinstance(again, Proposed)
+        assert (again.how, len(source.brought)) == ("renewed", 4)
+        assert desk.show(path, again.request.branch) == record.removesuffix("\n")
 
     def test_what_is_new_there_renews_the_request(self, desk: Desk) -> None:
         ws, source = desk("bo"), shelf()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from flow_kit import Desk, bytes_of, message, new_version, registration
 from gitreg.api import open_registry
 from gitreg.core.names import parse_reference
 from gitreg.errors import NotFound, Refused, Undecided, UsageError
-from gitreg.flows.pull import pull
+from gitreg.flows.pull import Stored, contents, pull, pull_inside, stored
 from gitreg.flows.register import register
 
 
@@ -182,3 +183,57 @@ def test_relative_folder(solo: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert registry.pull("credit-risk/3") == "./model.onnx"
         assert registry.pull("credit-risk/3", ".") == "./model.onnx"
     assert (tmp_path / "model.onnx").read_bytes() == bytes_of(3)
+
+
+def bundle(desk: Desk) -> Stored:
+    """A version that is a directory with two files; nothing is remembered of it."""
+    folder = desk.root / "bundle"
+    folder.mkdir()
+    (folder / "a").write_bytes(os.urandom(40))
+    (folder / "b").write_bytes(b"b" * 20)
+    ws = desk("solo")
+    register(ws, new_version(os.fspath(folder)))
+    return stored(ws, ws.current()[1], parse_reference("credit-risk/4"))
+
+
+def test_of_a_directory_a_part_is_pulled(solo: Desk, tmp_path: Path) -> None:
+    of = bundle(solo)
+    ws = solo("solo")
+    assert [(file.path, file.size) for file in contents(of)] == [("a", 40), ("b", 20)]
+    pull_inside(ws, of, "b", os.fspath(tmp_path / "out"))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["b"]
+    with pytest.raises(NotFound, match="credit-risk/4 holds no 'c'"):
+        pull_inside(ws, of, "c", os.fspath(tmp_path / "none"))
+
+
+def test_a_part_is_pulled_only_where_all_is_right(solo: Desk, tmp_path: Path) -> None:
+    """The digest is of all files: until they have been read once, none of them is known to be right."""
+    of = bundle(solo)
+    ws = solo("solo")
+    other = next(
+        path
+        for path in (solo.artifacts / "files/md5").rglob("*")
+        if path.is_file() and path.stat().st_size == 40
+    )
+    content = other.read_bytes()
+    other.chmod(0o644)
+    other.write_bytes(content[::-1])
+    with pytest.raises(Refused, match="is corrupt"):
+        pull_inside(ws, of, "b", os.fspath(tmp_path / "out"))
+    other.write_bytes(content)
+    pull_inside(ws, of, "b", os.fspath(tmp_path / "out"))
+    other.write_bytes(content[::-1])
+    pull_inside(ws, of, "b", os.fspath(tmp_path / "again"))
+    with pytest.raises(Refused, match="is corrupt"):
+        pull_inside(ws, of, "a", os.fspath(tmp_path / "never"))
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_part_whose_objects_are_not_those_of_the_digest(solo: Desk, tmp_path: Path) -> None:
+    """Every object has the md5 that names it, and yet they are others than those that were approved."""
+    of = bundle(solo)
+    artifact = replace(of.found.record.artifact, digest=f"sha256:{'0' * 64}")
+    forged = replace(of, found=replace(of.found, record=replace(of.found.record, artifact=artifact)))
+    with pytest.raises(Refused, match="has the digest sha256:"):
+        pull_inside(solo("solo"), forged, "b", os.fspath(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -336,3 +337,11 @@ def test_mlflow_is_asked_for_by_name() -> None:
         MlflowSource()
     with pytest.raises(NotFound, match="there is no database"):
         MlflowSource("sqlite:///nowhere.db")
+
+
+def test_without_mlflow_it_is_said_what_to_install(
+    here: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    assert run(["-C", os.fspath(here.root / "solo"), "import", "mlflow", "--tracking-uri", "http://x"]) == 2
+    assert "run pip install 'gitreg[mlflow]'" in capsys.readouterr().err

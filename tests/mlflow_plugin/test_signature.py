@@ -260,6 +260,11 @@ def test_the_environment_is_that_of_the_folder(tmp_path: Path) -> None:
     )
 
 
+def test_a_version_of_python_that_yaml_takes_for_a_number_is_not_guessed(tmp_path: Path) -> None:
+    (tmp_path / "python_env.yaml").write_text("python: 3.10\n")
+    assert said(tmp_path)[0] == {}
+
+
 def test_conda_stands_in(tmp_path: Path) -> None:
     conda = {"dependencies": ["python=3.10.4", "pip<=23", {"pip": ["mlflow", "numpy==2.0"]}]}
     (tmp_path / "conda.yaml").write_text(yaml.safe_dump(conda))

@@ -104,6 +104,16 @@ def test_what_changes_nothing(call: Call, shared: Sides) -> None:
     assert git(shared.place, "rev-parse", "HEAD") == before
 
 
+def test_times(sides: Sides) -> None:
+    def times(found: Any) -> dict[int, tuple[int, int]]:
+        return {v.version: (v.creation_timestamp, v.last_updated_timestamp) for v in found}
+
+    sql, ours = (times(store.search_model_versions("name = 'credit-risk'")) for store in sides)
+    assert ours == sql
+    made = [[m.creation_timestamp for m in store.search_registered_models()] for store in sides]
+    assert made[0] == made[1]
+
+
 def test_creation(sides: Sides) -> None:
     tags = version_tags({"a": "1", "b": ""})
     for _ in range(2):  # the same bytes once more are another version

@@ -45,6 +45,7 @@ CREATE TABLE models (
     created INTEGER NOT NULL, updated INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX models_folded ON models (folded);
+CREATE INDEX models_kind ON models (kind, name);
 CREATE TABLE versions (
     model TEXT NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL, stage TEXT NOT NULL, aliases TEXT NOT NULL,
     run TEXT, created INTEGER NOT NULL, updated INTEGER NOT NULL, document TEXT NOT NULL,
@@ -121,7 +122,7 @@ class SqliteIndex(CatalogIndex):
             with self._turn():
                 self.close()
                 self._remove()
-        except OSError:
+        except (OSError, IndexDamaged):
             self._path = None
         if self._failures > 1:
             self._path = None
@@ -143,7 +144,7 @@ class SqliteIndex(CatalogIndex):
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             if "locked" in str(error):
                 raise Undecided("the read index is in use by others", "try again") from error
             raise IndexDamaged(str(error)) from error
@@ -162,7 +163,7 @@ class SqliteIndex(CatalogIndex):
             return os.getpid(), 0, 0
         try:
             found = os.stat(self._path)
-        except FileNotFoundError:
+        except OSError:
             return os.getpid(), 0, 0
         return os.getpid(), found.st_dev, found.st_ino
 
@@ -195,7 +196,10 @@ class SqliteIndex(CatalogIndex):
             yield
             return
         lock = self._path.with_name(f"{self._path.name}.lock")
-        opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise IndexDamaged(f"{os.fspath(lock)!r}: {error.strerror}") from error
         _HELD.add(opened)
         try:
             self._wait(opened, time.monotonic() + self._patience)

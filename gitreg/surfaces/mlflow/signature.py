@@ -227,7 +227,8 @@ def without_credentials(text: str) -> str:
 
 def _python(env: object) -> str | None:
     found = env.get("python") if isinstance(env, dict) else None
-    return str(found)[:250] if isinstance(found, str | float) else None
+    # YAML reads an unquoted 3.10 as 3.1.
+    return found[:250] if isinstance(found, str) else None
 
 
 def _conda(conda: object) -> Sequence[object]:

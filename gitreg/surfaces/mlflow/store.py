@@ -14,20 +14,27 @@ Reads answer as of the registry's present head. Writes land as commits or become
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.model_registry.abstract_store import AbstractStore
 
 from gitreg.core.names import NONE
-from gitreg.errors import NotFound, Refused, UsageError
+from gitreg.errors import Refused, UsageError
 from gitreg.surfaces.mlflow import arguments, entities, search
 from gitreg.surfaces.mlflow.errors import as_mlflow
+from gitreg.surfaces.mlflow.lookups import (
+    exact_model,
+    not_found,
+    registered,
+    registrable,
+    the_model,
+    the_version,
+)
 from gitreg.surfaces.mlflow.refusals import NoPrompts, NoWebhooks
 from gitreg.surfaces.mlflow.session import Session, Sessions
 from gitreg.surfaces.mlflow.uri import RegistryUri, parse_registry_uri
@@ -35,8 +42,8 @@ from gitreg.surfaces.mlflow.uri import RegistryUri, parse_registry_uri
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-    from gitreg.core.catalog import CatalogModel, CatalogVersion
-    from gitreg.core.names import Reference, Version
+    from gitreg.core.catalog import CatalogVersion
+    from gitreg.core.names import Reference
     from gitreg.core.plan.annotate import Edits
     from gitreg.core.plan.plan import Plan
     from gitreg.core.plan.register import NewModel
@@ -102,7 +109,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         request = self._land(session, making(session.workspace, name, new, session.mode))
         if request:
             return entities.planned_model(name, new, session.now(), request)
-        return entities.registered_model(_model(session, name))
+        return entities.registered_model(the_model(session, name))
 
     @as_mlflow()
     def update_registered_model(
@@ -118,12 +125,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
         arguments.new_model_name(new_name)
         session = self._session()
-        model = _exact(session, arguments.model_name(name))
+        model = exact_model(session, arguments.model_name(name))
         if new_name == name:
             return entities.registered_model(model)
         now = session.now()
         request = self._land(session, lambda snapshot: plan_rename(snapshot, name, new_name, now))
-        return entities.registered_model(_model(session, name if request else new_name), request)
+        return entities.registered_model(the_model(session, name if request else new_name), request)
 
     @as_mlflow()
     def delete_registered_model(self, name: str) -> None:
@@ -131,7 +138,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         from gitreg.core.plan.delete import plan_delete_model
 
         session = self._session()
-        model = _exact(session, arguments.model_name(name))
+        model = exact_model(session, arguments.model_name(name))
         now = session.now()
         # Policy may guard the aliases; who may clear them is judged before the model is gone.
         for alias in () if any(version.stage != NONE for version in model.versions) else model.aliases:
@@ -159,13 +166,13 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
     @as_mlflow()
     def get_registered_model(self, name: str) -> RegisteredModel:
         """A model, by its present or a former name."""
-        return entities.registered_model(_model(self._session(), arguments.model_name(name)))
+        return entities.registered_model(the_model(self._session(), arguments.model_name(name)))
 
     @as_mlflow()
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
         """The highest version of each of these stages, or of every stage."""
         session = self._session()
-        model = _model(session, arguments.model_name(name))
+        model = the_model(session, arguments.model_name(name))
         found = entities.latest_versions(model)
         if stages:
             known = dict.fromkeys([*arguments.MLFLOW_STAGES, *session.snapshot().policy().stage_names])
@@ -187,11 +194,11 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         from gitreg.core.plan.annotate import plan_edit_model
 
         session = self._session()
-        _model(session, arguments.model_name(name))
+        the_model(session, arguments.model_name(name))
         request = self._land(
             session, lambda snapshot: plan_edit_model(snapshot, snapshot.find_model(name), edits)
         )
-        return entities.registered_model(_model(session, name), request)
+        return entities.registered_model(the_model(session, name), request)
 
     # Versions
 
@@ -217,7 +224,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         said = arguments.version_tags(tags)
         number = said.pop(VERSION_TAG, None)
         session = self._session()
-        model = _registrable(session, arguments.model_name(name))
+        model = registrable(session, arguments.model_name(name))
         reference = registered_source(source)
         if reference is not None:
             return self._copied(session, reference, model, number, Notes(description, said))
@@ -243,7 +250,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         from gitreg.core.plan.register import NewModel
 
         session = self._session()
-        found = _version(session, src_mv.name, arguments.version_number(src_mv.version))
+        found = the_version(session, src_mv.name, arguments.version_number(src_mv.version))
         reference = Reference(found.model, version=found.version)
         return self._copied(
             session, reference, arguments.new_model_name(dst_name), None, None, create=NewModel()
@@ -282,7 +289,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         if isinstance(outcome, Proposed):
             self._tell(outcome)
             return entities.planned_version(record, notes, outcome.request)
-        return entities.model_version(_version(session, record.model, record.version))
+        return entities.model_version(the_version(session, record.model, record.version))
 
     @as_mlflow()
     def update_model_version(self, name: str, version: Any, description: str | None = None) -> ModelVersion:
@@ -302,12 +309,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         (goal,) = arguments.stages_asked([stage], [NONE, *session.snapshot().policy().stage_names])
         if archive_existing_versions:
             arguments.demand_active(goal)
-        found = _version(session, arguments.model_name(name), number)
+        found = the_version(session, arguments.model_name(name), number)
         request = self._land(
             session,
             lambda snapshot: _plan_transition(snapshot, found, goal, bool(archive_existing_versions)),
         )
-        return entities.model_version(_version(session, found.model, number), request)
+        return entities.model_version(the_version(session, found.model, number), request)
 
     @as_mlflow()
     def delete_model_version(self, name: str, version: Any) -> None:
@@ -315,7 +322,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         from gitreg.core.plan.delete import plan_delete_version
 
         session = self._session()
-        found = _version(session, arguments.model_name(name), arguments.version_number(version))
+        found = the_version(session, arguments.model_name(name), arguments.version_number(version))
         now = session.now()
         self._land(
             session,
@@ -328,7 +335,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
     def get_model_version(self, name: str, version: Any) -> ModelVersion:
         """A version by its number."""
         number = arguments.version_number(version)
-        return entities.model_version(_version(self._session(), arguments.model_name(name), number))
+        return entities.model_version(the_version(self._session(), arguments.model_name(name), number))
 
     @as_mlflow()
     def get_model_version_download_uri(self, name: str, version: Any) -> str:
@@ -336,7 +343,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         from gitreg.surfaces.mlflow.address import download_uri
 
         session = self._session()
-        found = _version(session, arguments.model_name(name), arguments.version_number(version))
+        found = the_version(session, arguments.model_name(name), arguments.version_number(version))
         return download_uri(session, found.model, str(found.version))
 
     @as_mlflow()
@@ -366,11 +373,11 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         from gitreg.core.plan.annotate import plan_annotate
 
         session = self._session()
-        found = _version(session, arguments.model_name(name), arguments.version_number(version))
+        found = the_version(session, arguments.model_name(name), arguments.version_number(version))
         request = self._land(
             session, lambda snapshot: plan_annotate(snapshot, found.model, found.version, edits)
         )
-        return entities.model_version(_version(session, found.model, found.version), request)
+        return entities.model_version(the_version(session, found.model, found.version), request)
 
     # Aliases
 
@@ -381,7 +388,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
         arguments.new_alias_name(alias)
         session = self._session()
-        found = _version(session, arguments.model_name(name), arguments.version_number(version))
+        found = the_version(session, arguments.model_name(name), arguments.version_number(version))
         self._land(session, lambda snapshot: plan_set_alias(snapshot, found.model, alias, found.version))
 
     @as_mlflow()
@@ -389,7 +396,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         """Makes an alias name nothing, if it names something."""
         arguments.alias_name(alias)
         session = self._session()
-        self._clear_alias(session, _model(session, arguments.model_name(name)).name, alias)
+        self._clear_alias(session, the_model(session, arguments.model_name(name)).name, alias)
 
     def _clear_alias(self, session: Session, model: str, alias: str) -> ChangeRequest | None:
         return self._land(session, lambda snapshot: _plan_clear_alias(snapshot, model, alias))
@@ -399,11 +406,11 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         """The version that an alias names, without regard to case; ``latest`` is the highest."""
         arguments.alias_name(alias)
         catalog, model = self._session().catalog, arguments.model_name(name)
-        with _registered(name):
+        with registered(name):
             is_latest = alias.lower() == "latest"
             found = catalog.latest(model) if is_latest else catalog.aliased(model, alias)
         if found is None and is_latest:
-            raise _not_found(f"Latest version not found for model {name}.")
+            raise not_found(f"Latest version not found for model {name}.")
         if found is None:
             raise MlflowException(f"Registered model alias {alias} not found.", INVALID_PARAMETER_VALUE)
         return entities.model_version(found)
@@ -441,52 +448,6 @@ def _registry_uri(text: str) -> RegistryUri:
             "a registry's URI names no model", "leave model and version out: they are of an artifact's URI"
         )
     return uri
-
-
-def _model(session: Session, name: str) -> CatalogModel:
-    """A model, of whose versions only the highest of each stage are read."""
-    with _registered(name):
-        return session.catalog.head(name)
-
-
-@contextmanager
-def _registered(name: str) -> Iterator[None]:
-    try:
-        yield
-    except NotFound as error:
-        raise _not_found(f"Registered Model with name={name} not found: {error.message}") from None
-
-
-def _exact(session: Session, name: str) -> CatalogModel:
-    """A model by its present name alone: what ends a name follows no redirect, and does not guess."""
-    model = _model(session, name)
-    if model.name != name:
-        raise _not_found(f"Registered Model with name={name} not found: it is called {model.name!r}")
-    return model
-
-
-def _registrable(session: Session, name: str) -> str:
-    """The model that a version is to be registered under: one that is there, or that a change request makes."""
-    from gitreg.flows.pending import pending_model
-
-    try:
-        return _model(session, name).name
-    except MlflowException:
-        if pending_model(session.workspace, session.snapshot(), name) is None:
-            raise
-        return name
-
-
-def _version(session: Session, name: str, version: Version) -> CatalogVersion:
-    with _registered(name):
-        found = session.catalog.version(name, version)
-    if found is None:
-        raise _not_found(f"Model Version (name={name}, version={version}) not found")
-    return found
-
-
-def _not_found(text: str) -> MlflowException:
-    return MlflowException(text, RESOURCE_DOES_NOT_EXIST)
 
 
 def _or_remove(value: str | None) -> object:

@@ -1,0 +1,66 @@
+"""Models and versions by what MLflow's callers name them, with MLflow's error where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+from gitreg.errors import NotFound
+
+if TYPE_CHECKING:
+    from gitreg.core.catalog import CatalogModel, CatalogVersion
+    from gitreg.core.names import Version
+    from gitreg.surfaces.mlflow.session import Session
+
+
+def the_model(session: Session, name: str) -> CatalogModel:
+    """A model, of whose versions only the highest of each stage are read."""
+    with registered(name):
+        return session.catalog.head(name)
+
+
+@contextmanager
+def registered(name: str) -> Iterator[None]:
+    """What the block does not find is a model of this name."""
+    try:
+        yield
+    except NotFound as error:
+        raise not_found(f"Registered Model with name={name} not found: {error.message}") from None
+
+
+def exact_model(session: Session, name: str) -> CatalogModel:
+    """A model by its present name alone: what ends a name follows no redirect, and does not guess."""
+    model = the_model(session, name)
+    if model.name != name:
+        raise not_found(f"Registered Model with name={name} not found: it is called {model.name!r}")
+    return model
+
+
+def registrable(session: Session, name: str) -> str:
+    """The model that a version is to be registered under: one that is there, or that a change request makes."""
+    from gitreg.flows.pending import pending_model
+
+    try:
+        return the_model(session, name).name
+    except MlflowException:
+        if pending_model(session.workspace, session.snapshot(), name) is None:
+            raise
+        return name
+
+
+def the_version(session: Session, name: str, version: Version) -> CatalogVersion:
+    """A version of a model."""
+    with registered(name):
+        found = session.catalog.version(name, version)
+    if found is None:
+        raise not_found(f"Model Version (name={name}, version={version}) not found")
+    return found
+
+
+def not_found(text: str) -> MlflowException:
+    """The error of what does not exist."""
+    return MlflowException(text, RESOURCE_DOES_NOT_EXIST)
