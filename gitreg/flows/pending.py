@@ -47,7 +47,7 @@ def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
 
     A request that has been tampered with, or does anything else besides, is none.
     """
-    if _is_there(base, name):
+    if base.living_model(name) is not None:
         return None
     request = open_request_of(ws, plan_of_model("", name, {}).branch)
     if request is None or request.head is None or base.commit is None:
@@ -67,14 +67,6 @@ def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
         version = head.record(name, each.version)
     edits = {change.path: found.tree.blob(change.new.oid) for change in found.changes if change.new}
     return Pending(request, edits, edits[base.layout.model(name)], version)
-
-
-def _is_there(base: Snapshot, name: str) -> bool:
-    try:
-        base.find_model(name)
-    except NotFound:
-        return False
-    return True
 
 
 def making(ws: Workspace, name: str, new: NewModel, mode: LandingMode) -> Planner:
