@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import REMOTE, Landing, Session, emit, landing
+from gitreg.surfaces.cli.session import REMOTE, Landing, Session, emit, landing_imports
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     help="How many models a change has at most (default: 1 where it lands at once, 100 in a change request).",
 )
 @REMOTE
-@landing
+@landing_imports
 @click.pass_obj
 @click.pass_context
 def import_mlflow(
