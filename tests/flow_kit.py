@@ -30,7 +30,8 @@ from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
-from gitreg.flows.land import Landed, Proposed, land
+from gitreg.flows.land import Landed, land
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion
 from gitreg.flows.workspace import Workspace
 from gitreg.wiring import Options, open_registry, workspace

@@ -13,8 +13,9 @@ from gitreg.core.ports import DvcPointer
 from gitreg.core.resolve import resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
-from gitreg.flows.land import Landed, LandingMode, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Preview, demand_landable, land, preview
 from gitreg.flows.pending import registering
+from gitreg.flows.propose import Proposed
 from gitreg.flows.workspace import Workspace
 
 

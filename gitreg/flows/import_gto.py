@@ -43,7 +43,8 @@ from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Presence, Tag
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused, Undecided
-from gitreg.flows.land import Landed, LandingMode, Proposed, demand_landable, land
+from gitreg.flows.land import Landed, LandingMode, demand_landable, land
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.workspace import Workspace
 

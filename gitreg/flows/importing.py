@@ -31,16 +31,8 @@ from gitreg.core.ports import ArtifactStore, Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
-from gitreg.flows.land import (
-    Landed,
-    LandingMode,
-    Proposed,
-    Rejected,
-    demand_landable,
-    direct_obstacle,
-    land,
-    open_request_of,
-)
+from gitreg.flows.land import Landed, LandingMode, Rejected, demand_landable, direct_obstacle, land
+from gitreg.flows.propose import Proposed, open_request_of
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.verify import candidate_of
 from gitreg.flows.workspace import Workspace

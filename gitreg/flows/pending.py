@@ -24,7 +24,8 @@ from gitreg.core.ports import ChangeRequest
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
 from gitreg.errors import NotFound, Refused
-from gitreg.flows.land import LandingMode, Planner, goes_directly, open_request_of
+from gitreg.flows.land import LandingMode, Planner, goes_directly
+from gitreg.flows.propose import open_request_of
 from gitreg.flows.verify import candidate_of
 from gitreg.flows.workspace import Workspace
 

@@ -11,8 +11,9 @@ from gitreg.core.payload import artifact_format, external_payload
 from gitreg.core.plan.register import Details, Registration
 from gitreg.core.ports import ArtifactStore, DvcPointer, Payload, Progress
 from gitreg.core.snapshot import Snapshot
-from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Planner, Preview, demand_landable, land, preview
 from gitreg.flows.pending import registering
+from gitreg.flows.propose import Proposed
 from gitreg.flows.workspace import Workspace
 
 

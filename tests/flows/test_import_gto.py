@@ -18,7 +18,8 @@ from gitreg.core.plan.imports import LeftOut
 from gitreg.errors import NotFound, Undecided
 from gitreg.flows.history import history
 from gitreg.flows.import_gto import GtoImport, GtoSource, import_gto
-from gitreg.flows.land import Landed, LandingMode, Proposed
+from gitreg.flows.land import Landed, LandingMode
+from gitreg.flows.propose import Proposed
 from gitreg.flows.replay import line_between, replay
 from gitreg.flows.workspace import Workspace
 from gitreg.surfaces.cli.main import run

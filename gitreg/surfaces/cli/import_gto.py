@@ -104,7 +104,8 @@ def import_gto(
 
 
 def _plain(done: GtoImport) -> dict[str, object]:
-    from gitreg.flows.land import Landed, Proposed
+    from gitreg.flows.land import Landed
+    from gitreg.flows.propose import Proposed
 
     outcome = done.outcome
     return {

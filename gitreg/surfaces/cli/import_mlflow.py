@@ -11,7 +11,8 @@ from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
     from gitreg.flows.importing import Imported
-    from gitreg.flows.land import Landed, Proposed
+    from gitreg.flows.land import Landed
+    from gitreg.flows.propose import Proposed
     from gitreg.surfaces.mlflow.reading import MlflowSource
 
 
