@@ -16,7 +16,6 @@ from gitreg.core.manifest import (
     Manifest,
     Model,
     ModelTombstone,
-    ModelVersion,
     Redirect,
     Registry,
     StageAssignment,
@@ -25,6 +24,7 @@ from gitreg.core.manifest import (
 )
 from gitreg.core.names import NONE, Version, fold, nearest, parse_version, version_key
 from gitreg.core.ports import FOLDER, SUBMODULE, Blob, DvcPointer, Entry, Tree
+from gitreg.core.record import ModelVersion
 from gitreg.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:

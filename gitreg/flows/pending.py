@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gitreg.core.delta import ModelCreated, VersionRegistered, delta
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import (
     NewModel,
@@ -21,6 +20,7 @@ from gitreg.core.plan.register import (
     plan_register,
 )
 from gitreg.core.ports import ChangeRequest
+from gitreg.core.record import ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
 from gitreg.errors import NotFound, Refused

@@ -6,9 +6,9 @@ from flow_kit import promote
 
 from attacks.attack_kit import Ground, attack
 from attacks.attack_words import says
-from gitreg.core.manifest import ImportedFrom
 from gitreg.core.names import Version
 from gitreg.core.plan.transition import plan_promote
+from gitreg.core.record import ImportedFrom
 from gitreg.core.snapshot import Snapshot
 
 POLICY = "policy.yaml"
