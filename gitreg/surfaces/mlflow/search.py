@@ -6,11 +6,9 @@ https://mlflow.org/docs/latest/ml/search/search-models/
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow.exceptions import MlflowException
@@ -23,6 +21,7 @@ from mlflow.store.model_registry import (
 )
 from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils, SearchUtils
 
+from gitreg.core.filter import like
 from gitreg.core.names import version_key
 
 if TYPE_CHECKING:
@@ -63,25 +62,14 @@ class Clause:
             return False
         match self.comparator:
             case "LIKE":
-                return _like(str(found), self.value)
+                return like(str(found), self.value)
             case "ILIKE":
-                return _like(str(found).lower(), self.value.lower())
+                return like(str(found).lower(), self.value.lower())
             case "IN":
                 return found in self.value
             case "NOT IN":
                 return found not in self.value
         return _NUMERIC_COMPARATORS[self.comparator](found, self.value)
-
-
-def _like(text: str, pattern: str) -> bool:
-    """SQL's LIKE: ``%`` stands for any text, ``_`` for one character."""
-    return _pattern(pattern).fullmatch(text) is not None
-
-
-@lru_cache(maxsize=256)
-def _pattern(like: str) -> re.Pattern[str]:
-    parts = (".*" if char == "%" else "." if char == "_" else re.escape(char) for char in like)
-    return re.compile("".join(parts), re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
