@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import ModelCreated, VersionRegistered, delta
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import (
@@ -19,7 +20,7 @@ from gitreg.core.plan.register import (
     plan_of_model,
     plan_register,
 )
-from gitreg.core.ports import ChangeRequest
+from gitreg.core.ports import FILE, ChangeRequest
 from gitreg.core.record import ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
@@ -46,7 +47,7 @@ class Pending:
 def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
     """The open change request that makes a model of exactly this name; None if there is none, or the name is taken.
 
-    A request that has been tampered with, or does anything else besides, is none.
+    A request that has been tampered with, that does anything else besides, or whose files cannot be read, is none.
     """
     if base.living_model(name) is not None:
         return None
@@ -61,11 +62,17 @@ def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
     others = [change for change in changes if change != ModelCreated(name)]
     if len(others) == len(changes) or len(others) > 1:
         return None
+    if any(change.new is not None and change.new.mode != FILE for change in found.changes):
+        return None
     version = None
-    for each in others:
-        if not isinstance(each, VersionRegistered) or each.model != name:
-            return None
-        version = head.record(name, each.version)
+    try:
+        head.model(name)
+        for each in others:
+            if not isinstance(each, VersionRegistered) or each.model != name:
+                return None
+            version = head.record(name, each.version)
+    except InvalidManifest:
+        return None
     edits = {change.path: found.tree.blob(change.new.oid) for change in found.changes if change.new}
     return Pending(request, edits, edits[base.layout.model(name)], version)
 
