@@ -373,9 +373,3 @@ def test_nothing_is_a_prompt_or_a_webhook(both: Sides) -> None:
         both.git.list_webhooks_by_event(event, max_results=100, page_token=None),
     ):
         assert (list(found), found.token) == ([], None)
-
-
-def test_a_pattern_that_stands_for_much_is_matched_in_one_pass(store: AbstractStore) -> None:
-    """As a regular expression it would be tried for years."""
-    found = store.search_registered_models(f"name ILIKE '{'%a' * 60}%b'", 10)
-    assert list(found) == []
