@@ -342,7 +342,9 @@ def read_annotation(data: bytes, file: AnnotationFile) -> Annotation | None:
         path=path,
         labels=tuple(str(label) for label in labels if label) if isinstance(labels, list) else (),
         description=(_text(said.get("desc") or said.get("description")) or "").strip() or None,
-        custom=json.dumps(custom, default=str, ensure_ascii=False, sort_keys=True) if custom else None,
+        custom=json.dumps(_keyed(custom), default=str, ensure_ascii=False, sort_keys=True)
+        if custom
+        else None,
     )
 
 
@@ -362,7 +364,7 @@ def load_foreign(data: bytes) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ValueError(f"it is not YAML{f' (line {mark.line + 1})' if mark else ''}") from None
-    except RecursionError:
+    except (RecursionError, OverflowError):
         raise ValueError("it is not YAML that can be read") from None
     return _mapping(value) if value is not None else {}
 
@@ -371,6 +373,13 @@ def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is not a mapping")  # what is wrong is the text
     return value
+
+
+def _keyed(value: object) -> object:
+    """With texts for keys: in YAML they may be anything."""
+    if isinstance(value, dict):
+        return {str(key): _keyed(each) for key, each in value.items()}
+    return [_keyed(each) for each in value] if isinstance(value, list) else value
 
 
 def _text(value: object) -> str | None:

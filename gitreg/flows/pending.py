@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import ModelCreated, VersionRegistered, delta
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import Version
-from gitreg.core.plan.plan import BRANCH_PREFIX, Plan
+from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import (
     NewModel,
     Registration,
@@ -21,11 +21,13 @@ from gitreg.core.plan.register import (
     plan_of_model,
     plan_register,
 )
-from gitreg.core.ports import ChangeRequest
+from gitreg.core.ports import BRANCH_PREFIX, FILE, ChangeRequest
+from gitreg.core.record import ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
 from gitreg.errors import AlreadyExists, NotFound
-from gitreg.flows.land import LandingMode, Planner, goes_directly, open_request_of
+from gitreg.flows.land import LandingMode, Planner, goes_directly
+from gitreg.flows.propose import open_request_of
 from gitreg.flows.verify import candidate_of
 from gitreg.flows.workspace import Workspace
 
@@ -46,9 +48,9 @@ class Pending:
 def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
     """The open change request that makes a model of exactly this name; None if there is none, or the name is taken.
 
-    A request that has been tampered with, or does anything else besides, is none.
+    A request that has been tampered with, that does anything else besides, or whose files cannot be read, is none.
     """
-    if _is_there(base, name):
+    if base.living_model(name) is not None:
         return None
     request = open_request_of(ws, plan_of_model("", name, {}).branch)
     if request is None or request.head is None or base.commit is None:
@@ -61,21 +63,19 @@ def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
     others = [change for change in changes if change != ModelCreated(name)]
     if len(others) == len(changes) or len(others) > 1:
         return None
+    if any(change.new is not None and change.new.mode != FILE for change in found.changes):
+        return None
     version = None
-    for each in others:
-        if not isinstance(each, VersionRegistered) or each.model != name:
-            return None
-        version = head.record(name, each.version)
+    try:
+        head.model(name)
+        for each in others:
+            if not isinstance(each, VersionRegistered) or each.model != name:
+                return None
+            version = head.record(name, each.version)
+    except InvalidManifest:
+        return None
     edits = {change.path: found.tree.blob(change.new.oid) for change in found.changes if change.new}
     return Pending(request, edits, edits[base.layout.model(name)], version)
-
-
-def _is_there(base: Snapshot, name: str) -> bool:
-    try:
-        base.find_model(name)
-    except NotFound:
-        return False
-    return True
 
 
 def pending_version(ws: Workspace, base: Snapshot, name: str, version: Version) -> ChangeRequest | None:
@@ -83,7 +83,7 @@ def pending_version(ws: Workspace, base: Snapshot, name: str, version: Version) 
 
     Of numbers only the next one is looked for: a request for any other is planned anew before it lands.
     """
-    model = base.find_model(name) if _is_there(base, name) else name
+    model = base.living_model(name) or name
     if isinstance(version, int) and version != base.top_number(model) + 1:
         return None
     return next((each for each in ws.forge.requests() if _asks_for(each, f"{model}/{version}")), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitreg.adapters.cache.index import SqliteIndex
-from gitreg.core.ports import IndexDamaged, ModelRow, VersionPlace, VersionRow
+from gitreg.core.read_index import IndexDamaged, ModelRow, VersionPlace, VersionRow
 from gitreg.errors import Undecided
 
 
