@@ -316,7 +316,7 @@ def test_downloads_open_a_remote_registry_once(
 
     assert [listed("1") for _ in range(3)] == [["model.onnx"]] * 3
     assert len(fetches) == 1
-    with pytest.raises(MlflowException, match="version 9 of .credit-risk. does not exist"):
+    with pytest.raises(MlflowException, match="version 9 of 'credit-risk' does not exist"):
         listed("9")
     assert len(fetches) == 2, "it may be there by now"
 
