@@ -14,8 +14,10 @@ from flow_kit import MAIN, POLICY, REGISTRY, Desk, copy_template, git, make_solo
 from http_kit import serving
 from mlflow.exceptions import MlflowException
 
+from gitreg.adapters.git.repository import GitRepository
 from gitreg.flows.land import LandingMode
 from gitreg.surfaces.cli.main import run
+from gitreg.surfaces.mlflow.artifacts import GitregArtifactRepository
 from gitreg.surfaces.mlflow.session import Freshness, Session, Sessions
 from gitreg.surfaces.mlflow.store import GitregStore
 from gitreg.surfaces.mlflow.uri import parse_registry_uri
@@ -298,6 +300,25 @@ def test_remote_registry_through_the_cached_clone(desk: Desk, served: str) -> No
     tag(opened(desk.root / "bo"), "better")
     assert state(store) == "better"
     assert GitregStore(served).get_registered_model(MODEL).name == MODEL
+
+
+def test_downloads_open_a_remote_registry_once(
+    desk: Desk, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetches: list[int] = []
+    real = GitRepository.fetch
+    monkeypatch.setattr(GitRepository, "fetch", lambda self: (fetches.append(1), real(self)))
+
+    def listed(version: str) -> list[str]:
+        uri = parse_registry_uri(f"{served}?remote={desk.artifacts}").at(MODEL, version)
+        found = GitregArtifactRepository(str(uri))
+        return [each.path for each in found.list_artifacts()]
+
+    assert [listed("1") for _ in range(3)] == [["model.onnx"]] * 3
+    assert len(fetches) == 1
+    with pytest.raises(MlflowException, match="version 9 of 'credit-risk' does not exist"):
+        listed("9")
+    assert len(fetches) == 2, "it may be there by now"
 
 
 def test_remote_registry_in_an_outage(desk: Desk, served: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitreg.errors import Undecided
@@ -106,6 +107,10 @@ class Session:
         """Fetches what is new, unless that was just done; where the hub does not answer, the last state is read on."""
         self._freshness.keep(self.workspace.repository.fetch, self.uri.refresh)
 
+    def renew(self) -> None:
+        """As ``refresh``, however lately that was done."""
+        self._freshness.keep(self.workspace.repository.fetch, 0)
+
     @property
     def catalog(self) -> Catalog:
         """What lists and look-ups read, with what is new."""
@@ -195,3 +200,9 @@ class Sessions:
         for each in idle:
             if each is not None:
                 each.opened.repository.close()
+
+
+@lru_cache(maxsize=8)
+def shared_sessions(uri: RegistryUri) -> Sessions:
+    """The sessions of all that know a registry by its address alone, such as artifacts: it is opened once for them."""
+    return Sessions(uri)
