@@ -326,8 +326,8 @@ def annotation_files(artifact: str) -> list[AnnotationFile]:
 def read_annotation(data: bytes, file: AnnotationFile) -> Annotation | None:
     """What a file says of an artifact; None if nothing. Raises ValueError where it is not as GTO or DVC write it."""
     value = load_foreign(data)
-    entries = _mapping(value.get("artifacts")) if file.path.endswith(DVC_FILE) else value
-    if file.name not in entries:
+    entries = value.get("artifacts") if file.path.endswith(DVC_FILE) else value
+    if entries is None or file.name not in _mapping(entries):
         return None
     said = _mapping(entries[file.name])
     path = _text(said.get("path"))
@@ -342,8 +342,17 @@ def read_annotation(data: bytes, file: AnnotationFile) -> Annotation | None:
         path=path,
         labels=tuple(str(label) for label in labels if label) if isinstance(labels, list) else (),
         description=(_text(said.get("desc") or said.get("description")) or "").strip() or None,
-        custom=json.dumps(custom, default=str, ensure_ascii=False, sort_keys=True) if custom else None,
+        custom=json.dumps(_keyed(custom), default=str, ensure_ascii=False, sort_keys=True)
+        if custom
+        else None,
     )
+
+
+def _keyed(value: object) -> object:
+    """A value of YAML's, in which a key may be anything, with keys as JSON has them. Its depth is bounded."""
+    if isinstance(value, dict):
+        return {str(key): _keyed(inner) for key, inner in value.items()}
+    return [_keyed(inner) for inner in value] if isinstance(value, list) else value
 
 
 def load_foreign(data: bytes) -> dict[str, Any]:
