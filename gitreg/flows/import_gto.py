@@ -40,11 +40,19 @@ from gitreg.core.plan.gto import (
 from gitreg.core.plan.imports import ImportedVersion, LeftOut, home_of, unread
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
-from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Presence, Tag
+from gitreg.core.ports import (
+    READ_LIMIT,
+    ArtifactStore,
+    DvcPointer,
+    ForeignRepository,
+    ForeignStore,
+    Presence,
+    Tag,
+)
 from gitreg.core.record import EXTERNAL, ModelVersion
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import NotFound, Refused, Undecided
-from gitreg.flows.land import Landed, LandingMode, demand_landable, land
+from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
+from gitreg.flows.land import Landed, LandingMode, Rejected, demand_landable, land
 from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.workspace import Workspace
@@ -121,27 +129,31 @@ def import_gto(
             f"{source.repository.label} has {what}", f"its tags name {known}" if artifacts else None
         )
     ws.repository.fetch()
-    demand_landable(ws, ws.current()[1], Plan("import", "Import", (), {}), mode)
-    chosen = [artifacts[name] for name in (dict.fromkeys(wanted) or artifacts)]
-    return _import_each(ws, source, chosen, mode, dry_run)
+    _, base = ws.current()
+    demand_landable(ws, base, Plan("import", "Import", (), {}), mode)
+    store = ws.open_store(base)
+    chosen = (artifacts[name] for name in (dict.fromkeys(wanted) or artifacts))
+    importers = [_Importer(ws, source, artifact, store) for artifact in chosen]
+    return _import_each(ws, importers, mode, dry_run)
 
 
 def _import_each(
-    ws: Workspace, source: GtoSource, artifacts: Sequence[GtoArtifact], mode: LandingMode, dry_run: bool
+    ws: Workspace, importers: Sequence[_Importer], mode: LandingMode, dry_run: bool
 ) -> Iterator[GtoImport]:
-    with ws.progress.count("Importing artifacts", len(artifacts)) as bar:
-        for artifact in artifacts:
-            yield _Importer(ws, source, artifact).run(mode, dry_run)
+    with ws.progress.count("Importing artifacts", len(importers)) as bar:
+        for importer in importers:
+            yield importer.run(mode, dry_run)
             bar.advance(1)
 
 
 class _Importer:
     """The import of one artifact."""
 
-    def __init__(self, ws: Workspace, source: GtoSource, artifact: GtoArtifact) -> None:
+    def __init__(self, ws: Workspace, source: GtoSource, artifact: GtoArtifact, store: ArtifactStore) -> None:
         self._ws = ws
         self._source = source
         self._artifact = artifact
+        self._store = store
         self._model = source.models.get(artifact.name, artifact.name)
         self._left: list[LeftOut] = []
 
@@ -160,6 +172,9 @@ class _Importer:
         try:
             found = land(self._ws, lambda now: plan_gto(now, self._carried(now, versions)), mode)
         except NothingToDo:
+            return self._done((), None)
+        except Rejected as refusal:
+            self._leave(self._model, refusal.message)
             return self._done((), None)
         return self._done(new, found)
 
@@ -202,10 +217,10 @@ class _Importer:
                 if record is not None:
                     registration = unread(home, record.artifact.format, record.artifact)
                 elif dry_run:
-                    registration = self._seen(base, self._find(version))
+                    registration = self._seen(self._find(version))
                 else:
-                    registration = self._brought(base, version, self._find(version))
-            except (Refused, NotFound) as refusal:
+                    registration = self._brought(version, self._find(version))
+            except (Refused, NotFound, UsageError, ConfigError) as refusal:
                 hint = f" ({refusal.hint})" if refusal.hint else ""
                 self._leave(f"{self._artifact.name}@v{version}", f"{refusal.message}{hint}")
                 continue
@@ -297,10 +312,10 @@ class _Importer:
 
     # The bytes
 
-    def _seen(self, base: Snapshot, found: _Found) -> Registration:
+    def _seen(self, found: _Found) -> Registration:
         """Makes sure that the bytes are there, and moves none."""
         if found.uri is not None:
-            address = inspected(self._ws.open_store(base), NewVersion(model=self._model, uri=found.uri))
+            address = inspected(self._store, NewVersion(model=self._model, uri=found.uri))
             return unread(self._model, EXTERNAL, address.artifact)
         if found.tracked is None:
             folder, _, file = found.path.rpartition("/")
@@ -314,9 +329,8 @@ class _Importer:
                 raise Refused(f"{found.path!r}: {what} in its DVC remote")
         return unread(self._model, artifact_format(posixpath.basename(found.path), ()))
 
-    def _brought(self, base: Snapshot, version: str, found: _Found) -> Registration:
+    def _brought(self, version: str, found: _Found) -> Registration:
         """What is to be registered, with its bytes stored in the registry's own remote."""
-        store = self._ws.open_store(base)
         with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
             place = os.path.join(folder, posixpath.basename((found.tracked or found).path))
             if found.uri is None:
@@ -324,8 +338,8 @@ class _Importer:
             if found.tracked is not None and found.tracked.path != found.path:
                 place = _inside(place, found)
             new = NewVersion(model=self._model, path=place, uri=found.uri)
-            seen = inspected(store, new)
-            upload(store, new, seen.payload, self._ws.progress)
+            seen = inspected(self._store, new)
+            upload(self._store, new, seen.payload, self._ws.progress)
         tag = found.tag
         assert tag.time is not None, "GTO passes over lightweight tags"
         return Registration(

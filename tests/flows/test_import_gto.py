@@ -284,6 +284,37 @@ def test_bytes_that_dvc_has_lost(solo: Desk, tmp_path: Path) -> None:
         brought(solo("solo"), repo, "jobs:forecast")
 
 
+def test_remote_that_is_not_set_up(solo: Desk, tmp_path: Path) -> None:
+    """What is kept there is left out, and the rest comes."""
+    story = GtoStory()
+    pointer = f"outs:\n- {{path: m.bin, md5: {md5(ONNX)}, size: 1, hash: md5, remote: nowhere}}\n"
+    files = {"artifacts.yaml": "m: {path: m.bin}\nn: {path: n.bin}\n", "n.bin": "n", "m.bin.dvc": pointer}
+    story.commit(files)
+    story.tag("m@v1.0.0")
+    story.tag("n@v1.0.0")
+    repo = story.write(tmp_path / "repo")
+    for dry_run in (True, False):
+        found = brought(solo("solo"), repo, dry_run=dry_run)
+        assert "nowhere" in why(found["m"])["m@v1.0.0"]
+        assert found["n"].versions == ("1.0.0",)
+
+
+def test_artifact_that_the_rules_do_not_let_in(solo: Desk, tmp_path: Path) -> None:
+    """It is left out with the reason, and the rest comes."""
+    place = solo.root / "solo"
+    policy = (place / "policy.yaml").read_text()
+    frozen = '{name: production, windows: [{from: "2026-11-01T00:00", to: "2026-12-31T00:00"}], '
+    (place / "policy.yaml").write_text(policy.replace("{name: production, ", frozen))
+    git(place, "commit", "-q", "-a", "-m", "Freeze production")
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\nn: {path: n.bin}\n", "m.bin": "m", "n.bin": "n"})
+    for name in ("m@v1.0.0", "m#prod#1", "n@v1.0.0"):
+        story.tag(name)
+    found = brought(solo("solo"), story.write(tmp_path / "repo"))
+    assert "GR309 m/1.0.0 may not enter production" in why(found["m"])["m"]
+    assert isinstance(found["n"].outcome, Landed)
+
+
 def test_repository_at_a_url(
     solo: Desk, story: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
