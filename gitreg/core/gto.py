@@ -371,7 +371,7 @@ def load_foreign(data: bytes) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ValueError(f"it is not YAML{f' (line {mark.line + 1})' if mark else ''}") from None
-    except RecursionError:
+    except (RecursionError, OverflowError):
         raise ValueError("it is not YAML that can be read") from None
     return _mapping(value) if value is not None else {}
 
@@ -380,6 +380,13 @@ def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is not a mapping")  # what is wrong is the text
     return value
+
+
+def _keyed(value: object) -> object:
+    """With texts for keys: in YAML they may be anything."""
+    if isinstance(value, dict):
+        return {str(key): _keyed(each) for key, each in value.items()}
+    return [_keyed(each) for each in value] if isinstance(value, list) else value
 
 
 def _text(value: object) -> str | None:

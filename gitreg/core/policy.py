@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TypeAlias
+from urllib.parse import quote
 
 from gitreg.core.decode import (
     DecodeError,
@@ -77,6 +78,15 @@ class Person:
         """Whether an account on a hosted forge is this person's."""
         own = self.account(provider)
         return own is not None and own.casefold() == account.casefold()
+
+
+#: The domain of addresses that are nobody's: https://www.rfc-editor.org/rfc/rfc2606#section-2
+NOBODYS_DOMAIN = "mlflow.invalid"
+
+
+def login_address(login: str) -> str:
+    """What commits have for the e-mail address of somebody of whom a server knows only how they are logged in there."""
+    return f"{quote(login, safe='')[:60]}@{NOBODYS_DOMAIN}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,6 @@ def open_foreign(place: str, remote: str | None = None) -> tuple[GitSource, Open
         text = blob.data.decode(errors="replace") if blob else ""
         folder = None if source.top is None else source.top / project
         own = local_config(source.repository, folder)
-        return open_store(text, folder, name=named, local_config=own, legacy=legacy)
+        return open_store(text, folder, name=named, local_config=own, legacy=legacy, foreign=True)
 
     return source, lambda project, out: opened(project, remote or out.remote, out.legacy)

@@ -193,6 +193,25 @@ def test_credentials_go_to_the_url_they_were_set_for(machine: Path) -> None:
     assert with_credentials(choose_remote("", None, str(machine / "mnt")), None).settings == {"token": "t"}
 
 
+def test_a_stranger_s_remote_has_no_credentials_for_its_name_alone(machine: Path) -> None:
+    """A repository that is only read calls its remote what it likes, such as ``storage``."""
+    (machine / "dvc-global" / "config").write_text("['remote \"cloud\"']\npassword = p\n")
+    remote = choose_remote(S3, machine, None, foreign=True)
+    assert "password" not in with_credentials(remote, None, foreign=True).settings
+    path = local_config(machine, "['remote \"cloud\"']\nuser = l\n")
+    assert with_credentials(remote, path, foreign=True).settings["user"] == "l"
+    (machine / "dvc-system" / "config").write_text("['remote \"x\"']\nurl = s3://models/store\ntoken = t\n")
+    settings = with_credentials(remote, path, foreign=True).settings
+    assert (settings["token"], "password" in settings) == ("t", False)
+
+
+def test_a_stranger_s_remote_says_nothing_of_who_gives_google_s_token() -> None:
+    text = S3.replace("s3://models", "gs://models")
+    with pytest.raises(ConfigError, match="token for Google's storage"):
+        choose_remote(text, None, None, foreign=True)
+    assert choose_remote(text, None, None).settings["endpointurl"]
+
+
 def test_a_broken_file_of_this_machine_is_named(machine: Path) -> None:
     (machine / "dvc-global" / "config").write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="dvc-global"):

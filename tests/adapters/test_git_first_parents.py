@@ -150,3 +150,15 @@ def test_a_shallow_clone_begins_with_all_that_is_there(
 def test_an_answer_that_is_not_understood_is_none(said: bytes) -> None:
     with pytest.raises(Undecided, match="git diff-tree said"):
         list(first_parents._parsed(said))
+
+
+@pytest.mark.parametrize("seconds", ["999999999999", "99999999999999999"])
+def test_date_that_no_calendar_has_keeps_nobody_from_reading(tmp_path: Path, seconds: str) -> None:
+    git(tmp_path, "init", "-q", "--bare", "--initial-branch=main")
+    blob = git(tmp_path, "hash-object", "-w", "--stdin", stdin=b"1")
+    tree = git(tmp_path, "mktree", stdin=f"100644 blob {blob}\tx\n".encode())
+    raw = f"tree {tree}\nauthor A <a@b> {seconds} +0000\ncommitter A <a@b> {seconds} +0000\n\nx\n"
+    tip = git(tmp_path, "hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=raw.encode())
+    found = first_parents.steps(str(tmp_path), None, tip, "")
+    assert found is not None
+    assert [step.time.year for step in found] == [9999]

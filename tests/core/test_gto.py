@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -170,12 +171,26 @@ def test_what_is_custom_may_have_any_keys() -> None:
             "churn: !!python/object/apply:os.system [id]",
             "churn: 1",
             "[" * (1 << 20),
+            f"churn: 1{':1' * 200}.5",  # a number to the base of 60
         ),
     ],
 )
 def test_annotations_that_lead_astray_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"it |leads out"):
         read_annotation(text.encode(), OWN)
+
+
+@pytest.mark.parametrize(
+    ("custom", "kept"),
+    [
+        ("{1: a, b: c}", {"1": "a", "b": "c"}),
+        ("[{2026-01-01: x}]", [{"2026-01-01": "x"}]),
+    ],
+)
+def test_what_json_cannot_have_for_a_key_is_a_text(custom: str, kept: object) -> None:
+    found = read_annotation(f"churn: {{custom: {custom}}}".encode(), OWN)
+    assert found is not None
+    assert json.loads(found.custom or "") == {"custom": kept}
 
 
 def test_files_that_annotate() -> None:

@@ -15,6 +15,7 @@ from gitreg.core.findings import Outcome
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
 from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.transition import plan_demote
+from gitreg.core.policy import login_address
 from gitreg.core.ports import ArtifactStore, Identity, RefUpdate
 from gitreg.core.verify.approvals import approval_statement, evidence_digests
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
@@ -103,6 +104,20 @@ def test_nobody_approves_what_was_opened_for_them(desk: Desk) -> None:
     assert "it is the commit author's own" in why_not(desk)[1]
     with pytest.raises(Rejected, match="GR401"):
         merge(desk("bo"), "1")
+
+
+@pytest.mark.parametrize("login", ["alice", "Alice", "ALICE@example.com"])
+def test_nobody_approves_what_they_asked_a_server_for(desk: Desk, login: str) -> None:
+    """The policy may have no address of theirs, and a login may be spelled otherwise."""
+    text = desk.show("policy.yaml") or ""
+    desk.commit({"policy.yaml": text.replace("{id: alice, email: alice@example.com,", "{id: alice,")})
+    if "@" in login:
+        desk.commit({"policy.yaml": text})
+    server = desk("bo")
+    server.find_author = lambda base: Identity(login, login_address(login))
+    proposed(server, promote(2, "production"))
+    with desk.unchanged(), pytest.raises(Refused, match="your own change"):
+        approve(desk("alice"), "1")
 
 
 def test_unknown_key_is_refused(desk: Desk, request_: Proposed) -> None:

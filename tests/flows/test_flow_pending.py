@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from flow_kit import Desk, blocking, message, new_version
+from flow_kit import Desk, blocking, git, message, new_version
 from test_flow_change import merged
 
 from gitreg.core.names import parse_reference
-from gitreg.core.plan.register import NewModel
+from gitreg.core.plan.register import NewModel, plan_of_model
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused
-from gitreg.flows.change import close, refresh
+from gitreg.flows.change import close, open_branch, refresh
 from gitreg.flows.copy import copy
 from gitreg.flows.land import Landed, LandingMode, Preview, land
 from gitreg.flows.pending import making
@@ -145,6 +145,22 @@ def test_request_with_somebody_elses_edit_is_none_that_makes_the_model(desk: Des
     desk.commit({"models/churn/model.yaml": "apiVersion: gitreg/v1\n"}, "bo", opened.request.branch)
     with desk.unchanged(), pytest.raises(NotFound, match="no model is called 'churn'"):
         add(desk, b"one\n")
+
+
+@pytest.mark.parametrize("mode", ["100644", "120000", "160000"])
+def test_request_that_cannot_be_read_keeps_nobody_from_making_the_model(desk: Desk, mode: str) -> None:
+    """Anybody may push a branch of the name, and ask for it to be merged."""
+    folder, branch = desk.root / "dan", plan_of_model("", "churn", {}).branch
+    oid = "1" * 40 if mode == "160000" else git(folder, "hash-object", "-w", "--stdin", stdin=b"[[[")
+    git(folder, "read-tree", "origin/main")
+    git(folder, "update-index", "--add", "--cacheinfo", f"{mode},{oid},models/churn/model.yaml")
+    tree = git(folder, "write-tree")
+    commit = git(folder, "commit-tree", tree, "-p", "origin/main", "-m", "churn", when=desk.now)
+    git(folder, "update-ref", f"refs/heads/{branch}", commit)
+    open_branch(desk("dan"), branch)
+    found = add(desk, b"one\n", person="bo", create=CHURN)
+    assert (found.request.title, blocking(found.findings)) == ("Register churn/1", [])
+    assert make(desk, person="bo").request.title == "New model churn"
 
 
 def test_a_closed_request_makes_no_model(desk: Desk) -> None:

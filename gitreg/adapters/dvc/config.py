@@ -79,13 +79,22 @@ class Remote:
         return [*found, urlsplit(self.url).password or ""]
 
 
-def choose_remote(config_text: str, registry_dir: Path | None, wanted: str | None) -> Remote:
+def choose_remote(
+    config_text: str, registry_dir: Path | None, wanted: str | None, *, foreign: bool = False
+) -> Remote:
     """The remote that the registry's configuration, or the user, names.
+
+    ``foreign`` is as :func:`with_credentials` has it.
 
     Raises:
         ConfigError: there is none, or its section is not admissible.
     """
     remote = _choose(config_text, registry_dir, wanted)
+    if foreign and remote.url.startswith(("gs://", "gcs://")) and "endpointurl" in remote.settings:
+        raise ConfigError(
+            f"{remote.label} sets 'endpointurl', which would be sent this machine's token for Google's storage",
+            "name the bucket itself with --from-remote URL",
+        )
     try:
         urlsplit(remote.url)
     except ValueError as error:
@@ -107,8 +116,14 @@ def _choose(config_text: str, registry_dir: Path | None, wanted: str | None) -> 
     raise ConfigError(f"{_SHARED} has no remote {name!r}", f"it has {known}" if known else _HINT)
 
 
-def with_credentials(remote: Remote, local_config: Path | None) -> Remote:
+def with_credentials(remote: Remote, local_config: Path | None, *, foreign: bool = False) -> Remote:
     """The remote with this machine's credentials; ``config.local`` counts most, the system's configuration least.
+
+    Args:
+        remote: without them.
+        local_config: that of its checkout.
+        foreign: the remote is the word of a repository that is only read. Credentials that are there for a name alone
+            are not for whatever a stranger calls so: outside of ``local_config`` they need a ``url``.
 
     Raises:
         ConfigError: a configuration file cannot be read.
@@ -123,7 +138,8 @@ def with_credentials(remote: Remote, local_config: Path | None) -> Remote:
     settings = dict(remote.settings)
     for file in files:
         for name, section in _sections(_parse(_text(file), str(file)), str(file)).items():
-            if _applies(name, section, file.parent, remote):
+            is_for_names = not foreign or file == local_config
+            if _applies(name, section, file.parent, remote) and (is_for_names or "url" in section):
                 settings |= _credentials(section, file.parent)
     return Remote(remote.name, remote.url, settings)
 

@@ -25,6 +25,7 @@ def open_store(
     name: str | None = None,
     local_config: Path | None = None,
     legacy: bool = False,
+    foreign: bool = False,
 ) -> DvcStore:
     """Opens the remote of a registry; nothing is asked of it yet.
 
@@ -37,12 +38,14 @@ def open_store(
         local_config: the registry's ``.dvc/config.local``, for credentials. The caller has made sure that git does
             not track it: else it would be part of what is judged.
         legacy: the objects are those that DVC 2 stored, which lie elsewhere in the remote.
+        foreign: it is no registry but somebody's repository, whose word for where to ask counts for less.
 
     Raises:
         ConfigError: there is no such remote, or its configuration is not admissible.
     """
     _import_dvc_quietly()
-    remote = with_credentials(choose_remote(config_text, registry_dir, name), local_config)
+    chosen = choose_remote(config_text, registry_dir, name, foreign=foreign)
+    remote = with_credentials(chosen, local_config, foreign=foreign)
     return DvcStore(_open(remote, legacy))
 
 

@@ -43,9 +43,15 @@ def _commits(folder: str, base: str | None, tip: str) -> list[_Commit]:
     return [_commit(line.split(" ")) for line in lines]
 
 
+#: The last second of the year 9999, since 1970.
+_LATEST = 253402300799
+
+
 def _commit(fields: Sequence[str]) -> _Commit:
     seconds, oid, *parents = fields
-    return _Commit(oid, datetime.fromtimestamp(int(seconds), UTC), parents[0] if parents else None)
+    # git takes any number for a date. One that no calendar has keeps nobody from reading.
+    time = datetime.fromtimestamp(min(max(int(seconds), 0), _LATEST), UTC)
+    return _Commit(oid, time, parents[0] if parents else None)
 
 
 def _steps(folder: str, commits: Sequence[_Commit], path: str) -> Iterator[Step]:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 from gitreg.core.decode import show_time
 from gitreg.core.delta import Delta, StageChanged, transitions
-from gitreg.core.policy import Person, Policy
+from gitreg.core.policy import Person, Policy, login_address
 from gitreg.core.ports import Conversation, DispatchedRun, Hand, Review
 from gitreg.core.verify.evidence import Evidence, Unknown
 
@@ -258,8 +258,11 @@ def _is(person: Person, hand: Hand, provider: str) -> bool:
 
 
 def _has_address(person: Person, email: str) -> bool:
-    """Whether an e-mail address is a person's, however it is spelled."""
-    return person.email is not None and _mailbox(person.email) == _mailbox(email)
+    """Whether an e-mail address is a person's, however it is spelled, or says that they were logged in somewhere."""
+    if person.email is not None and _mailbox(person.email) == _mailbox(email):
+        return True
+    logins = (person.id, person.email, person.github, person.gitlab)
+    return email.strip().casefold() in {login_address(each).casefold() for each in logins if each}
 
 
 def _mailbox(email: str) -> str:

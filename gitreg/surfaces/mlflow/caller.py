@@ -12,7 +12,6 @@ import os
 import re
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from gitreg.core.ports import Identity, Pusher
 from gitreg.errors import Refused
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 HEADER_VARIABLE = "GITREG_MLFLOW_USER_HEADER"
 #: Where MLflow's ``basic-auth`` app notes the user on ``flask.g`` (``mlflow.server.auth``).
 _NOTED = "mlflow_authenticated_user"
-#: The domain of addresses that are nobody's: https://www.rfc-editor.org/rfc/rfc2606#section-2
-NOBODYS_DOMAIN = "mlflow.invalid"
 _LONGEST = 200
 _NAME = re.compile(r"[^\x00-\x1f\x7f<>,;]*\w[^\x00-\x1f\x7f<>,;]*\Z")
 
@@ -68,14 +65,12 @@ def author(base: Snapshot) -> Identity | None:
     name = login()
     if name is None:
         return None
+    from gitreg.core.policy import login_address
+
     person = base.policy().person_who(Pusher(user=name))
     if person is None:
-        return Identity(name, _address(name))
-    return Identity(person.id, person.email or _address(person.id))
-
-
-def _address(name: str) -> str:
-    return f"{quote(name, safe='')[:60]}@{NOBODYS_DOMAIN}"
+        return Identity(name, login_address(name))
+    return Identity(person.id, person.email or login_address(person.id))
 
 
 def demand_role(base: Snapshot, kind: str) -> None:

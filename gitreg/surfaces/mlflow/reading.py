@@ -6,6 +6,7 @@ https://mlflow.org/docs/latest/api_reference/python_api/mlflow.client.html
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from gitreg.core.plan.imports import LeftOut
 from gitreg.core.plan.register import NewModel
-from gitreg.errors import ConfigError, NotFound, Refused, UsageError
+from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.importing import SourceModel, SourceVersion
 from gitreg.flows.register import NewVersion
 from gitreg.surfaces.mlflow.runs import clean
@@ -32,6 +33,12 @@ MODELS_PER_PAGE, VERSIONS_PER_PAGE = 1000, 1000
 # Prompts are models with this tag, which searches leave out unless they ask for it.
 _PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"
 _READY = "READY"
+#: The schemes of stores that are files here, in which whoever may read this machine's files writes.
+_OF_THIS_MACHINE = ("", "file", "sqlite")
+#: How much a search may find. What tells of more is no registry.
+MOST_FOUND = 1_000_000
+#: The last second of the year 9999, since 1970.
+_LATEST = 253_402_300_799
 _LONGEST_NAME = 250
 
 
@@ -101,13 +108,11 @@ class MlflowSource:
             versions = list(_paged(lambda token: self._versions(name, token)))
         aliases: dict[int, list[str]] = {}
         for alias, version in (found.aliases or {}).items():
-            aliases.setdefault(int(version), []).append(alias)
-        ready = [each for each in versions if (each.status or _READY) == _READY]
-        left = (
-            LeftOut(f"{name}/{each.version}", f"its registration there is {each.status}")
-            for each in versions
-            if each not in ready
-        )
+            if _is_number(version):
+                aliases.setdefault(int(version), []).append(alias)
+        problems = [(each, _problem(each)) for each in versions]
+        ready = [each for each, why in problems if why is None]
+        left = (LeftOut(f"{name}/{clean(str(each.version))}", why) for each, why in problems if why)
         return SourceModel(
             name,
             NewModel(
@@ -147,8 +152,14 @@ class MlflowSource:
     ) -> AbstractContextManager[Taken]:
         source = shown_address(asked.source) if external else asked.source
         uri = self._client.tracking_uri
+        is_told = any(urlsplit(each).scheme not in _OF_THIS_MACHINE for each in (uri, self.registry))
         return take(
-            replace(asked, source=source), tracking_uri=uri, external=external, served=False, warn=warn
+            replace(asked, source=source),
+            tracking_uri=uri,
+            external=external,
+            served=False,
+            told=is_told,
+            warn=warn,
         )
 
     def _asked(self, there: ModelVersion, place: str, warn: Callable[[str], None]) -> Asked:
@@ -183,21 +194,38 @@ def demand_database(uri: str | None) -> None:
 
 
 def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Everything that a search finds, page after page."""
+    """Everything that a search finds, page after page. Raises Undecided where that has no end."""
     token: str | None = None
+    seen: set[str] = set()
+    count = 0
     while True:
         found = page(token)
         yield from found
+        count += len(found) or 1
         token = found.token
         if not token:
             return
+        if token in seen or count > MOST_FOUND:
+            raise Undecided("its answers have no end", "ask who runs it")
+        seen.add(token)
+
+
+def _problem(there: ModelVersion) -> str | None:
+    """Why a version cannot come along; None if it can, as far as it says itself."""
+    if (there.status or _READY) != _READY:
+        return f"its registration there is {there.status}"
+    return None if _is_number(there.version) else "its number is none"
+
+
+def _is_number(version: object) -> bool:
+    return re.fullmatch("[1-9][0-9]{0,18}", str(version)) is not None
 
 
 def _version(there: ModelVersion, aliases: Sequence[str]) -> SourceVersion:
     return SourceVersion(
         version=int(there.version),
         name=str(there.version),
-        created_at=datetime.fromtimestamp((there.creation_timestamp or 0) // 1000, UTC),
+        created_at=_moment(there.creation_timestamp or 0),
         created_by=clean(there.user_id)[:_LONGEST_NAME] if there.user_id else None,
         format="mlflow",
         stage=None if there.current_stage in (None, "None") else there.current_stage,
@@ -205,6 +233,11 @@ def _version(there: ModelVersion, aliases: Sequence[str]) -> SourceVersion:
         description=_text(there.description),
         tags={key: _text(value) or "" for key, value in there.tags.items()},
     )
+
+
+def _moment(milliseconds: int) -> datetime:
+    """A time as MLflow counts it; of what no calendar has, the nearest that one has."""
+    return datetime.fromtimestamp(min(max(milliseconds // 1000, 0), _LATEST), UTC)
 
 
 def _text(text: str | None) -> str | None:

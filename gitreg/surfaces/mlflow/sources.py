@@ -152,6 +152,7 @@ def take(
     tracking_uri: str | None = None,
     external: bool = False,
     served: bool | None = None,
+    told: bool = False,
     warn: Warn = log,
 ) -> Iterator[Taken]:
     """Brings the bytes of a source to this machine for the block, and reads what its record is to say.
@@ -161,14 +162,17 @@ def take(
         external: register the address alone, of a run's or a logged model's artifacts the one where they are; no byte
             is taken.
         served: for a client of a server, who may not name what the server can read; by default it is found out.
+        told: the source is the word of a server somewhere else, and of everybody who may write to it. Of this machine's
+            files it may mean MLflow models alone, and to no other host may it send MLflow's credentials.
         warn: takes a line on each thing that the record leaves out.
 
     Raises:
         NotFound: no such run, logged model or files. UsageError: a source that may not be named, or of no known kind.
+        Refused: what the source means is not to be taken on somebody else's word.
         Undecided: what holds the run or the files does not answer.
     """
     served = in_server() if served is None else served
-    tracked = _look_up(asked, tracking_uri, served, warn)
+    tracked = replace(_look_up(asked, tracking_uri, served, warn), told=told)
     if external:
         place = _placed(asked, tracked, look=False)
         yield Taken(_details(asked, place, asked.local_model_path or None, warn), uri=place.uri)
@@ -180,6 +184,11 @@ def take(
         with answering(_shown(asked.source)):
             if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
                 raise NotFound(f"there is nothing at {_shown(asked.source)}", "log or save the model first")
+            if told and not _is_within(path, folder) and not _is_model(path):
+                raise Refused(
+                    f"{_shown(asked.source)} is a path on this machine, and no MLflow model is there",
+                    "register it with gitreg register, if it is to be shared",
+                )
             name = MODEL_FOLDER if _is_model(path) else os.path.basename(path)
             path = _without_meta(path if served else os.path.realpath(path), folder)
         yield Taken(_details(asked, place, path, warn), path, name)
@@ -204,7 +213,10 @@ def _without_meta(path: str, folder: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Tracked:
-    """What the tracking store knows of a source. ``uri`` is where its artifacts are, "" as long as nobody looked."""
+    """What the tracking store knows of a source. ``uri`` is where its artifacts are, "" as long as nobody looked.
+
+    ``told`` is as :func:`take` has it.
+    """
 
     client: Any
     served: bool
@@ -213,6 +225,7 @@ class _Tracked:
     logged: LoggedModel | None
     experiment: str | None
     uri: str = ""
+    told: bool = False
 
     @property
     def roots(self) -> list[str]:
@@ -282,6 +295,8 @@ def _bring(asked: Asked, tracked: _Tracked, folder: str) -> str:
     scheme = urlsplit(asked.source).scheme.lower()
     if scheme in ("", "file"):
         return os.path.abspath(local_path(asked.source))
+    if scheme in SCHEMES and tracked.told:
+        raise Refused(f"{_shown(asked.source)} is another registry", "copy the version from there")
     if scheme in SCHEMES:
         return _of_registry(asked.source, folder)
     if scheme == "models" and tracked.logged is None:
@@ -355,6 +370,8 @@ def _repository(uri: str, tracked: _Tracked) -> tuple[Any, str]:
     from mlflow.tracking.artifact_utils import _get_root_uri_and_artifact_path
 
     parts = urlsplit(uri)
+    if tracked.told:
+        _demand_no_stranger(uri, tracked.client.tracking_uri)
     destination = os.environ.get(_SERVER_DESTINATION)
     if tracked.served and destination and parts.scheme == "mlflow-artifacts" and not parts.netloc:
         # A server reads what it proxies at its source.
@@ -367,6 +384,26 @@ def _repository(uri: str, tracked: _Tracked) -> tuple[Any, str]:
         raise
     except Exception as error:
         raise UsageError(f"{_shown(uri)} cannot be opened: {_line(error)}", _EXTERNAL_HINT) from error
+
+
+#: The schemes of hosts to which MLflow's client shows the credentials of its tracking server, whichever host it is.
+_SHOWN_CREDENTIALS = ("http", "https", "mlflow-artifacts")
+
+
+def _demand_no_stranger(uri: str, tracking_uri: str) -> None:
+    """Raises Refused where the credentials for the tracking server would be shown to another host."""
+    from mlflow.utils.credentials import get_default_host_creds
+
+    host = urlsplit(uri).hostname
+    is_asked = urlsplit(uri).scheme.lower() in _SHOWN_CREDENTIALS and host is not None
+    if not is_asked or host == urlsplit(tracking_uri).hostname:
+        return
+    known = get_default_host_creds(uri)
+    if any((known.username, known.password, known.token, known.auth, known.client_cert_path)):
+        raise Refused(
+            f"{_shown(uri)} is on a host that is not the tracking server, which would be shown MLflow's credentials",
+            "fetch it without them, and register it with gitreg register",
+        )
 
 
 @contextmanager
