@@ -348,13 +348,6 @@ def read_annotation(data: bytes, file: AnnotationFile) -> Annotation | None:
     )
 
 
-def _keyed(value: object) -> object:
-    """A value of YAML's, in which a key may be anything, with keys as JSON has them. Its depth is bounded."""
-    if isinstance(value, dict):
-        return {str(key): _keyed(inner) for key, inner in value.items()}
-    return [_keyed(inner) for inner in value] if isinstance(value, list) else value
-
-
 def load_foreign(data: bytes) -> dict[str, Any]:
     """A mapping in YAML that other tools write, whose rules are looser than a registry's. Raises ValueError.
 

@@ -1,7 +1,7 @@
 """Import a registry that GTO keeps in the tags of a repository: artifact by artifact, each as one change.
 
 What cannot be brought is told and left; what is here already stays as it is. So an import that was interrupted is run
-again: it begins with the first artifact that is not wholly here, and stores no bytes twice.
+again: it begins with the first artifact that is not wholly here, and neither reads nor stores bytes twice.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gitreg.core.plan.gto import (
     stage_names,
     tagger,
 )
-from gitreg.core.plan.imports import ImportedVersion, LeftOut, home_of, unread
+from gitreg.core.plan.imports import ImportedVersion, LeftOut, home_of, import_branch, registration_of, unread
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import (
@@ -49,10 +49,11 @@ from gitreg.core.ports import (
     Presence,
     Tag,
 )
-from gitreg.core.record import EXTERNAL, ModelVersion
+from gitreg.core.record import EXTERNAL, ImportedFrom, ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.land import Landed, LandingMode, Rejected, demand_landable, land
+from gitreg.flows.pending import own_proposal
 from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.workspace import Workspace
@@ -163,7 +164,9 @@ class _Importer:
         if why is not None:
             self._leave(self._artifact.name, why)
             return self._done((), None)
-        versions = list(self._versions(base, home, dry_run))
+        branch = import_branch([self._model], SYSTEM, self._source.repository.label)
+        pending = None if dry_run else own_proposal(self._ws, base, branch)
+        versions = list(self._versions(base, pending, home, dry_run))
         carried = self._carried(base, versions)
         self._left += left_out(base, carried)
         new = tuple(str(each.version) for each in versions if base.record(home, each.version) is None)
@@ -209,7 +212,9 @@ class _Importer:
         said = plain(annotation.description) if annotation and annotation.description else None
         return NewModel(description=said, tags=annotation_tags(annotation), scheme=SEMVER_SCHEME)
 
-    def _versions(self, base: Snapshot, home: str, dry_run: bool) -> Iterator[ImportedVersion]:
+    def _versions(
+        self, base: Snapshot, pending: Snapshot | None, home: str, dry_run: bool
+    ) -> Iterator[ImportedVersion]:
         """The versions that are here or can be brought here, their bytes stored unless nothing is to be written."""
         for version in self._artifact.versions:
             try:
@@ -219,7 +224,9 @@ class _Importer:
                 elif dry_run:
                     registration = self._seen(self._find(version))
                 else:
-                    registration = self._brought(version, self._find(version))
+                    registration = self._proposed(pending, home, version) or self._brought(
+                        version, self._find(version)
+                    )
             except (Refused, NotFound, UsageError, ConfigError) as refusal:
                 hint = f" ({refusal.hint})" if refusal.hint else ""
                 self._leave(f"{self._artifact.name}@v{version}", f"{refusal.message}{hint}")
@@ -241,6 +248,21 @@ class _Importer:
         if said != (SYSTEM, self._artifact.name, f"v{version}") or record.source.get("commit") != commit:
             raise Refused(f"{home}/{version} is here already, and is not this one")
         return record
+
+    def _proposed(self, pending: Snapshot | None, home: str, version: str) -> Registration | None:
+        """The version as an open request of this very person's has it: its bytes are stored."""
+        record = pending.record(home, version) if pending is not None else None
+        if pending is None or record is None:
+            return None
+        commit = self._artifact.registrations[version].commit
+        is_same = record.imported_from == self._origin(version) and record.source.get("commit") == commit
+        try:
+            return registration_of(pending, home, version) if is_same else None
+        except Refused:  # it says more than a registration does
+            return None
+
+    def _origin(self, version: str) -> ImportedFrom:
+        return origin(self._source.repository.label, self._artifact.name, version)
 
     # Where the bytes are
 
@@ -351,7 +373,7 @@ class _Importer:
             source={"repo": self._source.repository.label[:1000], "commit": tag.commit},
             description=plain(tag.message) or None,
             tags=annotation_tags(found.annotation) | {"gto.tag": tag.name},
-            imported_from=origin(self._source.repository.label, self._artifact.name, version),
+            imported_from=self._origin(version),
         )
 
     def _fetch(self, found: _Found, place: str) -> None:

@@ -150,12 +150,6 @@ def test_annotations() -> None:
         assert read_annotation(pipeline_alone, inside) is None
 
 
-def test_what_is_custom_may_have_any_keys() -> None:
-    found = read_annotation(b"churn: {custom: {1: a, b: [{2024-01-02: c}], d: 2024-01-02}}", OWN)
-    assert found is not None
-    assert found.custom == '{"custom": {"1": "a", "b": [{"2024-01-02": "c"}], "d": "2024-01-02"}}'
-
-
 @pytest.mark.parametrize(
     "text",
     [

@@ -14,6 +14,7 @@ from gto_kit import ANN, OLD, ONNX, SENTIMENT, GtoStory, md5, write_story
 
 from gitreg.core.plan.delete import plan_delete_version
 from gitreg.core.plan.imports import LeftOut
+from gitreg.core.ports import ForeignRepository
 from gitreg.core.record import ImportedFrom
 from gitreg.errors import NotFound, Undecided
 from gitreg.flows.history import history
@@ -40,11 +41,22 @@ def source_of(repo: Path | str, **said: Any) -> GtoSource:
 
 
 def brought(ws: Workspace, repo: Path, *wanted: str, **said: Any) -> dict[str, GtoImport]:
-    return {done.artifact: done for done in import_gto(ws, source_of(repo), wanted, **said)}
+    source = source_of(repo, **{key: said.pop(key) for key in {"repository"} & said.keys()})
+    return {done.artifact: done for done in import_gto(ws, source, wanted, **said)}
 
 
 def why(done: GtoImport) -> dict[str, str]:
     return {left.subject: left.why for left in done.left}
+
+
+class Unreadable:
+    """A repository whose files nobody may save."""
+
+    def __init__(self, real: ForeignRepository) -> None:
+        self.label, self.tags, self.tree = real.label, real.tags, real.tree
+
+    def save(self, commit: str, path: str, target: str) -> bool:
+        raise AssertionError(path)
 
 
 def test_whole_registry(solo: Desk, story: Path) -> None:
@@ -193,7 +205,7 @@ def test_import_is_one_request_for_each_artifact(desk: Desk, story: Path) -> Non
     assert isinstance(done.outcome, Proposed)
     assert done.outcome.plan.title == "Import churn (3 versions) from gto"
     assert blocking(done.outcome.findings) == ["GR401"]
-    again = brought(ws, story, "churn")["churn"]
+    again = brought(ws, story, "churn", repository=Unreadable(source_of(story).repository))["churn"]
     assert isinstance(again.outcome, Proposed)
     assert (again.outcome.how, again.outcome.request.id) == ("adopted", done.outcome.request.id)
     with desk.unchanged():
