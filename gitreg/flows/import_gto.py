@@ -42,7 +42,7 @@ from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Presence, Tag
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import NotFound, Refused, Undecided
+from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.land import Landed, LandingMode, Proposed, demand_landable, land
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.workspace import Workspace
@@ -306,7 +306,7 @@ class _Importer:
                 raise _nowhere(found)
         else:
             pointer = _pointer(found.tracked)
-            there = self._source.open_store(found.project, found.tracked).presence([pointer])[pointer]
+            there = self._foreign(found.project, found.tracked).presence([pointer])[pointer]
             if there != Presence():
                 what = f"object {there.missing[0]} is missing" if there.missing else there.corrupt[0]
                 raise Refused(f"{found.path!r}: {what} in its DVC remote")
@@ -338,10 +338,19 @@ class _Importer:
             imported_from=origin(self._source.repository.label, self._artifact.name, version),
         )
 
+    def _foreign(self, project: str, tracked: Tracked) -> ForeignStore:
+        """The remote that has an output. Raises Refused where the output itself names one that cannot be opened."""
+        try:
+            return self._source.open_store(project, tracked)
+        except (ConfigError, UsageError) as error:
+            if tracked.remote is None:
+                raise
+            raise Refused(error.message, error.hint) from error
+
     def _fetch(self, found: _Found, place: str) -> None:
         try:
             if found.tracked is not None:
-                store = self._source.open_store(found.project, found.tracked)
+                store = self._foreign(found.project, found.tracked)
                 store.take(_pointer(found.tracked), place, self._ws.progress)
             elif not self._source.repository.save(found.tag.commit, found.path, place):
                 raise _nowhere(found)

@@ -239,6 +239,20 @@ def test_versions_that_cannot_be_here_cost_no_transfer(solo: Desk, tmp_path: Pat
     assert why(found["credit-risk"])["credit-risk"].startswith("'credit-risk' numbers its versions otherwise")
 
 
+@pytest.mark.parametrize("remote", ["gone", "https://[::1/x"])
+def test_output_with_a_remote_of_no_use_keeps_no_other_from_coming(
+    solo: Desk, tmp_path: Path, remote: str
+) -> None:
+    story = GtoStory()
+    pointer = f"outs: [{{path: a, md5: {'a' * 32}, size: 1, remote: '{remote}'}}]\n"
+    story.commit({"artifacts.yaml": "a: {path: a}\nb: {path: b}\n", "a.dvc": pointer, "b": "bytes"})
+    story.tag("a@v1.0.0")
+    story.tag("b@v1.0.0")
+    found = brought(solo("solo"), story.write(tmp_path / "repo"))
+    assert (found["a"].versions, found["b"].versions) == ((), ("1.0.0",))
+    assert remote in why(found["a"])["a@v1.0.0"]
+
+
 def test_files_that_are_no_artifact(solo: Desk, tmp_path: Path) -> None:
     names = ("link", "lfs", "void", "folder", "up")
     annotations = (
