@@ -227,7 +227,7 @@ class _Importer:
                     registration = self._proposed(pending, home, version) or self._brought(
                         version, self._find(version)
                     )
-            except (Refused, NotFound, UsageError, ConfigError) as refusal:
+            except (Refused, NotFound) as refusal:
                 hint = f" ({refusal.hint})" if refusal.hint else ""
                 self._leave(f"{self._artifact.name}@v{version}", f"{refusal.message}{hint}")
                 continue
@@ -345,7 +345,7 @@ class _Importer:
                 raise _nowhere(found)
         else:
             pointer = _pointer(found.tracked)
-            there = self._source.open_store(found.project, found.tracked).presence([pointer])[pointer]
+            there = self._foreign(found.project, found.tracked).presence([pointer])[pointer]
             if there != Presence():
                 what = f"object {there.missing[0]} is missing" if there.missing else there.corrupt[0]
                 raise Refused(f"{found.path!r}: {what} in its DVC remote")
@@ -376,10 +376,19 @@ class _Importer:
             imported_from=self._origin(version),
         )
 
+    def _foreign(self, project: str, tracked: Tracked) -> ForeignStore:
+        """The remote that has an output. Raises Refused where the output itself names one that cannot be opened."""
+        try:
+            return self._source.open_store(project, tracked)
+        except (ConfigError, UsageError) as error:
+            if tracked.remote is None:
+                raise
+            raise Refused(error.message, error.hint) from error
+
     def _fetch(self, found: _Found, place: str) -> None:
         try:
             if found.tracked is not None:
-                store = self._source.open_store(found.project, found.tracked)
+                store = self._foreign(found.project, found.tracked)
                 store.take(_pointer(found.tracked), place, self._ws.progress)
             elif not self._source.repository.save(found.tag.commit, found.path, place):
                 raise _nowhere(found)

@@ -252,6 +252,20 @@ def test_versions_that_cannot_be_here_cost_no_transfer(solo: Desk, tmp_path: Pat
     assert why(found["credit-risk"])["credit-risk"].startswith("'credit-risk' numbers its versions otherwise")
 
 
+@pytest.mark.parametrize("remote", ["gone", "https://[::1/x"])
+def test_output_with_a_remote_of_no_use_keeps_no_other_from_coming(
+    solo: Desk, tmp_path: Path, remote: str
+) -> None:
+    story = GtoStory()
+    pointer = f"outs: [{{path: a, md5: {'a' * 32}, size: 1, remote: '{remote}'}}]\n"
+    story.commit({"artifacts.yaml": "a: {path: a}\nb: {path: b}\n", "a.dvc": pointer, "b": "bytes"})
+    story.tag("a@v1.0.0")
+    story.tag("b@v1.0.0")
+    found = brought(solo("solo"), story.write(tmp_path / "repo"))
+    assert (found["a"].versions, found["b"].versions) == ((), ("1.0.0",))
+    assert remote in why(found["a"])["a@v1.0.0"]
+
+
 def test_files_that_are_no_artifact(solo: Desk, tmp_path: Path) -> None:
     names = ("link", "lfs", "void", "folder", "up")
     annotations = (
@@ -294,21 +308,6 @@ def test_bytes_that_dvc_has_lost(solo: Desk, tmp_path: Path) -> None:
     (tmp_path / "story/store").rename(tmp_path / "story/away")
     with pytest.raises(Undecided, match="is not there"):
         brought(solo("solo"), repo, "jobs:forecast")
-
-
-def test_remote_that_is_not_set_up(solo: Desk, tmp_path: Path) -> None:
-    """What is kept there is left out, and the rest comes."""
-    story = GtoStory()
-    pointer = f"outs:\n- {{path: m.bin, md5: {md5(ONNX)}, size: 1, hash: md5, remote: nowhere}}\n"
-    files = {"artifacts.yaml": "m: {path: m.bin}\nn: {path: n.bin}\n", "n.bin": "n", "m.bin.dvc": pointer}
-    story.commit(files)
-    story.tag("m@v1.0.0")
-    story.tag("n@v1.0.0")
-    repo = story.write(tmp_path / "repo")
-    for dry_run in (True, False):
-        found = brought(solo("solo"), repo, dry_run=dry_run)
-        assert "nowhere" in why(found["m"])["m@v1.0.0"]
-        assert found["n"].versions == ("1.0.0",)
 
 
 def test_artifact_that_the_rules_do_not_let_in(solo: Desk, tmp_path: Path) -> None:
