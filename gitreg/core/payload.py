@@ -99,3 +99,11 @@ def without_secrets(uri: str) -> str:
     pairs = re.split("[&;]", parts.query) + re.split("[&;]", parts.fragment)
     names = (unquote(pair.partition("=")[0]).lower() for pair in pairs)
     return re.split("[?#]", uri, maxsplit=1)[0] if any(name in _SECRET_PARAMETERS for name in names) else uri
+
+
+def shown_address(uri: str) -> str:
+    """As :func:`without_secrets`, of anything that somebody gave for an address."""
+    try:
+        return without_secrets(uri)
+    except ValueError:
+        return "an address that is no URI"

@@ -25,7 +25,7 @@ from gitreg.core.gto import (
 )
 from gitreg.core.manifest import SEMVER_SCHEME
 from gitreg.core.names import is_semver, model_name_problem, payload_name_problem
-from gitreg.core.payload import artifact_format, external_uri_problem
+from gitreg.core.payload import artifact_format, external_uri_problem, shown_address
 from gitreg.core.plan.gto import (
     SYSTEM,
     Carried,
@@ -323,13 +323,12 @@ class _Importer:
         return folder
 
     def _elsewhere(self, tag: Tag, annotation: Annotation, uri: str) -> _Found:
+        where = f"its bytes are at {plain(shown_address(uri))[:200]}"
         if not self._source.external:
-            raise Refused(
-                f"its bytes are at {plain(uri)[:200]}, which git and DVC do not keep; see --external"
-            )
+            raise Refused(f"{where}, which git and DVC do not keep; see --external")
         problem = external_uri_problem(uri)
         if problem:
-            raise Refused(f"its bytes are at {plain(uri)[:200]}: {problem}")
+            raise Refused(f"{where}: {problem}")
         return _Found(tag, annotation, uri, uri=uri)
 
     # The bytes

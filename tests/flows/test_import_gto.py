@@ -41,7 +41,7 @@ def source_of(repo: Path | str, **said: Any) -> GtoSource:
 
 
 def brought(ws: Workspace, repo: Path, *wanted: str, **said: Any) -> dict[str, GtoImport]:
-    source = source_of(repo, **{key: said.pop(key) for key in {"repository"} & said.keys()})
+    source = source_of(repo, **{key: said.pop(key) for key in {"repository", "external"} & said.keys()})
     return {done.artifact: done for done in import_gto(ws, source, wanted, **said)}
 
 
@@ -308,6 +308,27 @@ def test_bytes_that_dvc_has_lost(solo: Desk, tmp_path: Path) -> None:
     (tmp_path / "story/store").rename(tmp_path / "story/away")
     with pytest.raises(Undecided, match="is not there"):
         brought(solo("solo"), repo, "jobs:forecast")
+
+
+@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize(
+    "address", ["https://bo:s3cret@example.com/m", "https://[s3cret", "s3://b/m?sig=s3cret"]
+)
+def test_secrets_in_an_address_stay_where_they_are(
+    solo: Desk, tmp_path: Path, address: str, external: bool
+) -> None:
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\n", "m.bin": "one"})
+    story.tag("m@v1.0.0")
+    story.commit({"artifacts.yaml": f"m: {{path: '{address}'}}\n"})
+    story.tag("m@v2.0.0")
+    done = brought(solo("solo"), story.write(tmp_path / "repo"), external=external)["m"]
+    assert done.versions == ("1.0.0",)
+    assert "its bytes are at" in why(done)["m@v2.0.0"]
+    assert "s3cret" not in why(done)["m@v2.0.0"]
+    model = solo("solo").current()[1].model("m")
+    assert model is not None
+    assert "s3cret" not in str(model.tags)
 
 
 def test_artifact_that_the_rules_do_not_let_in(solo: Desk, tmp_path: Path) -> None:
