@@ -17,8 +17,9 @@ from gitreg.core.plan.imports import LeftOut
 from gitreg.core.ports import ForeignRepository
 from gitreg.core.record import ImportedFrom
 from gitreg.errors import NotFound, Undecided
+from gitreg.flows.gto_files import GtoSource
 from gitreg.flows.history import history
-from gitreg.flows.import_gto import GtoImport, GtoSource, import_gto
+from gitreg.flows.import_gto import GtoImport, import_gto
 from gitreg.flows.land import Landed, LandingMode
 from gitreg.flows.propose import Proposed
 from gitreg.flows.replay import line_between, replay
