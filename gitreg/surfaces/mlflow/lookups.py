@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 def the_model(session: Session, name: str) -> CatalogModel:
     """A model, of whose versions only the highest of each stage are read."""
     with registered(name):
-        return session.catalog.head(name)
+        found = session.catalog.head(name)
+    demand_own_name(name, found.name)
+    return found
+
+
+def demand_own_name(asked: str, model: str) -> None:
+    """Raises MlflowException where a user of a server asks for a model by another of its names.
+
+    MLflow's permissions go by the very name that is asked for: another one would pass by those of the model.
+    """
+    from gitreg.surfaces.mlflow import caller
+
+    if asked != model and caller.is_under_permissions():
+        raise not_found(f"Registered Model with name={asked} not found")
 
 
 @contextmanager
@@ -58,6 +71,7 @@ def the_version(session: Session, name: str, version: Version) -> CatalogVersion
         found = session.catalog.version(name, version)
     if found is None:
         raise not_found(f"Model Version (name={name}, version={version}) not found")
+    demand_own_name(name, found.model)
     return found
 
 
