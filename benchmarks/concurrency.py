@@ -44,7 +44,8 @@ from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import Commit, Identity
 from gitreg.core.snapshot import Snapshot
 from gitreg.flows.change import Overtaken, merge, refresh
-from gitreg.flows.land import Landed, Proposed, land
+from gitreg.flows.land import Landed, land
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion, register
 from gitreg.flows.replay import replay
 from gitreg.flows.workspace import Workspace

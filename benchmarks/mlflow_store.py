@@ -38,8 +38,8 @@ from registries import (
 from run import PYTHON, Row, pairs, process
 
 from gitreg.core.codec.yaml import dump_yaml
-from gitreg.core.manifest import Artifact, ModelVersion
 from gitreg.core.plan.init import NewRegistry, registry_files
+from gitreg.core.record import Artifact, ModelVersion
 
 VERSIONS = 10
 _MILLISECONDS = int(WHEN.timestamp() * 1000)

@@ -19,9 +19,10 @@ from gitreg.adapters.forge.ssh import SshSigner
 from gitreg.adapters.forge.statements import canonical
 from gitreg.core.codec.dvcfile import dump_dvc
 from gitreg.core.codec.yaml import dump_yaml
-from gitreg.core.manifest import Alias, Artifact, ModelVersion, Pin, StageAssignment
+from gitreg.core.manifest import Alias, StageAssignment
 from gitreg.core.plan.init import NewRegistry, registry_files
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact, ModelVersion, Pin
 from gitreg.core.tree import blob_oid
 from gitreg.core.verify.approvals import opening_statement
 

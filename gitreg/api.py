@@ -16,15 +16,17 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitreg.core.manifest import Model, ModelVersion, VersionNotes
+from gitreg.core.manifest import Model, VersionNotes
 from gitreg.core.names import Version, parse_reference
 from gitreg.core.ports import Progress
+from gitreg.core.record import ModelVersion
 from gitreg.core.resolve import Resolution, resolve, resolve_all
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, UsageError
-from gitreg.wiring import Opened, Options, folder_made, read_snapshot
+from gitreg.wiring import Opened, Options, read_snapshot
 from gitreg.wiring import open_registry as _open
 from gitreg.wiring import workspace as _workspace
+from gitreg.wiring.ground import folder_made
 
 if TYPE_CHECKING:
     from gitreg.core.findings import Finding

@@ -20,7 +20,6 @@ from typing import Any
 import pytest
 
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.manifest import Artifact
 from gitreg.core.names import Version
 from gitreg.core.plan.alias import plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate
@@ -28,9 +27,11 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import NewModel, Registration, plan_register
 from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
-from gitreg.flows.land import Landed, Proposed, land
+from gitreg.flows.land import Landed, land
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion
 from gitreg.flows.workspace import Workspace
 from gitreg.wiring import Options, open_registry, workspace

@@ -13,7 +13,6 @@ from gitreg.core.codec.schema import Schemas
 from gitreg.core.decode import show_time
 from gitreg.core.delta import Delta, VersionRegistered, delta
 from gitreg.core.findings import Finding
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import Policy
 from gitreg.core.ports import (
     FILE,
@@ -27,6 +26,7 @@ from gitreg.core.ports import (
     Statement,
     Tree,
 )
+from gitreg.core.record import ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree, OverlayTree, blob_oid, candidate, change_id, raw_changes
 from gitreg.core.verify.approvals import approval_statement, evidence_digests, opening_statement

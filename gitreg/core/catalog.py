@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gitreg.core.manifest import Artifact, ModelVersion, VersionNotes
+from gitreg.core.manifest import VersionNotes
 from gitreg.core.names import NONE, Version
 from gitreg.core.ports import Identity
+from gitreg.core.record import Artifact, ModelVersion
 from gitreg.core.snapshot import Snapshot
 
 #: Of a model about which neither history nor a version says when it was made.

@@ -13,9 +13,11 @@ from itertools import islice
 from typing import Any
 
 from gitreg.core.catalog import EPOCH, CatalogModel, CatalogVersion
-from gitreg.core.manifest import Artifact, Model, ModelVersion, VersionNotes
+from gitreg.core.manifest import Model, VersionNotes
 from gitreg.core.names import Version, fold
-from gitreg.core.ports import Identity, IndexDamaged, ModelRow, VersionPlace, VersionRow
+from gitreg.core.ports import Identity
+from gitreg.core.read_index import IndexDamaged, ModelRow, VersionPlace, VersionRow
+from gitreg.core.record import Artifact, ModelVersion
 
 #: Counts up whenever the rows of one registry would be others than before, or the tables are.
 FORMAT = 1

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from gitreg.core.manifest import ModelVersion, VersionNotes
+from gitreg.core.manifest import VersionNotes
+from gitreg.core.record import ModelVersion
 
 #: Where PEP 508 ends a requirement's name (https://peps.python.org/pep-0508/#names).
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?![\w/:+])")

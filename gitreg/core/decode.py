@@ -19,13 +19,16 @@ from gitreg.core.names import (
     payload_name_problem,
     pointer_name_problem,
 )
+from gitreg.core.ports import Identity
 
 T = TypeVar("T")
 #: The keys and indices that lead to a value from the document's root.
 Where: TypeAlias = tuple[str | int, ...]
 Reader: TypeAlias = Callable[[object, Where], T]
 
+API_VERSION = "gitreg/v1"
 MAX_TEXT = 16_384
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 # The ranges are spelled out, because newer Pythons read 24:00 as the next day.
 _TIMESTAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z")
@@ -65,7 +68,7 @@ class Fields:
 
 def header(fields: Fields, kind: str) -> None:
     """Takes the two keys that begin every manifest."""
-    fields.take("apiVersion", constant("gitreg/v1"))
+    fields.take("apiVersion", constant(API_VERSION))
     fields.take("kind", constant(kind))
 
 
@@ -205,6 +208,23 @@ def timestamp(value: object, where: Where) -> datetime:
         except ValueError:
             pass
     raise DecodeError(where, f'{show_value(value)} is not a UTC time such as "2026-11-20T10:00:00Z"')
+
+
+#: A short text that says something, such as a name.
+short = text(250, 1)
+#: A text of about a line, such as an address.
+line = text(1000)
+tags: Reader[dict[str, str]] = mapping(text(5000), most=1000)
+metrics: Reader[dict[str, float]] = mapping(number)
+uuid = matching(_UUID, "a UUID in lower case", 36)
+
+
+def identity(value: object, where: Where) -> Identity:
+    """A person: a name and an e-mail address."""
+    fields = Fields(value, where)
+    found = Identity(fields.take("name", short), fields.take("email", text(254)))
+    fields.done()
+    return found
 
 
 def show_time(moment: datetime) -> str:

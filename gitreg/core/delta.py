@@ -12,9 +12,10 @@ from typing import TypeAlias, TypeVar
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import Place, Sort
-from gitreg.core.manifest import Alias, ModelVersion, Pin, Redirect, StageAssignment
+from gitreg.core.manifest import Alias, Redirect, StageAssignment
 from gitreg.core.names import NONE, Version, parse_version
 from gitreg.core.policy import KINDS, Policy
+from gitreg.core.record import ModelVersion, Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import RawChange
 

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+from functools import lru_cache
 from typing import NoReturn, Protocol, TypeAlias
 
 from gitreg.core.decode import DecodeError, show_time, timestamp
@@ -437,6 +438,7 @@ def like(text: str, pattern: str, *, ignore_case: bool = False) -> bool:
     return bool(states >> sum(character != "%" for character in pattern) & 1)
 
 
+@lru_cache(maxsize=256)
 def _automaton(pattern: str) -> tuple[dict[str, int], int, int]:
     """Which bits a character moves on; which bits a ``%`` keeps; which bits every character moves on."""
     steps: dict[str, int] = {}

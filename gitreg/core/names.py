@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from gitreg.errors import UsageError
@@ -32,6 +35,8 @@ _DEVICES = frozenset({"con", "prn", "aux", "nul", "conin$", "conout$"}) | {
 _POINTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}\Z")
 #: Names that need no look at each character; a part of what is allowed.
 _USUAL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?\Z")
+#: How many names on either side, and how many with the same end, are looked at for what somebody may have meant.
+_NEAR = 100
 _VERSION_LIKE = re.compile(r"v[0-9]+\Z", re.IGNORECASE)
 _INTEGER = re.compile(r"[1-9][0-9]{0,15}\Z")
 # https://semver.org/#backusnaur-form-grammar-for-valid-semver-versions, without build metadata.
@@ -50,6 +55,21 @@ def fold(name: str) -> str:
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def nearest(name: str, others: Iterable[str]) -> str | None:
+    """Which of some other names somebody may have meant; None if none is near.
+
+    Of thousands of names only some are compared in full, as that takes long: one slip leaves the name where it is in
+    the alphabet, or its end as it is.
+    """
+    import difflib
+
+    known = sorted(each for each in others if each != name)
+    at, end = bisect_left(known, name), name[len(name) // 2 :]
+    near = known[max(0, at - _NEAR) : at + _NEAR]
+    near += islice((each for each in known if each.endswith(end)), _NEAR)
+    return next(iter(difflib.get_close_matches(name, near, 1)), None)
 
 
 def model_name_problem(name: str) -> str | None:

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from gitreg.core.manifest import EXTERNAL_FILE, MAX_URI
 from gitreg.core.ports import DvcPointer, ListedFile, Payload
+from gitreg.core.record import EXTERNAL_FILE, MAX_URI
 from gitreg.errors import UsageError
 
 _BY_ENDING: Mapping[str, str] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 
-from gitreg.core.manifest import ModelVersion, Pin
 from gitreg.core.names import Reference, version_key
+from gitreg.core.record import ModelVersion, Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gitreg.core.filter import And, Comparison, Filter, Key, Or, matches, parse_filter
-from gitreg.core.manifest import Model, ModelVersion, VersionNotes
+from gitreg.core.manifest import Model, VersionNotes
 from gitreg.core.names import NONE, Version, model_name_problem
+from gitreg.core.record import ModelVersion
 from gitreg.core.snapshot import Snapshot
 
 

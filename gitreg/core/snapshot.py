@@ -16,15 +16,15 @@ from gitreg.core.manifest import (
     Manifest,
     Model,
     ModelTombstone,
-    ModelVersion,
     Redirect,
     Registry,
     StageAssignment,
     VersionNotes,
     VersionTombstone,
 )
-from gitreg.core.names import NONE, Version, fold, parse_version, version_key
+from gitreg.core.names import NONE, Version, fold, nearest, parse_version, version_key
 from gitreg.core.ports import FOLDER, SUBMODULE, Blob, DvcPointer, Entry, Tree
+from gitreg.core.record import ModelVersion
 from gitreg.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
@@ -176,22 +176,22 @@ class Snapshot:
         Raises:
             NotFound: no model has this name, or it was deleted.
         """
+        found = self.living_model(name)
+        if found is None:
+            close = nearest(name, self.model_folders())
+            meant = f"; did you mean {close!r}?" if close is not None else ""
+            raise NotFound(f"no model is called {name!r}{meant}", "gitreg model list shows all")
+        return found
+
+    def living_model(self, name: str) -> str | None:
+        """As ``find_model``; None if no model has this name, or it was deleted."""
         found = self.spelling(name)
         for _ in range(2):
-            if found is None:
-                break
-            if "model.yaml" in self._files(found):
+            if found is None or "model.yaml" in self._files(found):
                 return found
             redirect = self.redirect(found)
             found = redirect.to if redirect else None
-        raise NotFound(f"no model is called {name!r}{self._suggestion(name)}", "gitreg model list shows all")
-
-    def _suggestion(self, name: str) -> str:
-        import difflib
-
-        others = [folder for folder in self.model_folders() if folder != name]
-        close = difflib.get_close_matches(name, others, 1)
-        return f"; did you mean {close[0]!r}?" if close else ""
+        return None
 
     def scheme(self, model: str) -> str:
         """``integer`` or ``semver``: how the versions of a model are numbered."""

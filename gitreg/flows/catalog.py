@@ -12,7 +12,7 @@ from typing import TypeVar
 from gitreg.core import catalog_rows as rows
 from gitreg.core.catalog import CatalogModel, CatalogVersion, catalog_model
 from gitreg.core.names import Version, fold
-from gitreg.core.ports import IndexView, ModelRow, VersionRow
+from gitreg.core.read_index import IndexView, ModelRow, VersionRow
 from gitreg.flows.catalog_index import read_index
 from gitreg.flows.workspace import Workspace
 

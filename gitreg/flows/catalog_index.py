@@ -15,7 +15,8 @@ from typing import TypeVar
 from gitreg.core import catalog_rows as rows
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.names import NONE, Version, fold, parse_version, pointer_name_problem
-from gitreg.core.ports import IndexDamaged, IndexEditor, IndexView, ModelRow, Step, VersionPlace
+from gitreg.core.ports import Step
+from gitreg.core.read_index import IndexDamaged, IndexEditor, IndexView, ModelRow, VersionPlace
 from gitreg.core.snapshot import Snapshot, in_order
 from gitreg.core.touches import MODEL, Spans, Touches
 from gitreg.core.tree import MemoryTree

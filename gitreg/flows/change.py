@@ -28,18 +28,9 @@ from gitreg.core.verify.rule import Judged
 from gitreg.errors import ConfigError, GitregError, Refused
 from gitreg.flows.asked import head_of, open_request, verify_request
 from gitreg.flows.automerge import AutoMerge, ask_to_merge, demand_by_hand
-from gitreg.flows.land import (
-    Preview,
-    Proposed,
-    as_opened,
-    landing_time,
-    needs,
-    new_request,
-    open_request_of,
-    propose,
-    rejected,
-    retried,
-)
+from gitreg.flows.commit import landing_time
+from gitreg.flows.land import Preview, rejected, retried
+from gitreg.flows.propose import Proposed, as_opened, needs, new_request, open_request_of, propose
 from gitreg.flows.verify import Way, candidate_of, judge, planned, verify, write_candidate
 from gitreg.flows.workspace import Workspace
 

@@ -11,8 +11,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gitreg.core.ci_event import CiEvent, EventKind
 from gitreg.core.findings import Finding, sort_findings
-from gitreg.core.ports import ChangeRequest, CiEvent, Commit, EventKind
+from gitreg.core.ports import ChangeRequest, Commit
 from gitreg.core.tree import change_id, raw_changes
 from gitreg.core.verify.checks import ALL, APPROVALS
 from gitreg.core.verify.rules.refs import RULE as REFS

@@ -6,15 +6,16 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gitreg.core.manifest import CopiedFrom, ModelVersion
 from gitreg.core.names import Reference
 from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import DvcPointer
+from gitreg.core.record import CopiedFrom, ModelVersion
 from gitreg.core.resolve import resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused
-from gitreg.flows.land import Landed, LandingMode, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Preview, demand_landable, land, preview
 from gitreg.flows.pending import registering
+from gitreg.flows.propose import Proposed
 from gitreg.flows.workspace import Workspace
 
 

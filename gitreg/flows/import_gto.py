@@ -23,7 +23,7 @@ from gitreg.core.gto import (
     read_annotation,
     tracked_in,
 )
-from gitreg.core.manifest import EXTERNAL, SEMVER_SCHEME, ModelVersion
+from gitreg.core.manifest import SEMVER_SCHEME
 from gitreg.core.names import is_semver, model_name_problem, payload_name_problem
 from gitreg.core.payload import artifact_format, external_uri_problem
 from gitreg.core.plan.gto import (
@@ -41,9 +41,11 @@ from gitreg.core.plan.imports import ImportedVersion, LeftOut, home_of, unread
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Presence, Tag
+from gitreg.core.record import EXTERNAL, ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
-from gitreg.flows.land import Landed, LandingMode, Proposed, demand_landable, land
+from gitreg.flows.land import Landed, LandingMode, demand_landable, land
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.workspace import Workspace
 

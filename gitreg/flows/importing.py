@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
-from gitreg.core.manifest import ImportedFrom
 from gitreg.core.names import Version
 from gitreg.core.plan.imports import (
     ImportedModel,
@@ -28,19 +27,12 @@ from gitreg.core.plan.imports import (
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import ArtifactStore, Identity
+from gitreg.core.record import ImportedFrom
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
-from gitreg.flows.land import (
-    Landed,
-    LandingMode,
-    Proposed,
-    Rejected,
-    demand_landable,
-    direct_obstacle,
-    land,
-    open_request_of,
-)
+from gitreg.flows.land import Landed, LandingMode, Rejected, demand_landable, direct_obstacle, land
+from gitreg.flows.propose import Proposed, open_request_of
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.verify import candidate_of
 from gitreg.flows.workspace import Workspace

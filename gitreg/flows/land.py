@@ -7,39 +7,26 @@ point leaves the old state or the new one. A lost race is fetched, planned again
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from gitreg.core.codec.load import InvalidManifest, load_value
 from gitreg.core.delta import delta, kinds
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.plan.plan import Plan
-from gitreg.core.ports import (
-    Blob,
-    ChangeRequest,
-    Conversation,
-    Entry,
-    Hand,
-    Identity,
-    NewRequest,
-    Pusher,
-    RefUpdate,
-)
+from gitreg.core.ports import Pusher, RefUpdate
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import Candidate, change_id, laid_over
-from gitreg.core.verify.approvals import approvals_needed, opening_statement, owners_needed
+from gitreg.core.verify.approvals import approvals_needed, owners_needed
 from gitreg.core.verify.engine import evaluate
-from gitreg.core.verify.reviews import reviewers
 from gitreg.core.verify.rule import Judged
-from gitreg.core.verify.rules.artifacts import ARTIFACTS
 from gitreg.errors import LostRace, Refused, Undecided
-from gitreg.flows.automerge import AutoMerge, ask_to_merge, demand_by_hand
-from gitreg.flows.verify import Way, candidate_of, judge, planned
+from gitreg.flows.commit import committed
+from gitreg.flows.propose import Proposed as Proposed
+from gitreg.flows.propose import propose
+from gitreg.flows.verify import Way, judge, planned
 from gitreg.flows.workspace import Workspace
 
 #: How often a lost race is run again, and how often although nothing has moved since: then nobody was faster, and
@@ -84,20 +71,6 @@ class Landed:
     plan: Plan
     commit: str
     followed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """A plan that has become a change request; ``how`` is ``opened``, ``adopted`` (it was open) or ``renewed``.
-
-    ``automerge`` is what the forge says to merging it by itself; None where it was not asked.
-    """
-
-    plan: Plan
-    request: ChangeRequest
-    how: str
-    findings: tuple[Finding, ...]
-    automerge: AutoMerge | None = None
 
 
 class Rejected(Refused):
@@ -203,7 +176,7 @@ def _land(ws: Workspace, make_plan: Planner, mode: LandingMode) -> Landed | Prop
 
 def _judged_for_landing(ws: Workspace, base_commit: str, plan: Plan) -> tuple[str, Judged]:
     """A plan as a commit that nothing names yet, judged as if it were pushed to the registry's branch."""
-    commit, found = _committed(ws, base_commit, plan, signed=True)
+    commit, found = committed(ws, base_commit, plan, signed=True)
     pusher = Pusher(key=ws.signer.public_key) if ws.signer else None
     judged, _ = judge(ws, base_commit, found, way=Way(pusher=pusher))
     return commit, judged
@@ -255,167 +228,3 @@ def direct_obstacle(base: Snapshot, kinds: Sequence[str]) -> str | None:
         return "nothing enforces the rules on this registry's branch, so nothing may land on it directly"
     barred = [kind for kind in kinds if not base.policy().allows_direct(kind)]
     return f"policy.yaml does not list {barred[0]!r} as direct" if barred else None
-
-
-def propose(
-    ws: Workspace,
-    base_commit: str,
-    plan: Plan,
-    branch: str,
-    renewed: ChangeRequest | None = None,
-) -> Proposed:
-    """Opens the change request of a plan, or adopts the open one that asks for the same.
-
-    Args:
-        renewed: the request that the plan takes the place of (a refresh).
-    """
-    open_already = renewed or open_request_of(ws, branch)
-    old_head = ws.repository.hub_ref(f"refs/heads/{branch}")
-    if open_already is not None and old_head is not None:
-        found = candidate_of(ws, base_commit, old_head)
-        is_ours = (
-            open_already.target == ws.branch
-        )  # else somebody gave it another base, which opening takes back
-        asks_the_same = is_ours and _asks_the_same(ws.snapshot(base_commit), plan, found, open_already)
-        if asks_the_same and not (renewed and _is_behind(ws, base_commit, old_head)):
-            judged, _ = judge(ws, base_commit, found, open_already, Way(old_head), artifacts=False)
-            demand_by_hand(ws, judged, open_already)
-            automerge = ask_to_merge(ws, judged, replace(open_already, head=old_head))  # just what was judged
-            return Proposed(plan, open_already, "adopted", needs(judged), automerge)
-    _demand_own_branch(ws, base_commit, old_head, branch)
-    head, found = _committed(ws, base_commit, plan)
-    judged, _ = judge(ws, base_commit, found, artifacts=False)
-    now = ws.clock()
-    new = new_request(ws, judged, plan.title, branch, head, now)
-    demand_by_hand(ws, judged, open_already)
-    request = ws.forge.open(new, ws.signer, old_head, now)
-    ws.repository.follow(branch, old_head, head)  # somebody may be looking at it
-    how = "renewed" if open_already else "opened"
-    findings = needs(as_opened(ws, judged, request))
-    return Proposed(plan, request, how, findings, ask_to_merge(ws, judged, request))
-
-
-def new_request(
-    ws: Workspace, judged: Judged, title: str, branch: str, head: str, now: datetime
-) -> NewRequest:
-    """What opens the request for a change: its text, and on a hosted forge whom it asks and where it is filed."""
-    needed = approvals_needed(judged.base, judged.delta, judged.policy)
-    groups = [*(each.need.group for each in needed), *owners_needed(judged.delta, judged.policy)]
-    return NewRequest(
-        title=title,
-        body=change_request_body(judged),
-        branch=branch,
-        target=ws.branch,
-        head=head,
-        change_id=judged.evidence.change_id,
-        statement=opening_statement(judged.evidence, now),
-        reviewers=reviewers(judged.policy, ws.forge.provider, groups),
-        labels=("gitreg", *judged.kinds),
-    )
-
-
-def as_opened(ws: Workspace, judged: Judged, request: ChangeRequest) -> Judged:
-    """A change as it is judged just after its request was opened: its author is known, and nobody has approved it."""
-    evidence = replace(judged.evidence, author=request.author, request=request.id)
-    if ws.forge.provider != "local" and request.head is not None:
-        author = Hand("author", request.account)
-        found = Conversation(ws.forge.provider, request.head, author)
-        evidence = replace(evidence, conversation=found, evidence_changed=None)
-    return replace(judged, evidence=evidence)
-
-
-def needs(judged: Judged) -> tuple[Finding, ...]:
-    """What a request still needs. To read its artifacts back from the remote is left to who verifies it."""
-    return tuple(finding for finding in evaluate(judged) if finding.rule != ARTIFACTS.rule.id)
-
-
-def _is_behind(ws: Workspace, base_commit: str, head: str) -> bool:
-    """Whether a hosted forge that merges only what is up to date would not take the branch: a refresh mends that."""
-    return ws.forge.provider != "local" and ws.repository.merge_base(base_commit, head) != base_commit
-
-
-def open_request_of(ws: Workspace, branch: str) -> ChangeRequest | None:
-    """The open request of a branch."""
-    return next(iter(ws.forge.requests(branch=branch)), None)
-
-
-#: What a plan says of the moment and the person that made it. Whoever asks for the same later asks for the same.
-_WHEN_AND_WHO = frozenset({"created_at", "created_by", "deleted_at", "renamed_at"})
-
-
-def _asks_the_same(base: Snapshot, plan: Plan, found: Candidate, request: ChangeRequest) -> bool:
-    """Whether a request's branch, laid over the current base, is what its author signed and what the plan does."""
-    signed = request.change_id  # "" where nothing is signed
-    if found.conflicts or (signed and change_id(found.changes) != signed):
-        return False
-    there = {change.path: change.new for change in found.changes}
-    return there.keys() == plan.edits.keys() and all(
-        _says_the_same(base.layout.place(path).kind, data, found.tree.read(path))
-        for path, data in plan.edits.items()
-    )
-
-
-def _says_the_same(kind: str | None, data: bytes | None, there: Blob | None) -> bool:
-    if data is None or there is None or kind is None:
-        return data == (there.data if there else None)
-    try:
-        return _lasting(load_value(kind, data, "")) == _lasting(load_value(kind, there.data, ""))
-    except InvalidManifest:  # somebody else's; what is planned here can be read
-        return False
-
-
-def _lasting(value: object) -> object:
-    return {key: value[key] for key in value.keys() - _WHEN_AND_WHO} if isinstance(value, dict) else value
-
-
-def _demand_own_branch(ws: Workspace, base_commit: str, head: str | None, branch: str) -> None:
-    """A branch is only ever replaced while its head is what gitreg made on a commit of the registry's branch.
-
-    That is a commit, or a merge of a change's own commits, which leaves what they made as it is.
-    """
-    if head is None:
-        return
-    commit = ws.repository.commit(head)
-    is_merge = len(commit.parents) == 2 and ws.repository.commit(commit.parents[1]).tree == commit.tree
-    start = commit.parents[0] if len(commit.parents) == 1 or is_merge else None
-    if start is None or ws.repository.merge_base(base_commit, start) != start:
-        raise Refused(
-            f"the branch {branch!r} holds commits that gitreg did not make",
-            "merge or close its change request first",
-        )
-
-
-def _committed(ws: Workspace, base_commit: str, plan: Plan, *, signed: bool = False) -> tuple[str, Candidate]:
-    """A plan as a commit that nothing names yet, and what it would make of the base: just that is judged and landed.
-
-    A commit that lands by itself is ``signed`` where there is a key: nothing else says whose change it is.
-    """
-    base = ws.snapshot(base_commit)
-    ws.demand_allowed(base, plan.kind)
-    author, inside = ws.author(base), base_commit
-    for step in plan.steps:
-        inside, _ = _commit(ws, [inside], step.message, step.edits, author)
-    parents = [base_commit] if inside == base_commit else [base_commit, inside]
-    commit, entries = _commit(ws, parents, plan.title, plan.edits, author, signed)
-    found = laid_over(base.tree, entries, ws.repository.tree(commit))
-    # A file in the place of a folder: only the comparison of the two trees tells all that goes with it.
-    return commit, candidate_of(ws, base_commit, commit) if found.conflicts else found
-
-
-def _commit(
-    ws: Workspace,
-    parents: Sequence[str],
-    title: str,
-    edits: Mapping[str, bytes | None],
-    author: Identity,
-    signed: bool = False,
-) -> tuple[str, Mapping[str, Entry | None]]:
-    """The commit of what edits make of its first parent, and what now stands at each path."""
-    sign = ws.signer.sign_commit if signed and ws.signer else None
-    now = landing_time(ws, parents[0])
-    return ws.repository.write_change(parents, edits, f"{title}\n", author, now, sign, committer=ws.identity)
-
-
-def landing_time(ws: Workspace, base_commit: str) -> datetime:
-    """Now; or the base's date, where another machine's clock is ahead: no commit is dated before its parent."""
-    return max(ws.clock(), ws.repository.commit(base_commit).time)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import ModelCreated, VersionRegistered, delta
-from gitreg.core.manifest import ModelVersion
+from gitreg.core.names import Version
 from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import (
     NewModel,
@@ -21,11 +21,13 @@ from gitreg.core.plan.register import (
     plan_of_model,
     plan_register,
 )
-from gitreg.core.ports import FILE, ChangeRequest
+from gitreg.core.ports import BRANCH_PREFIX, FILE, ChangeRequest
+from gitreg.core.record import ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
-from gitreg.errors import NotFound, Refused
-from gitreg.flows.land import LandingMode, Planner, goes_directly, open_request_of
+from gitreg.errors import AlreadyExists, NotFound
+from gitreg.flows.land import LandingMode, Planner, goes_directly
+from gitreg.flows.propose import open_request_of
 from gitreg.flows.verify import candidate_of
 from gitreg.flows.workspace import Workspace
 
@@ -48,7 +50,7 @@ def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
 
     A request that has been tampered with, that does anything else besides, or whose files cannot be read, is none.
     """
-    if _is_there(base, name):
+    if base.living_model(name) is not None:
         return None
     request = open_request_of(ws, plan_of_model("", name, {}).branch)
     if request is None or request.head is None or base.commit is None:
@@ -76,18 +78,27 @@ def pending_model(ws: Workspace, base: Snapshot, name: str) -> Pending | None:
     return Pending(request, edits, edits[base.layout.model(name)], version)
 
 
-def _is_there(base: Snapshot, name: str) -> bool:
-    try:
-        base.find_model(name)
-    except NotFound:
-        return False
-    return True
+def pending_version(ws: Workspace, base: Snapshot, name: str, version: Version) -> ChangeRequest | None:
+    """The open change request that asks for a version, going by what it says of itself; None if there is none.
+
+    Of numbers only the next one is looked for: a request for any other is planned anew before it lands.
+    """
+    model = base.living_model(name) or name
+    if isinstance(version, int) and version != base.top_number(model) + 1:
+        return None
+    return next((each for each in ws.forge.requests() if _asks_for(each, f"{model}/{version}")), None)
+
+
+def _asks_for(request: ChangeRequest, subject: str) -> bool:
+    copied = request.title.startswith("Copy ") and request.title.endswith(f" to {subject}")
+    return request.branch.startswith(BRANCH_PREFIX) and (copied or request.title == f"Register {subject}")
 
 
 def making(ws: Workspace, name: str, new: NewModel, mode: LandingMode) -> Planner:
     """Plans a new model; a change request that makes it and says the same of it is adopted as it is.
 
-    The planner raises as :func:`gitreg.core.plan.register.plan_model`; Refused where the request says something else.
+    The planner raises as :func:`gitreg.core.plan.register.plan_model`; AlreadyExists where the request says something
+    else.
     """
 
     def make_plan(base: Snapshot) -> Plan:
@@ -97,7 +108,7 @@ def making(ws: Workspace, name: str, new: NewModel, mode: LandingMode) -> Planne
             return plan
         if new != NewModel() and pending.model_file != plan.edits[base.layout.model(name)]:
             id = pending.request.id
-            raise Refused(
+            raise AlreadyExists(
                 f"change #{id} makes the model {name!r} already, and says something else of it",
                 f"gitreg change show {id} shows what; edit the model once that is merged",
             )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gitreg.core.digest import artifact_digest
-from gitreg.core.manifest import EXTERNAL
 from gitreg.core.names import Reference
 from gitreg.core.ports import ArtifactStore, DvcPointer, ListedFile, RemoteFile
+from gitreg.core.record import EXTERNAL
 from gitreg.core.resolve import Resolution, resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused

@@ -6,13 +6,14 @@ import secrets
 from dataclasses import dataclass, replace
 
 from gitreg.core.digest import artifact_digest
-from gitreg.core.manifest import EXTERNAL, Artifact
 from gitreg.core.payload import artifact_format, external_payload
 from gitreg.core.plan.register import Details, Registration
 from gitreg.core.ports import ArtifactStore, DvcPointer, Payload, Progress
+from gitreg.core.record import EXTERNAL, Artifact
 from gitreg.core.snapshot import Snapshot
-from gitreg.flows.land import Landed, LandingMode, Planner, Preview, Proposed, demand_landable, land, preview
+from gitreg.flows.land import Landed, LandingMode, Planner, Preview, demand_landable, land, preview
 from gitreg.flows.pending import registering
+from gitreg.flows.propose import Proposed
 from gitreg.flows.workspace import Workspace
 
 

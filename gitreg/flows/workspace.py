@@ -11,17 +11,8 @@ from functools import cached_property
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.layout import REGISTRY_FILE
 from gitreg.core.manifest import Registry
-from gitreg.core.ports import (
-    ArtifactStore,
-    CatalogIndex,
-    Forge,
-    Identity,
-    Progress,
-    ProgressTask,
-    Repository,
-    Signer,
-    Tree,
-)
+from gitreg.core.ports import ArtifactStore, Forge, Identity, Progress, ProgressTask, Repository, Signer, Tree
+from gitreg.core.read_index import CatalogIndex
 from gitreg.core.snapshot import ParseCache, Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.errors import ConfigError

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitreg.adapters.ci.event import event_of
-from gitreg.core.ports import CiEvent, Progress
+from gitreg.core.ci_event import CiEvent
+from gitreg.core.ports import Progress
 from gitreg.wiring import USUAL_BRANCHES, Options, open_registry, workspace
 
 if TYPE_CHECKING:

@@ -24,10 +24,11 @@ from gitreg.core.doctor.here import (
     version_point,
 )
 from gitreg.core.doctor.point import Point
+from gitreg.core.forge_settings import ForgeInspector, GithubSettings, GitlabSettings, Unread
 from gitreg.core.layout import DEFAULT_PROTECTED, Layout
 from gitreg.core.manifest import Registry
 from gitreg.core.policy import Policy
-from gitreg.core.ports import DvcPointer, ForgeInspector, GithubSettings, GitlabSettings, Unread
+from gitreg.core.ports import DvcPointer
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import GitregError, Undecided
 from gitreg.wiring import Opened, Options, load_schemas, open_registry, open_store, workspace

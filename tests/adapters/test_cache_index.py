@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitreg.adapters.cache.index import SqliteIndex
-from gitreg.core.ports import IndexDamaged, ModelRow, VersionPlace, VersionRow
+from gitreg.core.read_index import IndexDamaged, ModelRow, VersionPlace, VersionRow
 from gitreg.errors import Undecided
 
 
@@ -122,6 +122,18 @@ def test_a_strange_file_is_damaged_and_is_thrown_away(place: Path) -> None:
     index.discard()
     with index.reading() as view:
         assert view.state() == ""
+
+
+def test_one_that_cannot_be_locked_goes_on_in_memory(place: Path) -> None:
+    place.with_name(f"{place.name}.lock").mkdir()
+    index = SqliteIndex(place)
+    with pytest.raises(IndexDamaged), index.editing():
+        pass
+    index.discard()
+    with index.editing() as editor:
+        editor.set_state("here")
+    with index.reading() as view:
+        assert view.state() == "here"
 
 
 def test_a_forked_child_keeps_nobody_from_editing(place: Path) -> None:

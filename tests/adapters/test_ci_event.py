@@ -14,7 +14,7 @@ import pytest
 from gitreg.adapters.ci import github_actions
 from gitreg.adapters.ci.event import event_of
 from gitreg.adapters.ci.fields import is_branch
-from gitreg.core.ports import CiEvent, EventKind
+from gitreg.core.ci_event import CiEvent, EventKind
 from gitreg.errors import GitregError, Refused, Undecided
 
 ZEROS = "0" * 40

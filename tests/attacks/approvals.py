@@ -506,7 +506,7 @@ def opened_with_an_unknown_key(ground: Ground) -> list[str]:
     return [*FIRST]
 
 
-@attack(expect="GR401", outcome="undecided", then=says("who proposes this change is not known"))
+@attack(expect="GR401", then=says("it is the commit author's own"))
 def opened_with_another_s_opening(ground: Ground) -> list[str]:
     """Alice puts the signed opening of another change of Bo's into her own request."""
     proposed(ground.desk("bo"), promote(3, "staging"))
@@ -519,7 +519,7 @@ def opened_with_another_s_opening(ground: Ground) -> list[str]:
     return ["verify", "2", "--format", "json"]
 
 
-@attack(expect="GR401", outcome="undecided", then=says("who proposes this change is not known"))
+@attack(expect="GR401", then=says("it is the commit author's own"))
 def opened_with_another_s_signature(ground: Ground) -> list[str]:
     """Alice puts Bo's signature under her own words."""
     proposed(ground.desk("bo"), promote(3, "staging"))
@@ -530,7 +530,7 @@ def opened_with_another_s_signature(ground: Ground) -> list[str]:
     return ["verify", "2", "--format", "json"]
 
 
-@attack(expect="GR401", outcome="undecided", then=says("who proposes this change is not known"))
+@attack(expect="GR401", then=says("it is the commit author's own"))
 def opened_with_another_s_approval(ground: Ground) -> list[str]:
     """Bo approved Alice's change; she puts his approval where the author's opening belongs, and approves too."""
     mine = asked(ground, "alice")
@@ -541,7 +541,7 @@ def opened_with_another_s_approval(ground: Ground) -> list[str]:
     return [*FIRST]
 
 
-@attack(expect="GR401", outcome="undecided", then=says("who proposes this change is not known"))
+@attack(expect="GR401", then=says("it is the commit author's own"))
 def opened_with_a_withdrawn_opening(ground: Ground) -> list[str]:
     """Bo asked for a change and withdrew it; Alice opens it again in his name, and approves."""
     request = asked(ground)

@@ -105,9 +105,9 @@ def _everything(ground: Ground) -> object:
     return dict(_files(os.fspath(ground.root))), {name: _staged(ground.root / name) for name in PEOPLE}
 
 
-#: What lies in git's own folders and says nothing: objects (what names them does), gitreg's caches, and what was last
-#: fetched. An index is read by :func:`_staged`.
-_PASSING = {"objects", "index", "gitreg", "FETCH_HEAD"}
+#: What lies in git's own folders and says nothing: objects (what names them does), gitreg's caches and its lock, and
+#: what was last fetched. An index is read by :func:`_staged`.
+_PASSING = {"objects", "index", "gitreg", "gitreg-line", "FETCH_HEAD"}
 
 
 def _files(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:

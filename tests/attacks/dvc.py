@@ -17,9 +17,9 @@ from attacks.attack_kit import Ground, Ran, attack, symlink
 from attacks.attack_words import says
 from gitreg.core.codec.dvcfile import dump_dvc
 from gitreg.core.digest import artifact_digest
-from gitreg.core.manifest import Artifact
 from gitreg.core.plan.register import Registration, plan_register
 from gitreg.core.ports import DvcPointer, ListedFile
+from gitreg.core.record import Artifact
 
 CONFIG = ".dvc/config"
 VERSION = "models/credit-risk/versions/4"

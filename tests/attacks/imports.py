@@ -8,12 +8,12 @@ from flow_kit import promote
 
 from attacks.attack_kit import Ground, attack
 from attacks.attack_words import says
-from gitreg.core.manifest import ImportedFrom
 from gitreg.core.names import Version
 from gitreg.core.plan.alias import plan_clear_alias
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote
+from gitreg.core.record import ImportedFrom
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import edited
 

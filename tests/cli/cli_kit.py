@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from gitreg.core.manifest import Artifact
 from gitreg.core.plan.alias import plan_set_alias
 from gitreg.core.plan.annotate import Edits, plan_annotate
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
@@ -21,6 +20,7 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import NewModel, Registration, plan_register
 from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.surfaces.cli.main import run

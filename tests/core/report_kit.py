@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from gitreg.core.codec.schema import Schemas
-from gitreg.core.manifest import Artifact
 from gitreg.core.plan.alias import plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
@@ -16,6 +15,7 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.register import NewModel, Registration, plan_register
 from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree, files_below
 from gitreg.core.verify.rule import Judged

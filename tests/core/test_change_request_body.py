@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from gitreg.core.codec.schema import Schemas
-from gitreg.core.manifest import Artifact, CopiedFrom
 from gitreg.core.names import Version
 from gitreg.core.plan.alias import plan_clear_alias
 from gitreg.core.plan.annotate import plan_edit_model
@@ -18,6 +17,7 @@ from gitreg.core.plan.register import NewModel
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.ports import Identity
+from gitreg.core.record import Artifact, CopiedFrom
 from gitreg.core.report.change_request import MOST_CHARACTERS, change_request_body, verdict_body
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.engine import evaluate

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitreg.core.compare import Comparison, Metric, Side, Status, Trend, changed, compare
-from gitreg.core.manifest import Artifact, Deprecation, ModelVersion, VersionNotes
+from gitreg.core.manifest import Deprecation, VersionNotes
 from gitreg.core.ports import Identity
+from gitreg.core.record import Artifact, ModelVersion
 from gitreg.core.report.compare import compare_text
 from tests.core.report_kit import credit_risk
 

@@ -31,7 +31,7 @@ from gitreg.core.delta import (
     kinds,
     transitions,
 )
-from gitreg.core.manifest import Pin, StageAssignment
+from gitreg.core.manifest import StageAssignment
 from gitreg.core.names import NONE
 from gitreg.core.plan.alias import plan_set_alias
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
@@ -39,6 +39,7 @@ from gitreg.core.plan.plan import Plan
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.ports import FILE, Entry
+from gitreg.core.record import Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import RawChange, raw_changes
 

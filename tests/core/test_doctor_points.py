@@ -15,18 +15,18 @@ from gitreg.core.doctor.github import github_points
 from gitreg.core.doctor.gitlab import gitlab_points
 from gitreg.core.doctor.here import clock_point, identity_point, key_point, version_point
 from gitreg.core.doctor.point import Point, exit_code
-from gitreg.core.layout import DEFAULT_PROTECTED, Layout
-from gitreg.core.policy import Person, Policy
-from gitreg.core.ports import (
+from gitreg.core.forge_settings import (
     BranchRules,
     GithubSettings,
     GitlabApprovals,
     GitlabBranch,
     GitlabSettings,
-    Identity,
     RequiredCheck,
     Unread,
 )
+from gitreg.core.layout import DEFAULT_PROTECTED, Layout
+from gitreg.core.policy import Person, Policy
+from gitreg.core.ports import Identity
 from gitreg.core.report.doctor import doctor_json, doctor_text
 from gitreg.core.scaffold.owners import codeowners
 from gitreg.core.tree import MemoryTree

@@ -23,6 +23,7 @@ from gitreg.core.names import (
     fold,
     is_semver,
     model_name_problem,
+    nearest,
     parse_reference,
     parse_version,
     path_problem,
@@ -365,3 +366,11 @@ class TestPaths:
     def test_are_judged_quickly(self, judge: Callable[[str], object]) -> None:
         for path in ("." * 1_000_000 + "a", ".git" + " " * 1_000_000 + "a", "/" * 1_000_000, "a:" * 500_000):
             judge(path)
+
+
+@pytest.mark.parametrize("slip", ["credit-rsik", "credit-risks", "redit-risk", "dredit-risk", "credit-ris"])
+def test_what_was_meant_is_found_among_many_names(slip: str) -> None:
+    many = [f"{team}-{number:04}" for team in ("aaa", "credit", "zzz") for number in range(3000)]
+    assert nearest(slip, [*many, "credit-risk"]) == "credit-risk"
+    assert nearest("no such thing", many) is None
+    assert nearest("credit-risk", ["credit-risk"]) is None

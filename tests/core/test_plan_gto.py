@@ -11,12 +11,12 @@ from registry_kit import NOW, base_files, shown, snapshot, verdict
 
 from gitreg.core.findings import Outcome
 from gitreg.core.gto import gto_artifacts
-from gitreg.core.manifest import Artifact
 from gitreg.core.plan.gto import Carried, left_out, origin, plan_gto, stage_names
 from gitreg.core.plan.imports import ImportedVersion
 from gitreg.core.plan.plan import NothingToDo
 from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import DvcPointer, Identity, Tag
+from gitreg.core.record import Artifact
 from tests.core.test_property import SAME_SCHEMAS
 
 ANN = Identity("Ann", "ann@example.com")

@@ -12,7 +12,6 @@ from registry_kit import judged as judged_change
 from gitreg.core.delta import Transition, delta, kinds, transitions
 from gitreg.core.findings import Outcome
 from gitreg.core.history import events
-from gitreg.core.manifest import Artifact, ImportedFrom, Pin
 from gitreg.core.names import MAX_INTEGER, NONE, Version
 from gitreg.core.plan.imports import (
     ImportedModel,
@@ -28,6 +27,7 @@ from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.replan import replan
 from gitreg.core.plan.transition import plan_promote
 from gitreg.core.ports import Commit, DvcPointer, Identity
+from gitreg.core.record import Artifact, ImportedFrom, Pin
 from gitreg.core.report.change_request import change_request_body
 from gitreg.core.tree import raw_changes
 from gitreg.errors import Refused

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from registry_kit import NOW, base_files, snapshot
 
-from gitreg.core.manifest import Artifact, CopiedFrom
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import ADOPTION_WINDOW, NewModel, Registration, plan_model, plan_register
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact, CopiedFrom
 from gitreg.core.tree import edited
 from gitreg.errors import GitregError, NotFound, Refused, UsageError
 

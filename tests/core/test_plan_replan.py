@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from registry_kit import NOW, base_files, snapshot
 
-from gitreg.core.manifest import Artifact
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
@@ -19,6 +18,7 @@ from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.replan import replan
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import GitregError, NotFound, Refused
 

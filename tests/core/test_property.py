@@ -22,7 +22,7 @@ from gitreg.core.codec.schema import Schemas
 from gitreg.core.delta import delta, kinds
 from gitreg.core.findings import Finding, Outcome
 from gitreg.core.layout import Sort
-from gitreg.core.manifest import Artifact, CopiedFrom, ImportedFrom, StageAssignment
+from gitreg.core.manifest import StageAssignment
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate, plan_edit_model
@@ -34,6 +34,7 @@ from gitreg.core.plan.register import NewModel, Registration, plan_model, plan_r
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.plan.transition import plan_demote, plan_promote, plan_rollback
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact, CopiedFrom, ImportedFrom
 from gitreg.core.snapshot import ParseCache, Snapshot
 from gitreg.core.tree import MemoryTree, raw_changes
 from gitreg.core.verify.engine import validate

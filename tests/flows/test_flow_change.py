@@ -9,19 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from flow_kit import (
-    MAIN,
-    NOW,
-    Desk,
-    blocking,
-    describe,
-    git,
-    landed,
-    message,
-    new_version,
-    promote,
-    proposed,
-)
+from flow_kit import MAIN, NOW, Desk, blocking, describe, git, landed, message, new_version, promote, proposed
 
 from gitreg.core.findings import Outcome
 from gitreg.core.plan.evidence import NewEvidence, plan_evidence
@@ -32,7 +20,8 @@ from gitreg.core.ports import ArtifactStore, Identity, RefUpdate
 from gitreg.core.verify.approvals import approval_statement, evidence_digests
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import Overtaken, approve, close, merge, open_branch, refresh, verify_request
-from gitreg.flows.land import Landed, LandingMode, Proposed, Rejected, land
+from gitreg.flows.land import Landed, LandingMode, Rejected, land
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import register
 from gitreg.surfaces.cli.main import run
 

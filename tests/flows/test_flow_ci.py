@@ -11,8 +11,9 @@ import pytest
 from flow_kit import MAIN, Desk, blocking, describe, git, message, promote, proposed
 
 from gitreg.adapters.forge.local.forge import LocalForge
+from gitreg.core.ci_event import CiEvent, EventKind
 from gitreg.core.findings import Outcome
-from gitreg.core.ports import ChangeRequest, CiEvent, EventKind, Forge
+from gitreg.core.ports import ChangeRequest, Forge
 from gitreg.core.verify.checks import APPROVALS, STRUCTURE
 from gitreg.errors import Bug, ConfigError, Refused, Undecided, UsageError
 from gitreg.flows.change import approve, merge

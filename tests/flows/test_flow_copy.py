@@ -15,7 +15,8 @@ from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided
 from gitreg.flows.change import merge, verify_request
 from gitreg.flows.copy import copy
-from gitreg.flows.land import Landed, LandingMode, Preview, Proposed
+from gitreg.flows.land import Landed, LandingMode, Preview
+from gitreg.flows.propose import Proposed
 from gitreg.flows.pull import pull
 from gitreg.wiring import Options
 

@@ -16,7 +16,8 @@ from gitreg.errors import NotFound, Refused, Undecided
 from gitreg.flows.asked import verify_request
 from gitreg.flows.change import approve, merge, refresh
 from gitreg.flows.importing import MODELS_PER_REQUEST, import_models
-from gitreg.flows.land import Landed, LandingMode, Proposed
+from gitreg.flows.land import Landed, LandingMode
+from gitreg.flows.propose import Proposed
 from gitreg.flows.workspace import Workspace
 from gitreg.surfaces.cli.progress import RichProgress
 

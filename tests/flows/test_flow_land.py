@@ -30,7 +30,8 @@ from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, plan_model
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, LostRace, NotFound, Refused, Undecided
-from gitreg.flows.land import Landed, LandingMode, Proposed, Rejected, land, preview, retried
+from gitreg.flows.land import Landed, LandingMode, Rejected, land, preview, retried
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import register
 
 # Directly

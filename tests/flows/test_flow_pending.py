@@ -12,8 +12,9 @@ from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused
 from gitreg.flows.change import close, open_branch, refresh
 from gitreg.flows.copy import copy
-from gitreg.flows.land import Landed, LandingMode, Preview, Proposed, land
+from gitreg.flows.land import Landed, LandingMode, Preview, land
 from gitreg.flows.pending import making
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import register
 
 CHURN = NewModel(title="Churn", description="who leaves", tags={"team": "growth"})

@@ -16,7 +16,8 @@ from gitreg.core.plan.register import NewModel
 from gitreg.core.plan.rename import plan_rename
 from gitreg.core.ports import Payload, Progress, RefUpdate
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
-from gitreg.flows.land import Landed, LandingMode, Proposed, land
+from gitreg.flows.land import Landed, LandingMode, land
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import register
 from gitreg.flows.workspace import Workspace
 

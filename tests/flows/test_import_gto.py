@@ -12,13 +12,14 @@ import pytest
 from flow_kit import MAIN, Desk, blocking, git, landed
 from gto_kit import ANN, OLD, ONNX, SENTIMENT, GtoStory, md5, write_story
 
-from gitreg.core.manifest import ImportedFrom
 from gitreg.core.plan.delete import plan_delete_version
 from gitreg.core.plan.imports import LeftOut
+from gitreg.core.record import ImportedFrom
 from gitreg.errors import NotFound, Undecided
 from gitreg.flows.history import history
 from gitreg.flows.import_gto import GtoImport, GtoSource, import_gto
-from gitreg.flows.land import Landed, LandingMode, Proposed
+from gitreg.flows.land import Landed, LandingMode
+from gitreg.flows.propose import Proposed
 from gitreg.flows.replay import line_between, replay
 from gitreg.flows.workspace import Workspace
 from gitreg.surfaces.cli.main import run

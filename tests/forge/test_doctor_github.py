@@ -22,7 +22,7 @@ from gitreg.adapters.forge.github.api import GithubApi
 from gitreg.adapters.forge.github.settings import GithubInspector
 from gitreg.adapters.forge.tokens import Token
 from gitreg.core.doctor.github import github_points
-from gitreg.core.ports import GithubSettings
+from gitreg.core.forge_settings import GithubSettings
 from gitreg.surfaces.cli.main import run
 
 HUB = "acme/models"

@@ -22,7 +22,7 @@ from gitreg.adapters.forge.gitlab.settings import GitlabInspector
 from gitreg.adapters.forge.tokens import JOB, Token
 from gitreg.core.doctor.gitlab import gitlab_points
 from gitreg.core.doctor.point import exit_code
-from gitreg.core.ports import GitlabSettings
+from gitreg.core.forge_settings import GitlabSettings
 from gitreg.surfaces.cli.main import run
 
 HUB = "acme/risk/models"

@@ -12,7 +12,8 @@ from hook_kit import commit, commit_here, push, sign_with
 
 from gitreg.errors import Refused
 from gitreg.flows.change import approve, merge
-from gitreg.flows.land import LandingMode, Proposed
+from gitreg.flows.land import LandingMode
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import register
 from gitreg.surfaces.cli.main import run
 

@@ -12,6 +12,7 @@ from flow_kit import copy_template, make_solo, pin
 if TYPE_CHECKING:
     from mlflow_kit import Sides
     from model_kit import Logged
+    from server_kit import Server
 
     from gitreg.surfaces.mlflow.store import GitregStore
 
@@ -159,3 +160,21 @@ def logged(logged_template: tuple[Path, Logged], tracking: str, tmp_path: Path) 
     database, found = logged_template
     shutil.copyfile(database, tmp_path / "mlflow.db")
     return found
+
+
+@pytest.fixture(scope="session")
+def server(database_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """MLflow's server with four workers on an empty registry, a bare repository; alice and eve are its users."""
+    import shutil
+
+    import server_kit as kit
+
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copyfile(database_template, folder / "mlflow.db")
+    uri = f"gitreg://{kit.make_registry(folder)}"
+    with kit.running(folder, uri, workers=4, environment=kit.environment(folder)) as found:
+        for user in ("alice", "eve"):
+            kit.call(found, "2.0/mlflow/users/create", {"username": user, "password": kit.PASSWORD})
+            rights = {"username": user, "is_admin": True}
+            kit.call(found, "2.0/mlflow/users/update-admin", rights, method="PATCH")
+        yield found

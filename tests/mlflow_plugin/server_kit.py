@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -10,12 +11,18 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from flow_kit import DVC_CONFIG, SOLO_REGISTRY, fast_import, git, rules
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 ADMIN, PASSWORD = "admin", "password-of-the-test"
 #: What the server asks each request for its user and password with.
@@ -28,7 +35,7 @@ admin_password = {password}
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 60
 """
-#: How long a server may take to start on a busy machine, and to end, in seconds.
+#: How long a server may take to start on a busy machine, in seconds.
 PATIENCE = 120.0
 
 
@@ -53,14 +60,10 @@ class Server:
         return [line for line in done.stdout.splitlines() if words in line]
 
     def stop(self) -> None:
-        """Ends all its processes."""
-        os.killpg(self.process.pid, signal.SIGTERM)
-        try:
-            self.process.wait(PATIENCE)
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(PATIENCE)
+        """Ends all its processes; what they have is the test's, and needs no orderly end."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
 
 
 @contextmanager
@@ -169,3 +172,46 @@ def environment(folder: Path) -> dict[str, str]:
         "DVC_NO_ANALYTICS": "1",
         **caches,
     }
+
+
+def registry(server: Server) -> Path:
+    """Its registry."""
+    return server.folder / "registry.git"
+
+
+def call(server: Server, path: str, said: Any = None, *, user: str = ADMIN, method: str | None = None) -> Any:
+    """One call of MLflow's REST API."""
+    request = urllib.request.Request(
+        f"{server.url}/api/{path}",
+        data=json.dumps(said).encode() if said is not None else None,
+        headers={"Content-Type": "application/json", "Authorization": basic(user)},
+        method=method,
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        body = answer.read()
+        return json.loads(body) if body else None
+
+
+def refusal(ask: Callable[[], Any]) -> tuple[int, str, str]:
+    """How a call is refused: HTTP's status, MLflow's code, and the text."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask()
+    with caught.value as error:
+        body = json.loads(error.read())
+        return error.code, body["error_code"], body["message"]
+
+
+def basic(user: str) -> str:
+    """How a user says who they are."""
+    return "Basic " + b64encode(f"{user}:{PASSWORD}".encode()).decode()
+
+
+def client_of(server: Server, user: str, monkeypatch: pytest.MonkeyPatch) -> MlflowClient:
+    """A client of one of the users; it repeats nothing, as what is refused is to be refused at once."""
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", user)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    return MlflowClient(server.url)

@@ -100,8 +100,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 grown.now, registration("churn", number, version=version, create=NewModel(scheme="semver"))
             )
         )
+    odd = registration(
+        "odd", 8, create=NewModel(), tags={"team@x": "y", "ok": "z"}, params={"a&b": 1, "c": 2}
+    )
+    grown(plan_register(grown.now, odd))
     grown.write(folder)
-    for number in range(1, 8):
+    for number in range(1, 9):
         store_object(folder / "artifacts", bytes_of(number))
     return folder
 
@@ -205,6 +209,8 @@ def test_versions_keep_their_numbers_and_all_that_is_said(
 def test_second_export_brings_up_to_date(registry: Registry, client: MlflowClient, tmp_path: Path) -> None:
     exported(registry, client)
     runs = runs_of(client)
+    client.set_model_version_tag("credit-risk", "3", "seen", "there")
+    client.set_model_version_tag("credit-risk", "3", "gitreg.stage", "canary")
     again = exported(registry, client)
     assert [each.is_new for each in again.versions] == [False] * 3
     commands = (
@@ -215,7 +221,10 @@ def test_second_export_brings_up_to_date(registry: Registry, client: MlflowClien
     assert [run(["-C", os.fspath(tmp_path / "registry/solo"), *each]) for each in commands] == [0, 0, 0]
     exported(open_registry(tmp_path / "registry/solo"), client)
     assert int(client.get_model_version_by_alias("credit-risk", "Champion").version) == 5
-    assert client.get_model_version("credit-risk", "3").current_stage == "Archived"
+    third = client.get_model_version("credit-risk", "3")
+    assert third.current_stage == "Archived"
+    assert third.tags["seen"] == "there"
+    assert "gitreg.stage" not in third.tags
     assert client.get_model_version("credit-risk", "1").description == "Worn out."
     assert len(runs_of(client)) == len(runs) == 3
 
@@ -224,6 +233,27 @@ def test_semver_versions_get_numbers_in_their_order(registry: Registry, client: 
     done = exported(registry, client, "churn")
     assert [(each.version, each.number) for each in done.versions] == [("0.9.0", "1"), ("1.0.0-rc.1", "2")]
     assert client.get_model_version("churn", "2").tags["gitreg.version"] == "1.0.0-rc.1"
+
+
+def test_what_mlflow_does_not_take_is_told(registry: Registry, client: MlflowClient) -> None:
+    done = exported(registry, client, "odd")
+    assert [each.number for each in done.versions] == ["1"]
+    assert [left.subject for left in done.left] == ["odd/1"]
+    assert "the tag 'team@x': MLflow does not take it" in done.left[0].why
+    assert [note.why.partition(":")[0] for note in done.notes] == ["param 'a&b'"]
+    version = client.get_model_version("odd", "1")
+    assert version.tags["ok"] == "z"
+    assert client.get_run(version.run_id or "").data.params == {"c": "2"}
+
+
+def test_number_that_was_used_up_is_told(registry: Registry, client: MlflowClient) -> None:
+    client.create_registered_model("credit-risk", {"gitreg.registry": registry.snapshot.registry().id})
+    for _ in range(2):
+        client.create_model_version("credit-risk", "s3://somewhere")
+    client.delete_model_version("credit-risk", "2")
+    client.delete_model_version("credit-risk", "1")
+    done = exported(registry, client)
+    assert [(each.version, each.number) for each in done.versions] == [(1, "3"), (3, "4"), (5, "5")]
 
 
 def test_dry_run_writes_nothing(registry: Registry, client: MlflowClient) -> None:
@@ -289,9 +319,9 @@ def test_command(
     asked = ["-C", place, "export", "mlflow", "--tracking-uri", tracking]
     assert run([*asked, "--model", "churn", "--dry-run"]) == 0
     assert capsys.readouterr().out == "churn: would export 0.9.0, 1.0.0-rc.1\n"
-    assert run([*asked, "--format", "json"]) == 0
+    assert run([*asked, "--format", "json"]) == 1  # as something of one model is left
     found = json.loads(capsys.readouterr().out)
-    assert [each["model"] for each in found] == ["churn", "credit-risk"]
+    assert [each["model"] for each in found] == ["churn", "credit-risk", "odd"]
     assert found[0]["versions"][1] == {"version": "1.0.0-rc.1", "number": "2", "new": True}
     assert run([*asked, "--model", "churn"]) == 0
     assert capsys.readouterr().out == "churn: nothing new (2 there already)\n"

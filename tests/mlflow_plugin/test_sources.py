@@ -292,6 +292,9 @@ def test_a_process_of_a_server_knows_that_it_is_one(monkeypatch: pytest.MonkeyPa
         ("mlflow-artifacts:/1/run/../../2", ["mlflow-artifacts:/1/run"]),
         ("mlflow-artifacts:/1/run/%2e%2e/2", ["mlflow-artifacts:/1/run"]),
         ("mlflow-artifacts://host/1/run", ["mlflow-artifacts:/1/run"]),
+        ("s3://bucket/model", []),
+        ("s3://others/model", ["s3://bucket/1/run"]),
+        ("https://metadata.example.com/token", ["s3://bucket/1/run"]),
         ("gitreg:///srv/other?model=m&version=1", ["gitreg:///srv/other?model=m&version=1"]),
         ("gitreg+https://example.com/other?model=m&version=1", []),
     ],
@@ -309,11 +312,19 @@ def test_a_server_does_not_read_what_a_client_only_names(source: str, roots: lis
         ("file:///srv/art/1/model", ["s3://x", "/srv/art/1"]),
         ("mlflow-artifacts:/1/run/artifacts/model", ["mlflow-artifacts:/1/run/artifacts"]),
         ("runs:/1/model", []),
-        ("s3://bucket/model", []),
+        ("s3://bucket/1/run/artifacts/model", ["s3://bucket/1/run/artifacts"]),
     ],
 )
 def test_a_server_reads_what_the_run_that_is_named_has(source: str, roots: list[str]) -> None:
     demand_takeable(source, roots, served=True)
+
+
+def test_other_object_stores_are_the_operator_s_to_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX", "^s3://models/")
+    demand_takeable("s3://models/model", served=True)
+    for source in ("/etc/passwd", "mlflow-artifacts:/2/other"):
+        with pytest.raises(UsageError):
+            demand_takeable(source, served=True)
 
 
 def test_a_link_out_of_a_run_s_artifacts_is_not_followed(run: str, model: Path) -> None:

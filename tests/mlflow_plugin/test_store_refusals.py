@@ -54,6 +54,24 @@ def test_no_error_has_a_code_that_is_repeated() -> None:
         assert ERROR_CODE_TO_HTTP_STATUS[code_of(kind("x"))] < 500
 
 
+@pytest.mark.parametrize("raised", [OSError("No space left on device"), AssertionError(), KeyError("x")])
+def test_what_nobody_foresaw_is_told_once_and_logged(
+    shared: Sides, raised: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """MLflow's server would answer 500, which its client repeats for minutes."""
+
+    def fail() -> None:
+        raise raised
+
+    monkeypatch.setattr(shared.git, "_session", fail)
+    with pytest.raises(MlflowException, match=f"gitreg failed: {type(raised).__name__}") as error:
+        shared.git.get_registered_model("churn")
+    assert code(error.value) == "ABORTED"
+    assert error.value.__cause__ is raised
+    (record,) = caplog.records
+    assert (record.name, record.exc_info and record.exc_info[1]) == ("gitreg.mlflow", raised)
+
+
 # Prompts and webhooks
 
 REFUSED: dict[str, Callable[[Any], Any]] = {

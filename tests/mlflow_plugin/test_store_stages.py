@@ -191,8 +191,28 @@ def test_a_new_model_and_its_first_version_are_one_request(guarded: GitregStore,
     assert found.status_message == "it is registered when change request 1 is merged"
     assert guarded._await_model_version_creation(found, 300) is None
     missing = "error: RESOURCE_DOES_NOT_EXIST"
-    assert answer(lambda s: s.get_model_version("churn", 1), guarded) == missing
     assert answer(lambda s: s.get_registered_model("churn"), guarded) == missing
+    for version, says in ((1, r"not found.* yet: change request 1 asks for it \(#1\)"), (2, "not found")):
+        with pytest.raises(MlflowException, match=says) as error:
+            guarded.get_model_version("churn", version)
+        assert code(error.value) == "RESOURCE_DOES_NOT_EXIST"
+        assert ("request" in error.value.message) == (version == 1)
+    assert guarded.create_registered_model("churn").tags[TAG] == "#1"  # as MLflow's register_model() does
+    with pytest.raises(MlflowException, match="change #1 makes the model 'churn' already") as error:
+        guarded.create_registered_model("churn", description="somebody else")
+    assert code(error.value) == "RESOURCE_ALREADY_EXISTS"
+
+
+def test_a_version_that_a_request_asks_for_is_told_of(guarded: GitregStore, tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"four")
+    assert guarded.create_model_version("credit-risk", str(tmp_path / "model.pkl")).version == 4
+    guarded.copy_model_version(guarded.get_model_version("credit-risk", 1), "credit-risk-eu")
+    for model, version, request in (("credit-risk", 4, 1), ("Credit-Risk", 4, 1), ("credit-risk-eu", 1, 2)):
+        with pytest.raises(MlflowException, match=f"change request {request} asks for it") as error:
+            guarded.get_model_version(model, version)
+        assert code(error.value) == "RESOURCE_DOES_NOT_EXIST"
+    with pytest.raises(MlflowException, match=r"version=5\) not found$"):
+        guarded.get_model_version("credit-risk", 5)
 
 
 def test_a_copy_is_asked_for_too(guarded: GitregStore) -> None:

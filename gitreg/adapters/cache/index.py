@@ -11,17 +11,16 @@ for its own (https://sqlite.org/howtocorrupt.html, "Unlinking or renaming a data
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
-import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gitreg.core.ports import (
+from gitreg.adapters.filelock import FileLock
+from gitreg.core.read_index import (
     CatalogIndex,
     IndexDamaged,
     IndexEditor,
@@ -32,9 +31,8 @@ from gitreg.core.ports import (
 )
 from gitreg.errors import Undecided
 
-#: How long somebody else's edit is waited for, and how long between two looks, in seconds.
+#: How long somebody else's edit is waited for, in seconds.
 PATIENCE = 120.0
-_INTERVAL = 0.01
 #: How many values one statement takes: SQLite's oldest limit is 999 (https://sqlite.org/limits.html).
 _AT_A_TIME = 900
 
@@ -45,6 +43,7 @@ CREATE TABLE models (
     created INTEGER NOT NULL, updated INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX models_folded ON models (folded);
+CREATE INDEX models_kind ON models (kind, name);
 CREATE TABLE versions (
     model TEXT NOT NULL, version TEXT NOT NULL, position INTEGER NOT NULL, stage TEXT NOT NULL, aliases TEXT NOT NULL,
     run TEXT, created INTEGER NOT NULL, updated INTEGER NOT NULL, document TEXT NOT NULL,
@@ -76,7 +75,7 @@ class SqliteIndex(CatalogIndex):
         self._connection: sqlite3.Connection | None = None
         self._stop: Callable[[], object] | None = None
         self._opened: tuple[int, int, int] | None = None
-        self._turns = 0
+        self._lock: FileLock | None = None
         self._failures = 0
 
     @staticmethod
@@ -99,19 +98,19 @@ class SqliteIndex(CatalogIndex):
 
     @contextmanager
     def reading(self) -> Iterator[IndexView]:
-        """See :class:`gitreg.core.ports.CatalogIndex`. Raises Undecided where others keep the file for too long."""
+        """See :class:`gitreg.core.read_index.CatalogIndex`. Undecided where others keep the file for too long."""
         with self._transaction("BEGIN") as connection:
             yield _Editor(connection)
 
     @contextmanager
     def editing(self) -> Iterator[IndexEditor]:
-        """See :class:`gitreg.core.ports.CatalogIndex`. Raises Undecided where others keep the file for too long."""
+        """See :class:`gitreg.core.read_index.CatalogIndex`. Undecided where others keep the file for too long."""
         with self._turn(), self._transaction("BEGIN IMMEDIATE") as connection:
             yield _Editor(connection)
         self._failures = 0
 
     def discard(self) -> None:
-        """See :class:`gitreg.core.ports.CatalogIndex`.
+        """See :class:`gitreg.core.read_index.CatalogIndex`.
 
         What cannot be thrown away, or is damaged again at once (a disk that is full, a folder that may not be
         written), is left alone; this object goes on in memory.
@@ -121,7 +120,7 @@ class SqliteIndex(CatalogIndex):
             with self._turn():
                 self.close()
                 self._remove()
-        except OSError:
+        except (OSError, IndexDamaged):
             self._path = None
         if self._failures > 1:
             self._path = None
@@ -143,7 +142,7 @@ class SqliteIndex(CatalogIndex):
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-        except (sqlite3.Error, OSError) as error:
+        except sqlite3.Error as error:
             if "locked" in str(error):
                 raise Undecided("the read index is in use by others", "try again") from error
             raise IndexDamaged(str(error)) from error
@@ -162,7 +161,7 @@ class SqliteIndex(CatalogIndex):
             return os.getpid(), 0, 0
         try:
             found = os.stat(self._path)
-        except FileNotFoundError:
+        except OSError:
             return os.getpid(), 0, 0
         return os.getpid(), found.st_dev, found.st_ino
 
@@ -191,31 +190,19 @@ class SqliteIndex(CatalogIndex):
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """This object's turn to edit the file or to replace it."""
-        if self._path is None or self._turns:
+        if self._path is None or (self._lock is not None and self._lock.is_held):
             yield
             return
-        lock = self._path.with_name(f"{self._path.name}.lock")
-        opened = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        _HELD.add(opened)
-        try:
-            self._wait(opened, time.monotonic() + self._patience)
-            self._turns = 1
+        with self._taken(self._path.with_name(f"{self._path.name}.lock")) as self._lock:
             yield
-        finally:
-            self._turns = 0
-            if opened in _HELD:
-                _HELD.remove(opened)
-                os.close(opened)
 
-    @staticmethod
-    def _wait(lock: int, end: float) -> None:
-        while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    raise Undecided("the read index is in use by others for too long", "try again") from None
-            time.sleep(_INTERVAL)
+    def _taken(self, place: Path) -> FileLock:
+        try:
+            return FileLock.take(place, self._patience)
+        except TimeoutError:
+            raise Undecided("the read index is in use by others for too long", "try again") from None
+        except OSError as error:
+            raise IndexDamaged(f"{os.fspath(place)!r}: {error.strerror}") from error
 
 
 class _Editor(IndexEditor):
@@ -338,18 +325,6 @@ def _close(connection: sqlite3.Connection, owner: int) -> None:
     """Ends a connection, but not in a forked child: it is its parent's, who may be in the middle of an edit."""
     if os.getpid() == owner:
         connection.close()
-
-
-#: The lock files that are open. A child that was forked meanwhile would hold on to them for as long as it lives.
-_HELD: set[int] = set()
-
-
-def _let_go() -> None:
-    while _HELD:
-        os.close(_HELD.pop())
-
-
-os.register_at_fork(after_in_child=_let_go)
 
 
 def _is_text(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitreg.core.ports import CiEvent
+from gitreg.core.ci_event import CiEvent
 
 
 def event_of(environ: Mapping[str, str]) -> CiEvent | None:

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Mapping
 
 from gitreg.adapters.ci import fields
-from gitreg.core.ports import CiEvent, EventKind
+from gitreg.core.ci_event import CiEvent, EventKind
 from gitreg.errors import Refused, Undecided
 
 #: In bytes. GitHub itself sends no larger payloads.

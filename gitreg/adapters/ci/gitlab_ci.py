@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from gitreg.adapters.ci import fields
-from gitreg.core.ports import CiEvent, EventKind
+from gitreg.core.ci_event import CiEvent, EventKind
 from gitreg.errors import Refused, Undecided
 
 SYSTEM = "gitlab"

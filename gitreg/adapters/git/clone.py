@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
+import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitreg.adapters.filelock import FileLock
 from gitreg.adapters.git.repository import ORIGIN, GitRepository
 from gitreg.adapters.git.run import failure, reach, redact, run
 from gitreg.core.ports import Credentials
@@ -45,7 +44,7 @@ def open_url(url: str, cache_dir: str | os.PathLike[str], credentials: Credentia
     cache = Path(cache_dir).absolute()
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     clone = cache / hashlib.sha256(address.encode()).hexdigest()
-    with _locked(clone.with_suffix(".lock")):
+    with FileLock.take(clone.with_suffix(".lock"), patience=math.inf):
         if not clone.is_dir():
             _clone(address, clone, credentials)
             return Opened(_opened(clone, credentials))
@@ -79,14 +78,6 @@ def normalise(url: str) -> str:
     if re.match(r"[A-Za-z0-9+.-]*::", url):
         raise UsageError(f"{url!r} names a transport program, which gitreg does not run", _HINT)
     return url if _SCP.match(url) and not os.path.exists(url) else Path(url).absolute().as_uri()
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Holds the lock that ``file`` stands for; waits for it."""
-    with open(file, "ab") as opened:
-        fcntl.flock(opened, fcntl.LOCK_EX)
-        yield
 
 
 def _clone(address: str, target: Path, credentials: Credentials | None) -> None:

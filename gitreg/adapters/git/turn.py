@@ -1,30 +1,28 @@
 """Taking turns: one process at a time moves the checkouts of a repository.
 
 A checkout and its branch move in two steps. Who looks in between would take the one half for a person's changes, so
-who looks or moves holds a lock meanwhile. It is ``flock(2)`` on a file in the git folder that all checkouts share: the
-kernel lets go of it when its holder dies, so it is never stale. What is about to be done stands in the file until it
-is done; whoever has the next turn finds there what a process that died has left undone.
+who looks or moves holds a lock meanwhile (:mod:`gitreg.adapters.filelock`), on a file in the git folder that all
+checkouts share. What is about to be done stands in the file until it is done; whoever has the next turn finds there
+what a process that died has left undone.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from io import FileIO
 from pathlib import Path
 
+from gitreg.adapters.filelock import FileLock
 from gitreg.errors import Refused, Undecided
 
 #: The file's name in the git folder.
 NAME = "gitreg-turn"
-#: How long somebody else's turn is waited for, and how long between two looks, in seconds.
+#: How long somebody else's turn is waited for, in seconds.
 PATIENCE = 60.0
-_INTERVAL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +85,10 @@ def turn(common_dir: Path, take_back: Callable[[Move], None], patience: float = 
         Undecided: the turn did not come in that time.
         Refused: the git folder may not be written.
     """
-    place = common_dir / NAME
-    try:
-        opened = os.open(place, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise Refused(f"{os.fspath(place)!r} cannot be written: {error.strerror}") from error
-    with open(opened, "r+b", buffering=0) as file:
-        _wait(file, place, time.monotonic() + patience)
+    with (
+        _taken(common_dir / NAME, patience) as lock,
+        open(lock.file, "r+b", buffering=0, closefd=False) as file,
+    ):
         held = Turn(file)
         for move in held.left():
             take_back(move)
@@ -101,14 +96,13 @@ def turn(common_dir: Path, take_back: Callable[[Move], None], patience: float = 
         yield held
 
 
-def _wait(file: FileIO, place: Path, end: float) -> None:
-    while True:
-        try:
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                raise Undecided(
-                    f"another gitreg is at work here for too long: it holds {os.fspath(place)!r}",
-                    "wait until it ends, then try again",
-                ) from None
-        time.sleep(_INTERVAL)
+def _taken(place: Path, patience: float) -> FileLock:
+    try:
+        return FileLock.take(place, patience)
+    except TimeoutError:
+        raise Undecided(
+            f"another gitreg is at work here for too long: it holds {os.fspath(place)!r}",
+            "wait until it ends, then try again",
+        ) from None
+    except OSError as error:
+        raise Refused(f"{os.fspath(place)!r} cannot be written: {error.strerror}") from error

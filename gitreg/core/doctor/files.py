@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gitreg.core.doctor.point import Point, unread
+from gitreg.core.forge_settings import Unread
 from gitreg.core.layout import Layout
 from gitreg.core.policy import Policy
-from gitreg.core.ports import Tree, Unread
+from gitreg.core.ports import Tree
 from gitreg.core.scaffold.files import GITLAB_JOBS, GITLAB_MAIN, TEMPLATES, includes_jobs, owners_place
 from gitreg.core.scaffold.owners import codeowners
 from gitreg.errors import GitregError

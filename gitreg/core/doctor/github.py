@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from gitreg.core.doctor.point import Point, unread
-from gitreg.core.ports import BranchRules, GithubSettings, RequiredCheck, Unread
+from gitreg.core.forge_settings import BranchRules, GithubSettings, RequiredCheck, Unread
 from gitreg.core.scaffold.files import RULESET
 from gitreg.core.scaffold.ruleset import ACTIONS_APP, CHECK
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitreg.core.doctor.point import Point, unread
-from gitreg.core.ports import GitlabApprovals, GitlabBranch, GitlabSettings, Unread
+from gitreg.core.forge_settings import GitlabApprovals, GitlabBranch, GitlabSettings, Unread
 
 _MAINTAINER = "let a maintainer of the project run gitreg doctor --forge"
 _BRANCHES = "Settings, Repository, Protected branches"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from gitreg.core.doctor.point import Point, unread
+from gitreg.core.forge_settings import Unread
 from gitreg.core.policy import Policy
-from gitreg.core.ports import Identity, Unread
+from gitreg.core.ports import Identity
 from gitreg.core.verify.rules.dates import TOLERANCE
 
 OLDEST_GIT = (2, 39)

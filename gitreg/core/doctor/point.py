@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gitreg.core.ports import Unread
+from gitreg.core.forge_settings import Unread
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gitreg.core.manifest import Alias, Pin
+from gitreg.core.manifest import Alias
 from gitreg.core.names import Version, pointer_name_problem
 from gitreg.core.plan.plan import NothingToDo, Plan, written
+from gitreg.core.record import Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused, UsageError
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from gitreg.core.decode import show_time
-from gitreg.core.manifest import Pin
 from gitreg.core.names import NONE, Version, version_key
 from gitreg.core.plan.alias import plan_clear_alias
 from gitreg.core.plan.plan import Plan, checked, demand_model, new_file
+from gitreg.core.record import Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import files_below
 from gitreg.errors import Refused

@@ -13,12 +13,13 @@ from gitreg.core.codec.edit import edit_yaml
 from gitreg.core.decode import show_time
 from gitreg.core.gto import Annotation, GtoArtifact, placed, steps
 from gitreg.core.gto import Step as GtoStep
-from gitreg.core.manifest import ImportedFrom, Pin, StageAssignment
+from gitreg.core.manifest import StageAssignment
 from gitreg.core.names import Version, version_key
 from gitreg.core.plan.imports import ImportedModel, ImportedVersion, LeftOut, plan_import, weigh_import
 from gitreg.core.plan.plan import Plan, Step, checked, new_file, written
 from gitreg.core.plan.register import NewModel
 from gitreg.core.ports import Identity, Tag
+from gitreg.core.record import ImportedFrom, Pin
 from gitreg.core.snapshot import Snapshot
 
 SYSTEM = "gto"

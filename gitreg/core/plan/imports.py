@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from gitreg.core.manifest import Alias, Artifact, Pin, StageAssignment
+from gitreg.core.manifest import Alias, StageAssignment
 from gitreg.core.names import (
     MAX_INTEGER,
     NONE,
@@ -23,6 +23,7 @@ from gitreg.core.plan.plan import NothingToDo, Plan, checked, written
 from gitreg.core.plan.register import NewModel, Registration, model_file, version_files
 from gitreg.core.policy import FormatsGate, StagePolicy
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact, Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import Refused, UsageError
 

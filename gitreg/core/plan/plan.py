@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gitreg.core.codec.edit import edit_yaml
 from gitreg.core.codec.load import InvalidManifest, load_manifest
 from gitreg.core.codec.yaml import dump_yaml
-from gitreg.core.manifest import API_VERSION
+from gitreg.core.decode import API_VERSION
 from gitreg.core.ports import BRANCH_PREFIX
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import GitregError, NotFound, UsageError

@@ -9,16 +9,11 @@ from itertools import islice
 from typing import Any
 
 from gitreg.core.codec.dvcfile import dump_dvc
-from gitreg.core.manifest import (
-    INTEGER_SCHEME,
-    Artifact,
-    CopiedFrom,
-    ImportedFrom,
-    ModelVersion,
-)
+from gitreg.core.manifest import INTEGER_SCHEME
 from gitreg.core.names import MAX_INTEGER, Version, fold, is_semver, model_name_problem
 from gitreg.core.plan.plan import NothingToDo, Plan, checked, dumped, new_file
 from gitreg.core.ports import DvcPointer, Identity
+from gitreg.core.record import Artifact, CopiedFrom, ImportedFrom, ModelVersion
 from gitreg.core.snapshot import Snapshot, highest
 from gitreg.core.tree import edited
 from gitreg.errors import AlreadyExists, NotFound, Refused, UsageError

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TypeAlias
 
-from gitreg.core.manifest import Pin, StageAssignment
+from gitreg.core.manifest import StageAssignment
 from gitreg.core.names import NONE, Version, version_key
 from gitreg.core.plan.plan import NothingToDo, Plan, written
 from gitreg.core.policy import StagePolicy
+from gitreg.core.record import Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import NotFound, Refused
 

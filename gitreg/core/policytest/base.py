@@ -9,7 +9,7 @@ from typing import TypeAlias
 from gitreg.core.codec.schema import Schemas
 from gitreg.core.decode import Where
 from gitreg.core.findings import Outcome
-from gitreg.core.manifest import Alias, Pin, StageAssignment
+from gitreg.core.manifest import Alias, StageAssignment
 from gitreg.core.names import NONE, Version, version_key
 from gitreg.core.plan.plan import Plan, checked, dumped, new_file
 from gitreg.core.plan.register import version_files
@@ -17,6 +17,7 @@ from gitreg.core.policytest.case import CaseBase, CaseModel
 from gitreg.core.policytest.people import BrokenCase, shifted
 from gitreg.core.policytest.steps import evidence_plan, registration, taken
 from gitreg.core.ports import Blob, Entry, Tree
+from gitreg.core.record import Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import edited
 from gitreg.core.verify.engine import validate

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gitreg.core.codec.edit import edit_yaml
 from gitreg.core.decode import Where
-from gitreg.core.manifest import Alias, Artifact, StageAssignment
+from gitreg.core.manifest import Alias, StageAssignment
 from gitreg.core.names import Version, is_semver, parse_reference
 from gitreg.core.plan.alias import plan_clear_alias, plan_set_alias
 from gitreg.core.plan.annotate import plan_annotate
@@ -38,6 +38,7 @@ from gitreg.core.policytest.case import (
 )
 from gitreg.core.policytest.people import NOBODY, BrokenCase, identity
 from gitreg.core.ports import DvcPointer
+from gitreg.core.record import Artifact
 from gitreg.core.resolve import resolve
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import edited

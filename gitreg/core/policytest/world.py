@@ -13,11 +13,12 @@ from typing import TypeAlias
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Delta
 from gitreg.core.layout import POLICY_FILE
-from gitreg.core.manifest import EvidenceRecord, ModelVersion
+from gitreg.core.manifest import EvidenceRecord
 from gitreg.core.names import Version, model_name_problem, parse_version
 from gitreg.core.policytest.case import CaseApproval, CaseWorld
 from gitreg.core.policytest.people import BrokenCase, email_of, key_of, shifted
 from gitreg.core.ports import DvcPointer, ListedFile, Presence, Signature, Statement
+from gitreg.core.record import ModelVersion
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import change_id
 from gitreg.core.verify.approvals import REVOKE, approval_statement, evidence_digests, opening_statement

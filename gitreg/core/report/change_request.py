@@ -20,8 +20,8 @@ from gitreg.core.compare import (
 )
 from gitreg.core.delta import AliasMoved, RulesChanged, StageChanged, Transition, VersionRegistered, serves
 from gitreg.core.findings import Finding, Outcome, sort_findings
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import Version, version_key
+from gitreg.core.record import ModelVersion
 from gitreg.core.report.change_lines import CELL, change_lines, differences, name_of, readable, values_line
 from gitreg.core.report.diff import edits_diff
 from gitreg.core.report.markdown import bullets, escape, fit, listed, table

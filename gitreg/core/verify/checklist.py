@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import NONE
 from gitreg.core.policy import (
     CardGate,
@@ -23,6 +22,7 @@ from gitreg.core.policy import (
     StagePolicy,
     show_period,
 )
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.approvals import (
     NeededApproval,
     approvals_given,

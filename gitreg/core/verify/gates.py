@@ -9,8 +9,8 @@ from typing import TypeVar
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Location, Outcome
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import FormatsGate, Gate, MetricGate
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.rule import Judged, Rule
 
 G = TypeVar("G", bound=Gate)

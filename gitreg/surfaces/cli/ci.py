@@ -11,7 +11,7 @@ from gitreg.surfaces.cli.session import Group, Session, emit, formatted
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
-    from gitreg.core.ports import CiEvent
+    from gitreg.core.ci_event import CiEvent
 
 _OUTSIDE = "This is for runs of CI."
 
@@ -81,7 +81,7 @@ def _of_request(session: Session, number: str) -> tuple[str | None, str | None]:
 
 
 def _of_event(session: Session) -> tuple[str | None, str | None]:
-    from gitreg.core.ports import EventKind
+    from gitreg.core.ci_event import EventKind
 
     found = demand_event(_OUTSIDE)
     is_request = found.kind is EventKind.REQUEST and found.head is not None

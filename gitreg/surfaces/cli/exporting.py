@@ -61,9 +61,9 @@ def mlflow(
     """Export models to MLflow: versions, stages, aliases, tags, descriptions, bytes and what the records say.
 
     MLflow numbers versions by itself. A version keeps its number where the numbers between can be used up; else MLflow
-    gives it another, and the tag gitreg.version has its own. What was exported before is brought up to date. A model
-    of MLflow's that has the same name and is not from here is left alone. What cannot be exported is told, and the
-    exit code is 1 then.
+    gives it another, and the tag gitreg.version has its own. What was exported before gets the descriptions, tags,
+    stages and aliases that it has here; other tags stay. A model of MLflow's that has the same name and is not from
+    here is left alone. What cannot be exported is told, and the exit code is 1 then.
 
     JSON: a list of model, versions (version, number, new), left and notes (lists of subject and why).
 
@@ -78,11 +78,14 @@ def mlflow(
     client = make_client(tracking_uri, registry_uri)
     exporter = Exporter(registry, client, experiment=experiment, dry_run=dry_run)
     found: list[ExportedModel] = []
-    for name in models or registry.snapshot.models():
-        done = exporter.export(name)
-        found.append(done)
-        if format == "text":
-            emit("text", None, "\n".join(_lines(done, dry_run)))
+    names = models or registry.snapshot.models()
+    with registry.workspace.progress.count("Exporting models", len(names)) as bar:
+        for name in names:
+            done = exporter.export(name)
+            found.append(done)
+            bar.advance(1)
+            if format == "text":
+                emit("text", None, "\n".join(_lines(done, dry_run)))
     if format == "json":
         emit("json", [_plain(each) for each in found], "")
     if any(each.left for each in found):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitreg.errors import UsageError
-from gitreg.surfaces.cli.session import REMOTE, Landing, Session, emit, landing
+from gitreg.surfaces.cli.session import REMOTE, Landing, Session, emit, landing_imports
 from gitreg.surfaces.cli.values import TEXT, pairs
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     help="Register versions whose path is an address (s3://…) as external: the address alone is kept.",
 )
 @REMOTE
-@landing
+@landing_imports
 @click.pass_obj
 @click.pass_context
 def import_gto(
@@ -104,7 +104,8 @@ def import_gto(
 
 
 def _plain(done: GtoImport) -> dict[str, object]:
-    from gitreg.flows.land import Landed, Proposed
+    from gitreg.flows.land import Landed
+    from gitreg.flows.propose import Proposed
 
     outcome = done.outcome
     return {

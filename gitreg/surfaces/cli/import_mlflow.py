@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gitreg.surfaces.cli.session import REMOTE, Landing, Session, emit, landing
+from gitreg.surfaces.cli.session import REMOTE, Landing, Session, emit, landing_imports
 from gitreg.surfaces.cli.values import TEXT
 
 if TYPE_CHECKING:
     from gitreg.flows.importing import Imported
-    from gitreg.flows.land import Landed, Proposed
+    from gitreg.flows.land import Landed
+    from gitreg.flows.propose import Proposed
     from gitreg.surfaces.mlflow.reading import MlflowSource
 
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     help="How many models a change has at most (default: 1 where it lands at once, 100 in a change request).",
 )
 @REMOTE
-@landing
+@landing_imports
 @click.pass_obj
 @click.pass_context
 def import_mlflow(

@@ -16,7 +16,7 @@ from gitreg.surfaces.cli.values import TEXT
 if TYPE_CHECKING:
     from gitreg.core.plan.init import NewRegistry
     from gitreg.flows.init import Scaffolder
-    from gitreg.wiring import Ground
+    from gitreg.wiring.ground import Ground
 
 
 @click.command()
@@ -87,7 +87,8 @@ def init(
 
     from gitreg.core.plan.init import NewRegistry
     from gitreg.flows.init import init as run
-    from gitreg.wiring import broken_ground, find_signer
+    from gitreg.wiring import find_signer
+    from gitreg.wiring.ground import broken_ground
 
     if solo and hook:
         raise UsageError(

@@ -13,8 +13,8 @@ from gitreg.surfaces.cli.reports import Check
 from gitreg.surfaces.cli.session import warn
 
 if TYPE_CHECKING:
+    from gitreg.core.ci_event import CiEvent
     from gitreg.core.findings import Finding
-    from gitreg.core.ports import CiEvent
     from gitreg.flows.ci import Judgement
     from gitreg.flows.verify import Verdict
     from gitreg.flows.workspace import Workspace
@@ -52,7 +52,7 @@ def demand_event(otherwise: str) -> CiEvent:
 
 def pushed() -> CiEvent | None:
     """The push that started this run of CI, if one did."""
-    from gitreg.core.ports import EventKind
+    from gitreg.core.ci_event import EventKind
     from gitreg.wiring.ci import ci_event
 
     event = ci_event()
@@ -61,7 +61,7 @@ def pushed() -> CiEvent | None:
 
 def of_event(ws: Workspace, event: CiEvent, checks: Sequence[str]) -> tuple[Check, Verdict | None]:
     """Judges what a run of CI is about; the verdict is that on a change request, where it is about one."""
-    from gitreg.core.ports import EventKind
+    from gitreg.core.ci_event import EventKind
     from gitreg.flows.ci import judge_event
 
     found = judge_event(ws, event, checks)
@@ -72,7 +72,7 @@ def of_event(ws: Workspace, event: CiEvent, checks: Sequence[str]) -> tuple[Chec
 
 
 def _of_commits(ws: Workspace, found: Judgement, checks: Sequence[str]) -> Check:
-    from gitreg.core.ports import EventKind
+    from gitreg.core.ci_event import EventKind
 
     queued = found.event.kind is EventKind.GROUP
     check = of_landings(

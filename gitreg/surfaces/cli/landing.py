@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from gitreg.core.ports import ChangeRequest
     from gitreg.core.snapshot import Snapshot
     from gitreg.flows.automerge import AutoMerge
-    from gitreg.flows.land import Landed, Preview, Proposed
+    from gitreg.flows.land import Landed, Preview
+    from gitreg.flows.propose import Proposed
     from gitreg.flows.workspace import Workspace
 
 

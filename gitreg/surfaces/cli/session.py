@@ -15,7 +15,7 @@ from gitreg.errors import GitregError, UsageError
 
 if TYPE_CHECKING:
     from gitreg.api import Registry
-    from gitreg.core.ports import CiEvent
+    from gitreg.core.ci_event import CiEvent
     from gitreg.flows.land import LandingMode
     from gitreg.flows.workspace import Workspace
     from gitreg.wiring import Options
@@ -186,8 +186,14 @@ def formatted(*formats: str) -> Callable[[F], F]:
     )
 
 
-def landing(command: F) -> Callable[..., Any]:
-    """Adds what every command that writes takes, which it gets as ``how``; see :class:`Landing`."""
+_DIFF = "Print the diff and the change request's text; write nothing."
+
+
+def landing(command: F, dry_run: str = _DIFF) -> Callable[..., Any]:
+    """Adds what every command that writes takes, which it gets as ``how``; see :class:`Landing`.
+
+    ``dry_run`` is the help of ``--dry-run``.
+    """
 
     @wraps(command)
     def bundled(
@@ -206,9 +212,7 @@ def landing(command: F) -> Callable[..., Any]:
         click.option(
             "--key", metavar="FILE", help="The SSH key that signs the change request (GITREG_SSH_KEY)."
         ),
-        click.option(
-            "--dry-run", is_flag=True, help="Print the diff and the change request's text; write nothing."
-        ),
+        click.option("--dry-run", is_flag=True, help=dry_run),
         click.option(
             "--direct/--request",
             default=None,
@@ -218,6 +222,11 @@ def landing(command: F) -> Callable[..., Any]:
     ):
         decorated = option(decorated)
     return decorated
+
+
+def landing_imports(command: F) -> Callable[..., Any]:
+    """As ``landing``, for a command that makes change after change."""
+    return landing(command, "Say what would be imported, and what not; write nothing.")
 
 
 REMOTE = click.option(

@@ -34,6 +34,7 @@ EXPERIMENT = "gitreg export"
 #: MLflow's stages (https://mlflow.org/docs/latest/ml/model-registry/), by how they are called here.
 STAGES = {"none": "None", "staging": "Staging", "production": "Production", "archived": "Archived"}
 REGISTRY_TAG, MODEL_TAG, VERSION_TAG = "gitreg.registry", "gitreg.model", "gitreg.version"
+_OWN = "gitreg."
 DIGEST_TAG, PLACEHOLDER_TAG = "gitreg.digest", "gitreg.placeholder"
 #: As many versions are made and deleted again at most, so that the next has its own number.
 MOST_PLACEHOLDERS = 1000
@@ -118,7 +119,6 @@ class Exporter:
         client: MLflow's client.
         experiment: the name of the experiment that gets the versions' runs.
         dry_run: nothing is written there.
-        told: is called with each version that was made.
     """
 
     def __init__(
@@ -128,14 +128,12 @@ class Exporter:
         *,
         experiment: str = EXPERIMENT,
         dry_run: bool = False,
-        told: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._registry = registry
         self._client = client
         self._experiment_name = experiment
         self._experiment: str | None = None
         self._dry_run = dry_run
-        self._told = told
         self._id = registry.snapshot.registry().id
 
     def export(self, name: str) -> ExportedModel:
@@ -170,7 +168,10 @@ class Exporter:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             if not self._dry_run:
-                self._client.create_registered_model(model.name, tags, summary.description)
+                made = self._client.create_registered_model(
+                    model.name, {REGISTRY_TAG: self._id}, summary.description
+                )
+                self._describe_model(model, made, tags, summary.description)
             return {}
         if found.tags.get(REGISTRY_TAG) != self._id:
             model.leave(
@@ -178,7 +179,7 @@ class Exporter:
             )
             return None
         if not self._dry_run:
-            self._describe_model(found, tags, summary.description)
+            self._describe_model(model, found, tags, summary.description)
         versions = _paged(
             lambda token: self._client.search_model_versions(f"name='{model.name}'", page_token=token)
         )
@@ -187,14 +188,15 @@ class Exporter:
         model.placeholders = [each.version for each in versions if PLACEHOLDER_TAG in each.tags]
         return {each.tags[VERSION_TAG]: each for each in mine}
 
-    def _describe_model(self, found: Any, tags: Mapping[str, str], description: str | None) -> None:
+    def _describe_model(
+        self, model: _Model, found: Any, tags: Mapping[str, str], description: str | None
+    ) -> None:
         if (found.description or None) != description:
             self._client.update_registered_model(found.name, description or "")
         for key, value in tags.items():
             if found.tags.get(key) != value:
-                self._client.set_registered_model_tag(found.name, key, value)
-        for key in found.tags.keys() - tags.keys():
-            self._client.delete_registered_model_tag(found.name, key)
+                with model.noting(model.name, f"the tag {key!r}"):
+                    self._client.set_registered_model_tag(found.name, key, value)
 
     # A version
 
@@ -220,7 +222,7 @@ class Exporter:
             model.note(subject, f"MLflow gives it the number {number}; its tag {VERSION_TAG} has its own")
         if found is not None and not self._dry_run:
             self._describe(model, summary, found)
-            self._stage(summary, found)
+            self._stage(model, summary, found)
         if summary.stage.lower() not in STAGES:
             model.note(
                 subject,
@@ -238,15 +240,14 @@ class Exporter:
         uri = record.artifact.uri
         source = uri if uri is not None else f"{run.info.artifact_uri.rstrip('/')}/{record.artifact.path}"
         made = self._client.create_model_version(
-            model.name, source, run.info.run_id, tags=_tags(summary), await_creation_for=0
+            model.name, source, run.info.run_id, tags=_own_tags(summary), await_creation_for=0
         )
         model.numbers.append(int(made.version))
-        self._told(f"{model.name}/{record.version}")
         return made
 
     def _fill_gap(self, model: _Model, version: Version) -> None:
         """Makes versions that are deleted in the end, up to the number before this one: MLflow counts on from there."""
-        for _ in range(model.gap_before(version)):
+        while model.gap_before(version):
             made = self._client.create_model_version(
                 model.name, "gitreg:placeholder", tags={PLACEHOLDER_TAG: "true"}, await_creation_for=0
             )
@@ -261,17 +262,21 @@ class Exporter:
         description = summary.notes.description if summary.notes else None
         if (found.description or None) != description:
             self._client.update_model_version(model.name, found.version, description or "")
-        wanted = _tags(summary)
+        wanted = {**(summary.notes.tags if summary.notes else {}), **_own_tags(summary)}
+        subject = f"{model.name}/{summary.record.version}"
         for key, value in wanted.items():
             if found.tags.get(key) != value:
-                self._client.set_model_version_tag(model.name, found.version, key, value)
+                with model.noting(subject, f"the tag {key!r}"):
+                    self._client.set_model_version_tag(model.name, found.version, key, value)
         for key in found.tags.keys() - wanted.keys():
-            self._client.delete_model_version_tag(model.name, found.version, key)
+            if key.startswith(_OWN):  # others may be somebody's who works there
+                self._client.delete_model_version_tag(model.name, found.version, key)
 
-    def _stage(self, summary: VersionSummary, found: Any) -> None:
+    def _stage(self, model: _Model, summary: VersionSummary, found: Any) -> None:
         wanted = STAGES.get(summary.stage.lower(), STAGES[NONE])
         if found.current_stage != wanted:
-            self._client.transition_model_version_stage(found.name, found.version, wanted)
+            with model.noting(f"{model.name}/{summary.record.version}", f"the stage {wanted}"):
+                self._client.transition_model_version_stage(found.name, found.version, wanted)
 
     def _aliases(self, model: _Model) -> None:
         numbers = {each.version: each.number for each in model.versions}
@@ -281,11 +286,8 @@ class Exporter:
         there = dict(self._client.get_registered_model(model.name).aliases)
         for alias, number in wanted.items():
             if str(there.get(alias)) != number:
-                try:
-                    with answering():
-                        self._client.set_registered_model_alias(model.name, alias, number)
-                except Refused as refusal:
-                    model.leave(f"{model.name}@{alias}", refusal.message)
+                with model.noting(f"{model.name}@{alias}", "the alias"):
+                    self._client.set_registered_model_alias(model.name, alias, number)
         for alias in there.keys() - wanted.keys():
             self._client.delete_registered_model_alias(model.name, alias)
 
@@ -312,8 +314,7 @@ class Exporter:
                 return run
             self._client.delete_run(run.info.run_id)  # of an export that died on the way
         begun = int(record.created_at.timestamp() * 1000)
-        tags = _run_tags(record) | facts | {"mlflow.user": record.created_by.name}
-        run = self._client.create_run(experiment, begun, tags, f"{model.name}/{record.version}")
+        run = self._client.create_run(experiment, begun, facts, f"{model.name}/{record.version}")
         self._log(model, summary, run.info.run_id, begun)
         self._client.set_terminated(run.info.run_id, end_time=begun)
         return run
@@ -323,7 +324,7 @@ class Exporter:
         return found.experiment_id if found else self._client.create_experiment(self._experiment_name)
 
     def _log(self, model: _Model, summary: VersionSummary, run_id: str, moment: int) -> None:
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param, RunTag
 
         record = summary.record
         subject = f"{model.name}/{record.version}"
@@ -332,7 +333,9 @@ class Exporter:
         ]
         params = [Param(key, _shown(value)[:_MOST_PARAM]) for key, value in record.params.items()]
         self._log_each(model, subject, run_id, "metrics", metrics, _METRICS_AT_A_TIME)
+        tags = [RunTag(key, value) for key, value in _run_tags(record).items()]
         self._log_each(model, subject, run_id, "params", params, _PARAMS_AT_A_TIME)
+        self._log_each(model, subject, run_id, "tags", tags, _PARAMS_AT_A_TIME)
         self._log_data(model, subject, run_id, record)
         with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
             if record.artifact.format != EXTERNAL:
@@ -350,8 +353,10 @@ class Exporter:
                 with answering():
                     if what == "metrics":
                         self._client.log_batch(run_id, metrics=part)
-                    else:
+                    elif what == "params":
                         self._client.log_batch(run_id, params=part)
+                    else:
+                        self._client.log_batch(run_id, tags=part)
             except Refused as refusal:
                 if len(part) == 1:
                     model.note(subject, f"{what[:-1]} {part[0].key!r}: {refusal.message}")
@@ -406,6 +411,15 @@ class _Model:
     def note(self, subject: str, why: str) -> None:
         self.notes.append(LeftOut(subject, why))
 
+    @contextmanager
+    def noting(self, subject: str, what: str) -> Iterator[None]:
+        """Tells of what MLflow refuses in the block, and goes on without it."""
+        try:
+            with answering():
+                yield
+        except Refused as refusal:
+            self.leave(subject, f"{what}: {refusal.message}")
+
     def gap_before(self, version: Version) -> int:
         """How many numbers are to be used up before a version can have its own; 0 where it cannot."""
         gap = version - 1 - max(self.numbers, default=0) if isinstance(version, int) else 0
@@ -422,7 +436,7 @@ class _Model:
         return ExportedModel(self.name, tuple(self.versions), left, notes)
 
 
-def _tags(summary: VersionSummary) -> dict[str, str]:
+def _own_tags(summary: VersionSummary) -> dict[str, str]:
     """What the version of MLflow says beside people's own tags."""
     record, notes = summary.record, summary.notes
     said = {
@@ -434,7 +448,7 @@ def _tags(summary: VersionSummary) -> dict[str, str]:
         "gitreg.stage": summary.stage if summary.stage.lower() not in STAGES else "",
         "gitreg.deprecated": notes.deprecated.reason if notes and notes.deprecated else "",
     }
-    return {**(notes.tags if notes else {}), **{key: value for key, value in said.items() if value}}
+    return {key: value for key, value in said.items() if value}
 
 
 def _run_tags(record: ModelVersion) -> dict[str, str]:
@@ -448,6 +462,7 @@ def _run_tags(record: ModelVersion) -> dict[str, str]:
         "mlflow.source.git.commit": source.get("commit"),
         "mlflow.source.git.repoURL": source.get("repo"),
     }
+    said["mlflow.user"] = record.created_by.name
     own = {str(key): str(value) for key, value in tags.items()} if isinstance(tags, dict) else {}
     return own | {key: str(value) for key, value in said.items() if value}
 

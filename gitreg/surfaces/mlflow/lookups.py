@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
-from gitreg.errors import NotFound
+from gitreg.errors import GitregError, NotFound
 
 if TYPE_CHECKING:
     from gitreg.core.catalog import CatalogModel, CatalogVersion
@@ -66,13 +66,32 @@ def registrable(session: Session, name: str) -> str:
 
 
 def the_version(session: Session, name: str, version: Version) -> CatalogVersion:
-    """A version of a model."""
-    with registered(name):
-        found = session.catalog.version(name, version)
-    if found is None:
-        raise not_found(f"Model Version (name={name}, version={version}) not found")
-    demand_own_name(name, found.model)
-    return found
+    """A version of a model. The error says by which change request it is asked for, if it is the next one."""
+    found = None
+    problem = f"Model Version (name={name}, version={version}) not found"
+    try:
+        with registered(name):
+            found = session.catalog.version(name, version)
+    except MlflowException as error:
+        problem = error.message
+    if found is not None:
+        demand_own_name(name, found.model)
+        return found
+    raise not_found(f"{problem}{_asked_for(session, name, version)}")
+
+
+def _asked_for(session: Session, name: str, version: Version) -> str:
+    """A half sentence on the change request that asks for a version, or nothing: no version is there either way."""
+    from gitreg.flows.pending import pending_version
+    from gitreg.surfaces.mlflow.entities import address_of
+
+    with suppress(GitregError):
+        snapshot = session.snapshot()
+        demand_own_name(name, snapshot.living_model(name) or name)
+        request = pending_version(session.workspace, snapshot, name, version)
+        if request is not None:
+            return f" yet: change request {request.id} asks for it ({address_of(request)})"
+    return ""
 
 
 def not_found(text: str) -> MlflowException:

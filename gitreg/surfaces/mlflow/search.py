@@ -64,7 +64,7 @@ class Clause:
             case "LIKE":
                 return like(str(found), self.value)
             case "ILIKE":
-                return like(str(found).lower(), self.value.lower())
+                return like(str(found), self.value, ignore_case=True)
             case "IN":
                 return found in self.value
             case "NOT IN":

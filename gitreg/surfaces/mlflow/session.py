@@ -147,6 +147,14 @@ def warn(line: str) -> None:
 AWAKE = 8
 
 
+class _Desk:
+    """One thread's session: its git process ends with the thread, whoever else still knows the repository."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        weakref.finalize(self, session.opened.repository.close)
+
+
 class Sessions:
     """A session for each thread that asks for one: what reads a repository is not shared between threads.
 
@@ -171,14 +179,13 @@ class Sessions:
         """This thread's session. Raises as opening a registry does."""
         if self._process != os.getpid():
             self._begin()  # what was open before a fork is the parent's
-        session = getattr(self._local, "session", None)
-        if session is None:
+        desk: _Desk | None = getattr(self._local, "desk", None)
+        if desk is None:
             with self._opening:
-                session = self._local.session = Session(self._uri, self._freshness, self._first)
-                self._first = self._first or session.opened
-        assert isinstance(session, Session)
-        self._keep_awake(session)
-        return session
+                desk = self._local.desk = _Desk(Session(self._uri, self._freshness, self._first))
+                self._first = self._first or desk.session.opened
+        self._keep_awake(desk.session)
+        return desk.session
 
     def _keep_awake(self, session: Session) -> None:
         with self._lock:

@@ -34,6 +34,8 @@ MODEL_FOLDER = "model"
 _EXTERNAL_HINT = "?artifacts=external in the registry URI registers the address alone"
 # How ``mlflow server`` tells its workers what it was started with (mlflow.server.constants).
 _SERVER_MARKS = ("_MLFLOW_SERVER_ARTIFACT_ROOT", "_MLFLOW_SERVER_FILE_STORE", "_MLFLOW_SERVER_REGISTRY_STORE")
+# MLflow itself refuses every source that does not match it (mlflow.server.handlers).
+_ALLOWED = "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"
 _SERVER_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 
 
@@ -86,31 +88,35 @@ def registered_source(source: str) -> Reference | None:
 
 
 def demand_takeable(source: str, roots: Iterable[str] = (), *, served: bool) -> None:
-    """Refuses what a server may not read on a client's word.
+    """Refuses what a server may not read on a client's word: MLflow's own store keeps an address, this one takes bytes.
 
-    That is another registry, and what lies on the server's own disk or behind its artifact proxy outside of ``roots``:
-    the artifact locations of the run and of the logged model that the client named with it.
+    A server may read more than its clients may, on its disk, behind its artifact proxy and in its object stores. So it
+    takes only what lies in ``roots``: the artifact locations of the run and of the logged model that the client named.
+    Other object stores are its operator's to allow, by the expression that MLflow has every source match.
 
     Raises:
         UsageError: it may not.
     """
     scheme = urlsplit(source).scheme.lower()
-    if not served:
+    if not served or scheme in ("runs", "models"):
         return
     if scheme in SCHEMES:
         raise UsageError(
             f"{_shown(source)!r} cannot be a source on a server",
             "name a registered version as models:/NAME/VERSION",
         )
-    if scheme in ("", "file") and not any(_is_within(source, root) for root in roots):
+    if scheme in ("", "file"):
+        if not any(_is_within(source, root) for root in roots):
+            raise UsageError(
+                f"{source!r} is a path on the server, and not one of the run's or the logged model's artifacts",
+                "log the model first, and name it as runs:/… or models:/m-…",
+            )
+        return
+    is_allowed = scheme != "mlflow-artifacts" and bool(os.environ.get(_ALLOWED))
+    if not is_allowed and not any(_is_below(source, root) for root in roots):
         raise UsageError(
-            f"{source!r} is a path on the server, and not one of the run's or the logged model's artifacts",
-            "log the model first, and name it as runs:/… or models:/m-…",
-        )
-    if scheme == "mlflow-artifacts" and not any(_is_below(source, root) for root in roots):
-        raise UsageError(
-            f"{source!r} is none of the run's or the logged model's artifacts",
-            "name the run or the logged model that it belongs to, too",
+            f"{_shown(source)!r} is none of the run's or the logged model's artifacts",
+            f"name the run or the logged model that it belongs to, too; {_ALLOWED} lets the server take others",
         )
 
 

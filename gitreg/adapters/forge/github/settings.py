@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from gitreg.adapters.forge.github.api import GithubApi
 from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown, time_of
-from gitreg.core.ports import BranchRules, GithubSettings, RequiredCheck, Unread
+from gitreg.core.forge_settings import BranchRules, GithubSettings, RequiredCheck, Unread
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class GithubInspector:
         self._api = api
 
     def settings(self, branch: str) -> GithubSettings:
-        """See :class:`gitreg.core.ports.ForgeInspector`."""
+        """See :class:`gitreg.core.forge_settings.ForgeInspector`."""
         with self._api.asking(
             _DOING
         ):  # so that an answer of another form than GitHub's is no bug of gitreg's

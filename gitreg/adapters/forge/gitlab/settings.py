@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from gitreg.adapters.forge.gitlab.api import GitlabApi
 from gitreg.adapters.forge.hosted import Json, NotPermitted, Unknown, time_of
-from gitreg.core.ports import GitlabApprovals, GitlabBranch, GitlabSettings, Unread
+from gitreg.core.forge_settings import GitlabApprovals, GitlabBranch, GitlabSettings, Unread
 from gitreg.errors import Undecided
 
 _DOING = "read the settings"
@@ -25,7 +25,7 @@ class GitlabInspector:
         self._api = api
 
     def settings(self, branch: str) -> GitlabSettings:
-        """See :class:`gitreg.core.ports.ForgeInspector`."""
+        """See :class:`gitreg.core.forge_settings.ForgeInspector`."""
         with self._api.asking(
             _DOING
         ):  # so that an answer of another form than GitLab's is no bug of gitreg's

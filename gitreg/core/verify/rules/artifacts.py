@@ -8,9 +8,9 @@ from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import VersionRegistered, serves
 from gitreg.core.digest import artifact_digest
 from gitreg.core.findings import Finding
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import Version
 from gitreg.core.ports import DvcPointer
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 

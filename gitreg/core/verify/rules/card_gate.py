@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import CardGate
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.gates import GateResult, findings
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 

@@ -8,10 +8,10 @@ from itertools import groupby
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.digest import artifact_digest
 from gitreg.core.findings import Finding
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.names import Version, parse_version
 from gitreg.core.payload import external_payload
 from gitreg.core.ports import DvcPointer
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 from gitreg.errors import UsageError
 

@@ -9,8 +9,9 @@ from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import MarkerTampered, ModelDeleted, ModelRenamed, VersionDeleted
 from gitreg.core.findings import Finding
 from gitreg.core.layout import Place, Sort
-from gitreg.core.manifest import Alias, Pin, StageAssignment
+from gitreg.core.manifest import Alias, StageAssignment
 from gitreg.core.names import Version
+from gitreg.core.record import Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import files_below
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from gitreg.core.decode import show_value
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import EnvironmentGate
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.gates import GateResult, findings
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 

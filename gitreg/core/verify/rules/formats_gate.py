@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import FormatsGate
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.gates import GateResult, findings
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 

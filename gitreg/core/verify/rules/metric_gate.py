@@ -8,9 +8,10 @@ from decimal import Decimal
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Location, Outcome
-from gitreg.core.manifest import EvidenceRecord, ModelVersion, Pin
+from gitreg.core.manifest import EvidenceRecord
 from gitreg.core.names import version_key
 from gitreg.core.policy import MetricGate
+from gitreg.core.record import ModelVersion, Pin
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.verify.evidence import Unknown
 from gitreg.core.verify.gates import GateResult, findings

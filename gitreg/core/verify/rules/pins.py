@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.findings import Finding, Location
-from gitreg.core.manifest import Alias, Pin, StageAssignment
+from gitreg.core.manifest import Alias, StageAssignment
+from gitreg.core.record import Pin
 from gitreg.core.verify.rule import Rule, Scope, SnapshotRule
 
 RULE = Rule("GR107", "pins", "A pointer names versions that exist, with their digests")

@@ -8,8 +8,8 @@ from gitreg.core.codec.load import load_value, place_in
 from gitreg.core.codec.schema import check_instance
 from gitreg.core.delta import Transition
 from gitreg.core.findings import Finding, Outcome
-from gitreg.core.manifest import ModelVersion
 from gitreg.core.policy import SchemaGate
+from gitreg.core.record import ModelVersion
 from gitreg.core.verify.gates import GateResult, findings
 from gitreg.core.verify.rule import ChangeRule, Judged, Rule
 
