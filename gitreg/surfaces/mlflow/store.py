@@ -29,6 +29,7 @@ from gitreg.errors import Refused, UsageError
 from gitreg.surfaces.mlflow import arguments, entities, search
 from gitreg.surfaces.mlflow.errors import as_mlflow
 from gitreg.surfaces.mlflow.lookups import (
+    demand_own_name,
     exact_model,
     not_found,
     registered,
@@ -246,6 +247,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         model = registrable(session, arguments.model_name(name))
         reference = registered_source(source)
         if reference is not None:
+            demand_own_name(reference.model, session.snapshot().find_model(reference.model))
             return self._copied(session, reference, model, number, Notes(description, said))
         asked = Asked(source, run_id, run_link, model_id, local_model_path)
         return self._taken(session, asked, model, number, Notes(description, said))
@@ -432,6 +434,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             raise not_found(f"Latest version not found for model {name}.")
         if found is None:
             raise MlflowException(f"Registered model alias {alias} not found.", INVALID_PARAMETER_VALUE)
+        demand_own_name(model, found.model)
         return entities.model_version(found)
 
     def _await_model_version_creation(self, mv: ModelVersion, await_creation_for: float | None) -> None:
