@@ -23,7 +23,7 @@ from gitreg.flows.importing import Imported, import_models
 from gitreg.flows.land import Proposed
 from gitreg.surfaces.cli.main import run
 from gitreg.surfaces.mlflow import reading
-from gitreg.surfaces.mlflow.reading import MlflowSource, shown_address
+from gitreg.surfaces.mlflow.reading import MlflowSource
 
 #: MLflow's stages as policy's; several versions may be in one.
 POLICY = SOLO_POLICY.replace(", holds: 1, replaced: archived", "")
@@ -324,12 +324,6 @@ class TestCommand:
         words = [there.uri if word == "THERE" else word for word in options]
         assert run(["-C", os.fspath(here.root / "solo"), "import", "mlflow", *words]) == code
         assert says in capsys.readouterr().err
-
-
-def test_no_secret_is_in_an_address() -> None:
-    assert shown_address("postgresql://me:secret@db/mlflow?sslpassword=x") == "postgresql://db/mlflow"
-    assert shown_address("https://token@mlflow.example.com/#/x") == "https://mlflow.example.com/#/x"
-    assert shown_address("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
 
 
 def test_mlflow_is_asked_for_by_name() -> None:
