@@ -146,10 +146,14 @@ def registering(ws: Workspace, asked: Registration, mode: LandingMode) -> Planne
 
 def _joins(ws: Workspace, asked: Registration, pending: Pending) -> bool:
     """Whether a version takes its place in the request that makes its model: nothing else has it, or this very one."""
-    is_free = pending.version is None or (
-        asked.nonce is None and pending.version.artifact.digest == asked.artifact.digest
-    )
-    return is_free and _may_renew(ws, pending.request)
+    there = pending.version
+    return (there is None or _is_that(there, asked)) and _may_renew(ws, pending.request)
+
+
+def _is_that(there: ModelVersion, asked: Registration) -> bool:
+    """Whether a version is what is asked for: the same bytes, and where they may come twice, of the same run."""
+    of_one_run = asked.source.get("run") is not None and asked.source == there.source
+    return there.artifact.digest == asked.artifact.digest and (asked.nonce is None or of_one_run)
 
 
 def _may_renew(ws: Workspace, request: ChangeRequest) -> bool:

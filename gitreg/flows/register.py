@@ -23,7 +23,8 @@ class NewVersion(Details):
 
     ``format`` is the artifact's ("" is by its files' names), ``name`` what it is to be called ("" is as at ``path``).
     With ``uri`` nothing is read at ``path``: the version is external, and only that address is stored. ``again``
-    registers bytes that are registered already.
+    registers bytes that are registered already; with a ``nonce``, who asks so twice while a change request is open asks
+    for the same.
     """
 
     model: str
@@ -32,6 +33,7 @@ class NewVersion(Details):
     again: bool = False
     name: str = ""
     uri: str | None = None
+    nonce: str | None = None
 
 
 def register(
@@ -85,7 +87,7 @@ def _planner(ws: Workspace, base: Snapshot, new: NewVersion, found: Inspected, m
         pointer=found.pointer,
         created_by=ws.author(base),
         created_at=ws.clock(),
-        nonce=secrets.token_hex(8) if new.again else None,
+        nonce=new.nonce or (secrets.token_hex(8) if new.again else None),
         **new.details(),
     )
     return registering(ws, registration, mode)

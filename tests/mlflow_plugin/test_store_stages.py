@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from flow_kit import POLICY, SOLO_POLICY, SOLO_REGISTRY, git, policy_for, story
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
 from mlflow.exceptions import MlflowException
 from mlflow.store.model_registry.abstract_store import AbstractStore
@@ -154,7 +155,7 @@ def test_what_policy_guards_is_asked_for(
     assert found.tags == {TAG: "#1"}
     assert found.name == "credit-risk"
     assert (plain(guarded.get_registered_model("credit-risk")), stages(guarded)) == before
-    assert "change request 1 asks for it (#1)" in caplog.text
+    assert "change request #1 asks for it, and it is so once that is merged" in caplog.text
     assert call(guarded).tags == {TAG: "#1"}  # asked again, it is the same request
 
 
@@ -167,7 +168,7 @@ def test_a_transition_that_is_asked_for_keeps_the_stage(guarded: GitregStore) ->
 def test_an_alias_that_policy_guards(guarded: GitregStore, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "gitreg.mlflow"):
         guarded.delete_registered_model_alias("credit-risk", "champion")
-    assert "Clear credit-risk@champion: change request 1 asks for it" in caplog.text
+    assert "Clear credit-risk@champion: change request #1 asks for it" in caplog.text
     assert guarded.get_registered_model("credit-risk").aliases == {"champion": 1}
 
 
@@ -244,3 +245,28 @@ def test_the_uri_says_how_changes_land(changes: str, guarded: GitregStore, tmp_p
         with pytest.raises(MlflowException, match="does not list 'promote' as direct") as error:
             to(2, "Production")(store)
         assert code(error.value) == "PERMISSION_DENIED"
+
+
+def test_over_http_a_registration_that_waits_does_not_fail_the_run(
+    guarded: GitregStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow's REST client asks for what is pending, and raises where it is not found."""
+    monkeypatch.setenv("_MLFLOW_SERVER_REGISTRY_STORE", "gitreg:///anything")
+    copy = guarded.copy_model_version(guarded.get_model_version("credit-risk", 1), "credit-risk-eu")
+    assert (copy.status, copy.tags[TAG]) == ("READY", "#1")
+    assert copy.status_message == "it is registered when change request 1 is merged"
+
+
+def test_who_registers_the_same_of_the_same_run_again_gets_the_open_request(
+    guarded: GitregStore, tracking: str, tmp_path: Path
+) -> None:
+    run = MlflowClient().create_run("0").info.run_id
+    (tmp_path / "model.pkl").write_bytes(b"four")
+    source = str(tmp_path / "model.pkl")
+    for model in ("credit-risk", "churn"):
+        if model == "churn":
+            guarded.create_registered_model(model)
+        found = [guarded.create_model_version(model, source, run) for _ in range(2)]
+        assert len({(each.version, each.tags[TAG]) for each in found}) == 1
+    other = guarded.create_model_version("credit-risk", source)
+    assert (other.version, other.tags[TAG]) == (4, "#3")

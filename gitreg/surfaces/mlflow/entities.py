@@ -109,8 +109,10 @@ def planned_record(edits: Mapping[str, bytes | None]) -> tuple[Record, VersionNo
     return record, notes
 
 
-def planned_version(record: Record, notes: VersionNotes | None, request: ChangeRequest) -> ModelVersion:
-    """A version that a change request asks for."""
+def planned_version(
+    record: Record, notes: VersionNotes | None, request: ChangeRequest, *, pending: bool
+) -> ModelVersion:
+    """A version that a change request asks for; ``pending`` is whether its status says that it is not there yet."""
     from gitreg.core.catalog import CatalogVersion
 
     origin = record.copied_from  # of this very registry: MLflow copies within one
@@ -130,7 +132,8 @@ def planned_version(record: Record, notes: VersionNotes | None, request: ChangeR
         original=Reference(origin.model, version=origin.version) if origin else None,
     )
     entity = model_version(version, request)
-    entity._status = _PENDING
+    if pending:
+        entity._status = _PENDING
     entity._status_message = f"it is registered when change request {request.id} is merged"
     return entity
 

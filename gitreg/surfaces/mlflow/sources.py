@@ -5,12 +5,14 @@ MLflow's forms of a source: https://mlflow.org/docs/latest/ml/model-registry/ an
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -65,11 +67,15 @@ class Taken:
     uri: str | None = None
 
     def new_version(self, model: str, *, description: str | None, tags: Mapping[str, str]) -> NewVersion:
-        """The version to register, although its bytes may be registered already: MLflow's clients expect a new one."""
+        """The version to register, although its bytes may be registered already: MLflow's clients expect a new one.
+
+        A client that asks for the same source of the same run again, as its first request is still open, gets that one.
+        """
         from gitreg.flows.register import NewVersion
 
         said = self.details.details() | {"description": description, "tags": tags}
-        return NewVersion(model=model, path=self.path, name=self.name, uri=self.uri, again=True, **said)
+        nonce = sha256(json.dumps(self.details.source, sort_keys=True).encode()).hexdigest()[:16]
+        return NewVersion(model=model, path=self.path, name=self.name, uri=self.uri, nonce=nonce, **said)
 
 
 def in_server() -> bool:

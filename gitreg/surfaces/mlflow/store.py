@@ -309,7 +309,10 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         record, notes = entities.planned_record(outcome.plan.edits)
         if isinstance(outcome, Proposed):
             self._tell(outcome)
-            return entities.planned_version(record, notes, outcome.request)
+            from gitreg.surfaces.mlflow.sources import in_server
+
+            # Over HTTP MLflow's client would ask for a pending version at once, not find it, and fail the run.
+            return entities.planned_version(record, notes, outcome.request, pending=not in_server())
         return entities.model_version(the_version(session, record.model, record.version))
 
     @_answering
@@ -460,7 +463,11 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         from gitreg.surfaces.mlflow.session import warn
 
         address = entities.address_of(outcome.request)
-        warn(f"{outcome.plan.title}: change request {outcome.request.id} asks for it ({address})")
+        number = f"#{outcome.request.id}"
+        page = "" if address == number else f" ({address})"
+        warn(
+            f"{outcome.plan.title}: change request {number} asks for it, and it is so once that is merged{page}"
+        )
 
 
 def _registry_uri(text: str) -> RegistryUri:

@@ -148,7 +148,9 @@ def _settings(query: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for key, value in parse_qsl(query, keep_blank_values=True):
         if key not in _PARAMETERS:
-            raise UsageError(f"a registry URI has no parameter {key!r}", f"it has {', '.join(_PARAMETERS)}")
+            raise UsageError(
+                f"a registry URI has no parameter {key!r}", f"it has {', '.join(_PARAMETERS[:5])}"
+            )
         if key in found:
             raise UsageError(f"a registry URI has {key!r} twice", "leave one out")
         if not value:
