@@ -12,11 +12,11 @@ from collections.abc import Callable
 from flow_kit import git, promote, registration
 
 from attacks.attack_kit import BRANCH, JUDGE, Ground, Ran, attack
-from gitreg.core.manifest import ImportedFrom
 from gitreg.core.plan.annotate import plan_annotate
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.register import NewModel, plan_register
 from gitreg.core.plan.rename import plan_rename
+from gitreg.core.record import ImportedFrom
 
 MODEL = "models/credit-risk/model.yaml"
 STAGES = "models/credit-risk/stages"

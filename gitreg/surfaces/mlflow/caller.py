@@ -43,6 +43,12 @@ def login() -> str | None:
     return None if found is None else _plain(str(found))
 
 
+def is_under_permissions() -> bool:
+    """Whether MLflow's ``basic-auth`` app has let the request of this thread through, by the name that it asks for."""
+    flask = sys.modules.get("flask")
+    return flask is not None and flask.has_request_context() and flask.g.get(_NOTED) is not None
+
+
 def _said_by_proxy(request: Request, header: str) -> str:
     # Several headers of one name, a client's among them, arrive as one with commas.
     said = request.headers.get(header, "").strip()
