@@ -20,12 +20,12 @@ from gitreg.adapters.git.repository import GitRepository
 from gitreg.core.codec.load import InvalidManifest
 from gitreg.core.layout import DVC_CONFIG, REGISTRY_FILE, Layout
 from gitreg.core.ports import ArtifactStore, Credential, Credentials, Forge, Progress, Signer, Tree
-from gitreg.core.read_index import CatalogIndex
 from gitreg.core.snapshot import Snapshot
 from gitreg.errors import ConfigError, GitregError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from gitreg.core.codec.schema import Schemas
+    from gitreg.core.read_index import CatalogIndex
     from gitreg.flows.workspace import Workspace
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from gitreg.adapters.git.source import GitSource, open_source
-from gitreg.core.gto import Tracked
 from gitreg.core.layout import DVC_CONFIG
 from gitreg.core.ports import ForeignStore
 from gitreg.wiring import clone_cache, credentials, local_config
 
-#: Opens the DVC remote of an output, by the folder of its DVC project.
-OpenForeign = Callable[[str, Tracked], ForeignStore]
+if TYPE_CHECKING:
+    from gitreg.flows.gto_files import OpenForeign
 
 
 def open_foreign(place: str, remote: str | None = None) -> tuple[GitSource, OpenForeign]:

@@ -253,7 +253,8 @@ class _Editor(IndexEditor):
 
     def times(self, models: Collection[str]) -> dict[str, dict[str, tuple[int, int]]]:
         found: dict[str, dict[str, tuple[int, int]]] = {}
-        for model, version, first, last in self._rows("SELECT * FROM times WHERE 1", [], "model", models, ""):
+        select = "SELECT model, version, first, last FROM times WHERE 1"
+        for model, version, first, last in self._rows(select, [], "model", models, ""):
             found.setdefault(model, {})[version] = (first, last)
         return found
 

@@ -12,9 +12,6 @@ from gitreg.core.manifest import DECODERS, Manifest
 from gitreg.core.ports import DvcPointer
 from gitreg.errors import Refused
 
-#: Version of this codec, for caches of its results.
-CODEC_VERSION = 1
-
 _LARGE_KINDS = frozenset({"ModelVersion", "StageAssignment", "ModelTombstone"})
 
 
