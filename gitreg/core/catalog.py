@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gitreg.core.manifest import VersionNotes
-from gitreg.core.names import NONE, Version
+from gitreg.core.names import NONE, Reference, Version
 from gitreg.core.ports import Identity
 from gitreg.core.record import Artifact, ModelVersion
 from gitreg.core.snapshot import Snapshot
@@ -25,7 +24,7 @@ class CatalogVersion:
     """A living version with what its surroundings say of it.
 
     ``stage`` is ``none`` if no stage names it; ``updated_at`` is when a change last touched the version, its notes or
-    the stage that it is in; times are in UTC.
+    the stage that it is in; times are in UTC. ``original`` is the version of this registry that it is a copy of.
     """
 
     model: str
@@ -41,6 +40,7 @@ class CatalogVersion:
     source: Mapping[str, object] = field(default_factory=dict)
     params: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    original: Reference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ def catalog_model(snapshot: Snapshot, name: str, times: Times) -> CatalogModel:
         named.setdefault(version, []).append(alias)
     versions = tuple(
         _version(
+            snapshot,
             snapshot.demand_record(name, version),
             name,
             stages.get(version, NONE),
             tuple(named.get(version, ())),
-            snapshot.notes(name, version),
             times.get(version),
         )
         for version in snapshot.versions(name)
@@ -115,14 +115,21 @@ def _span(versions: tuple[CatalogVersion, ...]) -> Touched:
     return Touched(first, max((each.updated_at for each in versions), default=first))
 
 
+def original_of(snapshot: Snapshot, record: ModelVersion) -> Reference | None:
+    """The version of a snapshot's own registry that a version is a copy of."""
+    origin = snapshot.original(record)
+    return None if origin is None else Reference(origin.model, version=origin.version)
+
+
 def _version(
+    snapshot: Snapshot,
     record: ModelVersion,
     model: str,
     stage: str,
     aliases: tuple[str, ...],
-    notes: VersionNotes | None,
     touched: Touched | None,
 ) -> CatalogVersion:
+    notes = snapshot.notes(model, record.version)
     return CatalogVersion(
         model=model,
         version=record.version,
@@ -137,4 +144,5 @@ def _version(
         source=record.source,
         params=record.params,
         metrics=record.metrics,
+        original=original_of(snapshot, record),
     )

@@ -14,13 +14,13 @@ from typing import Any
 
 from gitreg.core.catalog import EPOCH, CatalogModel, CatalogVersion
 from gitreg.core.manifest import Model, VersionNotes
-from gitreg.core.names import Version, fold
+from gitreg.core.names import Reference, Version, fold
 from gitreg.core.ports import Identity
 from gitreg.core.read_index import IndexDamaged, ModelRow, VersionPlace, VersionRow
 from gitreg.core.record import Artifact, ModelVersion
 
 #: Counts up whenever the rows of one registry would be others than before, or the tables are.
-FORMAT = 1
+FORMAT = 2
 
 #: What a folder of ``models/`` is: a living model, one that was renamed, one that ended, one that cannot be read.
 MODEL, REDIRECT, DEAD, BROKEN = "model", "redirect", "dead", "broken"
@@ -48,9 +48,13 @@ def model_row(
 
 
 def version_row(
-    record: ModelVersion, notes: VersionNotes | None, model: str, place: VersionPlace
+    record: ModelVersion,
+    notes: VersionNotes | None,
+    model: str,
+    place: VersionPlace,
+    original: Reference | None = None,
 ) -> VersionRow:
-    """The row of a living version."""
+    """The row of a living version; ``original`` is the version of the same registry that it is a copy of."""
     a = record.artifact
     said = [
         record.created_by.name,
@@ -61,6 +65,7 @@ def version_row(
         record.source,
         record.params,
         record.metrics,
+        [original.model, original.version] if original else None,
     ]
     return VersionRow(
         model=model,
@@ -120,6 +125,7 @@ def _version(
     source: Mapping[str, object],
     params: Mapping[str, str | int | float | bool | None],
     metrics: Mapping[str, float],
+    original: Sequence[Any] | None,
 ) -> CatalogVersion:
     """``people`` are those that were met before: mostly the same few."""
     created_by = people.get((name, email))
@@ -140,6 +146,7 @@ def _version(
         source,
         params,
         metrics,
+        Reference(*original) if original else None,
     )
 
 

@@ -24,7 +24,7 @@ from gitreg.core.manifest import (
 )
 from gitreg.core.names import NONE, Version, fold, nearest, parse_version, version_key
 from gitreg.core.ports import FOLDER, SUBMODULE, Blob, DvcPointer, Entry, Tree
-from gitreg.core.record import ModelVersion
+from gitreg.core.record import CopiedFrom, ModelVersion
 from gitreg.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
@@ -262,8 +262,8 @@ class Snapshot:
 
         None where the record speaks of no version of this registry, which nobody can look up.
         """
-        origin = record.copied_from
-        if origin is None or origin.registry != self._id():
+        origin = self.original(record)
+        if origin is None:
             return None
         try:
             redirect = self.redirect(origin.model)
@@ -271,6 +271,11 @@ class Snapshot:
         except InvalidManifest:
             return False
         return original is not None and original.artifact.digest == origin.digest == record.artifact.digest
+
+    def original(self, record: ModelVersion) -> CopiedFrom | None:
+        """The version of this very registry that a record says it was copied from; nobody has looked whether it is."""
+        origin = record.copied_from
+        return origin if origin is not None and origin.registry == self._id() else None
 
     def _id(self) -> str | None:
         with suppress(ConfigError, InvalidManifest):

@@ -13,10 +13,12 @@ from itertools import islice
 from typing import TypeVar
 
 from gitreg.core import catalog_rows as rows
+from gitreg.core.catalog import original_of
 from gitreg.core.codec.load import InvalidManifest
+from gitreg.core.layout import REGISTRY_FILE
 from gitreg.core.names import NONE, Version, fold, parse_version, pointer_name_problem
 from gitreg.core.ports import Step
-from gitreg.core.read_index import IndexDamaged, IndexEditor, IndexView, ModelRow, VersionPlace
+from gitreg.core.read_index import IndexDamaged, IndexEditor, IndexView, ModelRow, VersionPlace, VersionRow
 from gitreg.core.snapshot import Snapshot, in_order
 from gitreg.core.touches import MODEL, Spans, Touches
 from gitreg.core.tree import MemoryTree
@@ -100,6 +102,9 @@ def _loaded(ws: Workspace, snapshot: Snapshot, touches: Touches) -> Iterator[tup
     All commits from the first one on were taken in, so what they left is what is there.
     """
     models = f"{snapshot.layout.models}/"
+    registry = snapshot.layout.path(REGISTRY_FILE)
+    manifest = snapshot.tree.read(registry)
+    assert manifest is not None, "a registry is where it is"
     by_model: dict[str, dict[str, str]] = {name: {} for name in touches.versions}
     for path, oid in touches.files.items():
         model, _, inside = path.removeprefix(models).partition("/")
@@ -110,6 +115,7 @@ def _loaded(ws: Workspace, snapshot: Snapshot, touches: Touches) -> Iterator[tup
         oids = {path: oid for files in some.values() for path, oid in files.items()}
         contents = zip(oids, ws.repository.blobs(list(oids.values())), strict=True)
         files = {path: data for path, data in contents if data is not None}
+        files[registry] = manifest.data
         there = Snapshot(MemoryTree(files), ws.root, snapshot.commit)
         yield from ((name, there) for name in some)
 
@@ -183,19 +189,19 @@ class _Folder:
         kept = places.keys() - set(gone)
         wanted = self._places({*kept, *fresh}, aliases)
         new = (wanted[version] for version in fresh)
-        self.editor.set_versions(
-            rows.version_row(
-                self.snapshot.demand_record(self.name, _parsed(place.version)),
-                self.snapshot.notes(self.name, _parsed(place.version)),
-                self.name,
-                place,
-            )
-            for place in new
-        )
+        self.editor.set_versions(self._version(place) for place in new)
         moved = kept - set(fresh)
         self.editor.set_places(
             self.name, [wanted[version] for version in moved if wanted[version] != places[version]]
         )
+
+    def _version(self, place: VersionPlace) -> VersionRow:
+        version = _parsed(place.version)
+        record, notes = (
+            self.snapshot.demand_record(self.name, version),
+            self.snapshot.notes(self.name, version),
+        )
+        return rows.version_row(record, notes, self.name, place, original_of(self.snapshot, record))
 
     def _is_living(self, version: str) -> bool:
         parsed = parse_version(version)

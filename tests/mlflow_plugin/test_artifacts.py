@@ -178,6 +178,7 @@ def test_mlflow_s_import_stays_light() -> None:
         "os",
         "collections.abc",
         "contextlib",
+        "dataclasses",
         "typing",
         "mlflow.entities.file_info",
         "mlflow.store.artifact.artifact_repo",

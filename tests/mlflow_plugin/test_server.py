@@ -40,6 +40,12 @@ def head(server: Server) -> str:
     return git(registry(server), "rev-parse", "main")
 
 
+def signed_branches(server: Server) -> set[str]:
+    """The branches of change requests, each with its commit's author and committer."""
+    form = "--format=%(refname) %(authoremail) %(committeremail)"
+    return set(git(registry(server), "for-each-ref", form, "refs/heads/gitreg").splitlines())
+
+
 def test_forty_versions_at_once_get_forty_numbers(
     server: Server, client: MlflowClient, tmp_path: Path
 ) -> None:
@@ -239,11 +245,10 @@ def test_what_needs_an_approval_becomes_a_change_request(
     run, source = logged(client, tmp_path)
     client.create_registered_model("guarded")
     client.create_model_version("guarded", source, run)
+    before = signed_branches(server)
     asked = client.transition_model_version_stage("guarded", "1", "Production")
     number = asked.tags["gitreg.change_request"].removeprefix("#")
     assert (asked.current_stage, number.isdigit()) == ("None", True)
     assert client.get_model_version("guarded", "1").current_stage == "None"
-    branches = git(
-        registry(server), "for-each-ref", "--format=%(authoremail) %(committeremail)", "refs/heads/gitreg"
-    )
-    assert branches.splitlines() == ["<alice@example.com> <mlflow@example.com>"]
+    (made,) = signed_branches(server) - before
+    assert made.endswith(" <alice@example.com> <mlflow@example.com>")

@@ -14,8 +14,10 @@ from flow_kit import MAIN, POLICY, REGISTRY, Desk, copy_template, git, make_solo
 from http_kit import serving
 from mlflow.exceptions import MlflowException
 
+from gitreg.adapters.git.repository import GitRepository
 from gitreg.flows.land import LandingMode
 from gitreg.surfaces.cli.main import run
+from gitreg.surfaces.mlflow.artifacts import GitregArtifactRepository
 from gitreg.surfaces.mlflow.session import Freshness, Session, Sessions
 from gitreg.surfaces.mlflow.store import GitregStore
 from gitreg.surfaces.mlflow.uri import parse_registry_uri
@@ -208,13 +210,18 @@ def in_thread(call: Callable[[], object]) -> object:
 def test_threads_share_one_fetch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     fetches: list[int] = []
     sessions = Sessions(parse_registry_uri(f"gitreg://{desk.root / 'dan'}?refresh=1000"))
-    real = type(sessions.get().opened.repository).fetch
-    monkeypatch.setattr(
-        type(sessions.get().opened.repository), "fetch", lambda self: (fetches.append(1), real(self))
-    )
-    found = [in_thread(lambda: (sessions.get(), sessions.get().catalog.names())) for _ in range(4)]
-    assert len({id(session) for session, _ in found}) == 4  # type: ignore[misc]
-    assert all(names == [MODEL] for _, names in found)  # type: ignore[misc]
+    with sessions.lent() as first:
+        real = type(first.opened.repository).fetch
+        monkeypatch.setattr(
+            type(first.opened.repository), "fetch", lambda self: (fetches.append(1), real(self))
+        )
+
+        def names() -> list[str]:
+            with sessions.lent() as mine:
+                assert mine is not first
+                return mine.catalog.names()
+
+        assert [in_thread(names) for _ in range(4)] == [[MODEL]] * 4
     assert fetches == [1]
 
 
@@ -298,6 +305,25 @@ def test_remote_registry_through_the_cached_clone(desk: Desk, served: str) -> No
     tag(opened(desk.root / "bo"), "better")
     assert state(store) == "better"
     assert GitregStore(served).get_registered_model(MODEL).name == MODEL
+
+
+def test_downloads_open_a_remote_registry_once(
+    desk: Desk, served: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetches: list[int] = []
+    real = GitRepository.fetch
+    monkeypatch.setattr(GitRepository, "fetch", lambda self: (fetches.append(1), real(self)))
+
+    def listed(version: str) -> list[str]:
+        uri = parse_registry_uri(f"{served}?remote={desk.artifacts}").at(MODEL, version)
+        found = GitregArtifactRepository(str(uri))
+        return [each.path for each in found.list_artifacts()]
+
+    assert [listed("1") for _ in range(3)] == [["model.onnx"]] * 3
+    assert len(fetches) == 1
+    with pytest.raises(MlflowException, match="version 9 of 'credit-risk' does not exist"):
+        listed("9")
+    assert len(fetches) == 2, "it may be there by now"
 
 
 def test_remote_registry_in_an_outage(desk: Desk, served: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -219,6 +219,7 @@ def test_a_copy_is_asked_for_too(guarded: GitregStore) -> None:
     source = guarded.get_model_version("credit-risk", 1)
     copy = guarded.copy_model_version(source, "credit-risk-eu")
     assert (copy.name, copy.version, copy.status) == ("credit-risk-eu", 1, "PENDING_REGISTRATION")
+    assert copy.source == "models:/credit-risk/1"
 
 
 def test_a_model_whose_alias_policy_guards_is_not_deleted_yet(place: Callable[..., Path]) -> None:

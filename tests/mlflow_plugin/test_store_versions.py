@@ -192,7 +192,16 @@ def test_a_copy_outlives_its_source(sides: Sides) -> None:
     assert again.version == 2
     sides.git.transition_model_version_stage("credit-risk", 1, "None", False)
     sides.git.delete_model_version("credit-risk", 1)
-    assert sides.git.get_model_version("credit-risk-eu", 1).source == "s3://bucket/model"
+    assert (copy.source, again.source) == ("models:/credit-risk/1",) * 2
+    found = sides.git.search_model_versions("source_path = 'models:/credit-risk/1'")
+    assert [(each.name, each.source) for each in found] == [("credit-risk-eu", copy.source)] * 2
+
+
+def test_a_copy_is_shown_as_mlflow_shows_it(sides: Sides) -> None:
+    said, expected = sides.ask(
+        lambda s: s.copy_model_version(s.get_model_version("credit-risk", 1), "credit-risk-eu")
+    )
+    assert said == expected
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,13 @@ there from elsewhere.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from gitreg.surfaces.mlflow.uri import FRESH_FOR, REMOTE_SCHEMES, RegistryUri
+from gitreg.surfaces.mlflow.uri import FRESH_FOR, REMOTE_SCHEMES
 
 if TYPE_CHECKING:
     from gitreg.surfaces.mlflow.session import Session
@@ -28,19 +27,13 @@ _SCP = re.compile(r"(?P<host>(?:[^/@:]+@)?[^/:@]+):(?P<path>[^:].*)\Z")
 
 def download_uri(session: Session, model: str, version: str) -> str:
     """The URI of a version's bytes for whoever asks at this moment."""
-    uri = _here(session.uri)
+    uri = session.uri.absolute()
     if _is_for_client():
         uri = replace(uri, changes=None, artifacts="copy", refresh=FRESH_FOR)
-        elsewhere = (
-            None if "://" in uri.place else public_address(session.opened.repository.origin_url() or "")
-        )
+        elsewhere = None if uri.is_remote else public_address(session.opened.repository.origin_url() or "")
         if elsewhere is not None:
             uri = replace(uri, place=elsewhere, folder=session.opened.root)
     return str(uri.at(model, version))
-
-
-def _here(uri: RegistryUri) -> RegistryUri:
-    return uri if "://" in uri.place else replace(uri, place=os.path.abspath(uri.place))
 
 
 def _is_for_client() -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from mlflow.entities.file_info import FileInfo
@@ -34,7 +35,7 @@ class GitregArtifactRepository(ArtifactRepository):
     ) -> None:
         super().__init__(artifact_uri, tracking_uri, registry_uri)
         with as_mlflow():
-            self._uri = _version_uri(artifact_uri)
+            self._uri = _version_uri(artifact_uri).absolute()
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """What lies directly below ``path``, by name; nothing below a file. Nothing is downloaded for it.
@@ -45,9 +46,9 @@ class GitregArtifactRepository(ArtifactRepository):
         """
         with as_mlflow():
             inside = _inside(path)
-            with self._opened() as (_, of):
-                from gitreg.flows.pull import contents
+            from gitreg.flows.pull import contents
 
+            with self._stored() as (_, of):
                 return list(_children(contents(of), inside))
 
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
@@ -59,12 +60,11 @@ class GitregArtifactRepository(ArtifactRepository):
         with as_mlflow():
             inside = _inside(artifact_path)
             folder = _destination(dst_path)
-            with self._opened() as (ws, of):
-                from gitreg.flows.pull import pull_inside
+            from gitreg.flows.pull import pull_inside
 
-                with _beside(folder) as fresh:
-                    pull_inside(ws, of, inside, fresh)
-                    _lay_over(fresh, folder)
+            with self._stored() as (ws, of), _beside(folder) as fresh:
+                pull_inside(ws, of, inside, fresh)
+                _lay_over(fresh, folder)
         return os.path.join(folder, *filter(None, inside.split("/")))
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
@@ -87,26 +87,26 @@ class GitregArtifactRepository(ArtifactRepository):
         _refuse()
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[Workspace, Stored]]:
+    def _stored(self) -> Iterator[tuple[Workspace, Stored]]:
+        """The version, in a registry that stays open between downloads."""
         from gitreg.core.names import Reference, parse_version
         from gitreg.errors import NotFound
         from gitreg.flows.pull import stored
-        from gitreg.surfaces.mlflow.session import Session
+        from gitreg.surfaces.mlflow.session import shared_sessions
 
         model, version = self._uri.model, parse_version(self._uri.version or "")
         assert model is not None, "__init__ looked"
         if version is None:
             raise NotFound(f"{model!r} has no version {self._uri.version!r}")
         wanted = Reference(model, version)
-        session = Session(self._uri)
-        try:
+        with shared_sessions(replace(self._uri, model=None, version=None)).lent() as session:
+            ws = session.workspace
             try:  # what was fetched before will do: a version never changes
-                found = stored(session.workspace, session.workspace.current()[1], wanted)
+                found = stored(ws, ws.current()[1], wanted)
             except NotFound:
-                found = stored(session.workspace, session.snapshot(), wanted)
-            yield session.workspace, found
-        finally:
-            session.opened.repository.close()
+                session.renew()
+                found = stored(ws, ws.current()[1], wanted)
+            yield ws, found
 
 
 def _version_uri(uri: str) -> RegistryUri:

@@ -17,7 +17,7 @@ from mlflow.entities.model_registry import (
 from mlflow.entities.model_registry.model_version_status import ModelVersionStatus
 
 from gitreg.core.catalog import CatalogModel, CatalogVersion
-from gitreg.core.names import NONE
+from gitreg.core.names import NONE, Reference
 from gitreg.surfaces.mlflow.arguments import shown_stage
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def model_version(version: CatalogVersion, request: ChangeRequest | None = None)
         description=version.description,
         user_id=version.created_by.name,
         current_stage=shown_stage(version.stage),
-        source=_text(version.source, "uri"),
+        source=source_of(version),
         run_id=_text(run, "id"),
         status=_READY,
         tags=[ModelVersionTag(*tag) for tag in _tags(version.tags, request).items()],
@@ -86,6 +86,11 @@ def model_version(version: CatalogVersion, request: ChangeRequest | None = None)
         params=[LoggedModelParameter(key, str(value)) for key, value in version.params.items()] or None,
         metrics=[Metric(key, value, created, 0) for key, value in version.metrics.items()] or None,
     )
+
+
+def source_of(version: CatalogVersion) -> str | None:
+    """A version's source as MLflow has it: of a copy the version that was copied, else where the bytes came from."""
+    return f"models:/{version.original}" if version.original else _text(version.source, "uri")
 
 
 def planned_record(edits: Mapping[str, bytes | None]) -> tuple[Record, VersionNotes | None]:
@@ -108,6 +113,7 @@ def planned_version(record: Record, notes: VersionNotes | None, request: ChangeR
     """A version that a change request asks for."""
     from gitreg.core.catalog import CatalogVersion
 
+    origin = record.copied_from  # of this very registry: MLflow copies within one
     version = CatalogVersion(
         model=record.model,
         version=record.version,
@@ -121,6 +127,7 @@ def planned_version(record: Record, notes: VersionNotes | None, request: ChangeR
         source=record.source,
         params=record.params,
         metrics=record.metrics,
+        original=Reference(origin.model, version=origin.version) if origin else None,
     )
     entity = model_version(version, request)
     entity._status = _PENDING

@@ -23,6 +23,7 @@ from mlflow.utils.search_utils import SearchModelUtils, SearchModelVersionUtils,
 
 from gitreg.core.filter import like
 from gitreg.core.names import version_key
+from gitreg.surfaces.mlflow.entities import source_of
 
 if TYPE_CHECKING:
     from gitreg.core.catalog import CatalogModel, CatalogVersion
@@ -283,16 +284,11 @@ def _run(version: CatalogVersion) -> str | None:
     return run_of(version)
 
 
-def _address(version: CatalogVersion) -> str | None:
-    uri = version.source.get("uri")
-    return uri if isinstance(uri, str) else None
-
-
 _ATTRIBUTES: Mapping[str, Callable[[CatalogVersion], str | int | None]] = {
     "name": lambda version: version.model,
     "version_number": _number,
     "run_id": _run,
-    "source_path": _address,
+    "source_path": source_of,
 }
 _MODEL_VALUES: Mapping[str, Callable[[CatalogModel], Any]] = {
     "name": lambda model: model.name,

@@ -9,6 +9,7 @@ passed over would be a rule that nobody keeps.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
@@ -56,6 +57,10 @@ class RegistryUri:
     def is_remote(self) -> bool:
         """Whether the registry is read through a cached clone."""
         return "://" in self.place
+
+    def absolute(self) -> RegistryUri:
+        """The same place, whatever the working directory will be."""
+        return self if self.is_remote else replace(self, place=os.path.abspath(self.place))
 
     def at(self, model: str, version: str) -> RegistryUri:
         """The address of one version's artifact."""
