@@ -23,7 +23,7 @@ from gitreg.flows.importing import Imported, import_models
 from gitreg.flows.land import Proposed
 from gitreg.surfaces.cli.main import run
 from gitreg.surfaces.mlflow import reading
-from gitreg.surfaces.mlflow.reading import MlflowSource, shown_address
+from gitreg.surfaces.mlflow.reading import MlflowSource
 
 #: MLflow's stages as policy's; several versions may be in one.
 POLICY = SOLO_POLICY.replace(", holds: 1, replaced: archived", "")
@@ -326,12 +326,6 @@ class TestCommand:
         assert says in capsys.readouterr().err
 
 
-def test_no_secret_is_in_an_address() -> None:
-    assert shown_address("postgresql://me:secret@db/mlflow?sslpassword=x") == "postgresql://db/mlflow"
-    assert shown_address("https://token@mlflow.example.com/#/x") == "https://mlflow.example.com/#/x"
-    assert shown_address("sqlite:////data/mlflow.db") == "sqlite:////data/mlflow.db"
-
-
 def test_mlflow_is_asked_for_by_name() -> None:
     with pytest.raises(UsageError, match="which MLflow"):
         MlflowSource()
@@ -345,3 +339,16 @@ def test_without_mlflow_it_is_said_what_to_install(
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert run(["-C", os.fspath(here.root / "solo"), "import", "mlflow", "--tracking-uri", "http://x"]) == 2
     assert "run pip install 'gitreg[mlflow]'" in capsys.readouterr().err
+
+
+def test_without_all_of_mlflow_it_is_said_what_databases_take(
+    here: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "find_spec", lambda _: None)
+    solo = os.fspath(here.root / "solo")
+    for command in (["import", "mlflow"], ["export", "mlflow"]):
+        for uri in ("sqlite:////data/mlflow.db", "postgresql+psycopg2://db/mlflow"):
+            assert run(["-C", solo, *command, "--tracking-uri", uri]) == 2
+            assert capsys.readouterr().err == (
+                "gitreg: mlflow-skinny has no access to databases\n  hint: run pip install mlflow\n"
+            )

@@ -182,7 +182,12 @@ def _demand_free_name(snapshot: Snapshot, name: str) -> None:
     if taken is not None and (
         taken != name or snapshot.model_tombstone(taken) is None or snapshot.model(taken)
     ):
-        raise AlreadyExists(f"the name {name!r} is taken by {taken!r}", "choose another name")
+        problem = (
+            f"the name {name!r} is taken by {taken!r}"
+            if taken != name
+            else f"there is a model {name!r} already"
+        )
+        raise AlreadyExists(problem, "choose another name")
 
 
 def model_file(name: str, new: NewModel) -> bytes:

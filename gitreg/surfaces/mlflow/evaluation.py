@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gitreg.errors import ConfigError, UsageError
-from gitreg.surfaces.mlflow.reading import demand_database, shown_address
+from gitreg.surfaces.mlflow.reading import demand_database
 from gitreg.surfaces.mlflow.runs import run_facts
+from gitreg.surfaces.mlflow.shown import server_address
 from gitreg.surfaces.mlflow.sources import answering
 
 
@@ -87,7 +88,7 @@ def evidence_digest(digest: str) -> str:
 
 def _source(tracking_uri: str, experiment_id: str, run_id: str) -> str:
     """Where the run is recorded: its page, where MLflow has a server."""
-    address = shown_address(tracking_uri).rstrip("/")
+    address = server_address(tracking_uri).rstrip("/")
     if address.startswith(("http://", "https://")):
         return f"{address}/#/experiments/{experiment_id}/runs/{run_id}"[:1000]
     return f"run {run_id} of MLflow at {address}"[:1000]

@@ -22,7 +22,8 @@ from gitreg.core.manifest import EXTERNAL, ModelVersion
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.imports import LeftOut
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
-from gitreg.surfaces.mlflow.signature import without_credentials
+from gitreg.surfaces.mlflow.reading import demand_driver
+from gitreg.surfaces.mlflow.shown import error_line
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -89,24 +90,26 @@ def answering() -> Iterator[None]:
         raise
     except MlflowException as error:
         if error.error_code in _NO:
-            raise Refused(f"MLflow does not take it: {_line(error)}") from error
-        raise Undecided(f"MLflow does not answer: {_line(error)}", _ACCESS) from error
+            raise Refused(f"MLflow does not take it: {error_line(error)}") from error
+        raise Undecided(f"MLflow does not answer: {error_line(error)}", _ACCESS) from error
     except ImportError as error:
-        raise ConfigError(f"MLflow lacks a library: {_line(error)}", "install what it needs") from error
+        raise ConfigError(f"MLflow lacks a library: {error_line(error)}", "install what it needs") from error
     except Exception as error:  # each artifact store has its own
-        raise Undecided(f"MLflow does not answer: {_line(error)}", _ACCESS) from error
-
-
-def _line(error: BaseException) -> str:
-    return without_credentials(" ".join(str(error).split()))[:300] or type(error).__name__
+        raise Undecided(f"MLflow does not answer: {error_line(error)}", _ACCESS) from error
 
 
 def make_client(tracking_uri: str, registry_uri: str | None = None) -> MlflowClient:
-    """A client of MLflow. Raises ConfigError where MLflow is not installed, Undecided where it cannot be reached."""
+    """A client of MLflow.
+
+    Raises:
+        ConfigError: MLflow, or what it needs for a database, is not installed. Undecided: it cannot be reached.
+    """
     try:
         from mlflow import MlflowClient
     except ImportError:
         raise ConfigError("MLflow is not installed", "run pip install 'gitreg[mlflow]'") from None
+    for uri in (tracking_uri, registry_uri):
+        demand_driver(uri)
     with answering():
         return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri or tracking_uri)
 

@@ -12,16 +12,16 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from gitreg.core.plan.imports import LeftOut
 from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.importing import SourceModel, SourceVersion
 from gitreg.flows.register import NewVersion
-from gitreg.surfaces.mlflow.runs import clean
-from gitreg.surfaces.mlflow.signature import without_credentials
+from gitreg.surfaces.mlflow.shown import clean, server_address, source_address
 from gitreg.surfaces.mlflow.sources import Asked, Taken, answering, take
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class MlflowSource:
             self._client: MlflowClient = MlflowClient(tracking_uri, registry_uri)
         self._external = external
         self._all_external = all_external
-        self.registry = shown_address(self._client._registry_uri or self._client.tracking_uri)
+        self.registry = server_address(self._client._registry_uri or self._client.tracking_uri)
         self._is_alive = cache(self._look_up)
 
     def names(self) -> Sequence[str]:
@@ -150,7 +150,7 @@ class MlflowSource:
     def _take(
         self, asked: Asked, warn: Callable[[str], None], *, external: bool
     ) -> AbstractContextManager[Taken]:
-        source = shown_address(asked.source) if external else asked.source
+        source = source_address(asked.source) if external else asked.source
         uri = self._client.tracking_uri
         is_told = any(urlsplit(each).scheme not in _OF_THIS_MACHINE for each in (uri, self.registry))
         return take(
@@ -185,12 +185,30 @@ class MlflowSource:
 
 
 def demand_database(uri: str | None) -> None:
-    """Raises NotFound for a database that is not there: MLflow would make an empty one."""
+    """Sees to it that a database can be read, before MLflow is asked.
+
+    Raises:
+        NotFound: it is not there; MLflow would make an empty one.
+        ConfigError: see :func:`demand_driver`.
+    """
+    demand_driver(uri)
     scheme, _, path = (uri or "").partition("///")
     if scheme == "sqlite:" and path and not os.path.exists(path):
         raise NotFound(
             f"there is no database {path!r}", "a path from the root has four slashes: sqlite:////path"
         )
+
+
+def demand_driver(uri: str | None) -> None:
+    """Raises ConfigError for a database (``postgresql+psycopg2://…``, say) where only mlflow-skinny is installed."""
+    is_database = (uri or "").partition(":")[0].partition("+")[0] in (
+        "sqlite",
+        "postgresql",
+        "mysql",
+        "mssql",
+    )
+    if is_database and find_spec("sqlalchemy") is None:
+        raise ConfigError("mlflow-skinny has no access to databases", "run pip install mlflow")
 
 
 def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
@@ -255,15 +273,8 @@ def _named(new: NewVersion, there: ModelVersion, asked: Asked) -> NewVersion:
     """With the source as its registry has it, and with the name of a run that is gone."""
     source = dict(new.source)
     if there.source:
-        source["uri"] = shown_address(there.source)[:2000]
+        source["uri"] = source_address(there.source)[:2000]
     if there.run_id and asked.run_id is None:
         run = {"system": "mlflow", "id": there.run_id[:_LONGEST_NAME]}
-        source["run"] = run | ({"url": shown_address(there.run_link)[:1000]} if there.run_link else {})
+        source["run"] = run | ({"url": source_address(there.run_link)[:1000]} if there.run_link else {})
     return replace(new, source=source)
-
-
-def shown_address(uri: str) -> str:
-    """An address without what may be secret in it: user, password, and the parameters of a web address."""
-    bare = clean(without_credentials(uri))
-    parts = urlsplit(bare)
-    return bare if not parts.query else urlunsplit(parts._replace(query="", fragment=""))

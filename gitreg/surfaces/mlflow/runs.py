@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from gitreg.surfaces.mlflow.signature import without_credentials
+from gitreg.surfaces.mlflow.shown import clean, source_address, without_credentials
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
@@ -79,7 +79,7 @@ def run_facts(
     identity = {
         "system": "mlflow",
         "id": run.info.run_id if run else run_id,
-        "url": parts.line("the run's URL", without_credentials(url)) if url else None,
+        "url": parts.line("the run's URL", source_address(url)) if url else None,
         "name": _cut(run.info.run_name if run else None),
         "experiment": _cut(experiment),
         "logged_model": logged.model_id if logged else None,
@@ -126,11 +126,6 @@ def _metrics(run: Run | None, logged: LoggedModel | None) -> dict[str, float]:
 def is_finite(value: float) -> bool:
     """Whether a metric is a number; MLflow's databases keep the largest double in an infinity's place."""
     return math.isfinite(value) and abs(value) < sys.float_info.max
-
-
-def clean(text: str) -> str:
-    """A text without what UTF-8 cannot say (lone surrogates)."""
-    return text.encode(errors="replace").decode()
 
 
 def _cut(text: str | None, most: int = MAX_SHORT) -> str | None:

@@ -13,6 +13,8 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from gitreg.surfaces.mlflow.shown import without_credentials
+
 MLMODEL = "MLmodel"
 #: No file is read further, in bytes; nothing deeper than this many levels.
 MAX_FILE = 4 << 20
@@ -215,14 +217,6 @@ def _requirements(lines: Sequence[str], warn: Warn) -> list[str]:
             f"{len(kept) - len(short)} requirements of the model are not in its record: too long, or too many"
         )
     return short
-
-
-_USERINFO = re.compile(r"(?<=://)[^/\s@]*@")
-
-
-def without_credentials(text: str) -> str:
-    """A text with what may be secret taken out of the web addresses in it: user, password and token."""
-    return _USERINFO.sub("", text)
 
 
 def _python(env: object) -> str | None:

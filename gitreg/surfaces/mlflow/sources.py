@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from gitreg.core.plan.register import Details
 from gitreg.errors import ConfigError, GitregError, NotFound, Refused, Undecided, UsageError
 from gitreg.surfaces.mlflow.session import warn as log
+from gitreg.surfaces.mlflow.shown import error_line, source_address
 from gitreg.surfaces.mlflow.uri import SCHEMES
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def demand_takeable(source: str, roots: Iterable[str] = (), *, served: bool) -> 
         return
     if scheme in SCHEMES:
         raise UsageError(
-            f"{_shown(source)!r} cannot be a source on a server",
+            f"{source_address(source)!r} cannot be a source on a server",
             "name a registered version as models:/NAME/VERSION",
         )
     if scheme in ("", "file"):
@@ -115,7 +116,7 @@ def demand_takeable(source: str, roots: Iterable[str] = (), *, served: bool) -> 
     is_allowed = scheme != "mlflow-artifacts" and bool(os.environ.get(_ALLOWED))
     if not is_allowed and not any(_is_below(source, root) for root in roots):
         raise UsageError(
-            f"{_shown(source)!r} is none of the run's or the logged model's artifacts",
+            f"{source_address(source)!r} is none of the run's or the logged model's artifacts",
             f"name the run or the logged model that it belongs to, too; {_ALLOWED} lets the server take others",
         )
 
@@ -181,12 +182,14 @@ def take(
     with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
         place = _placed(asked, tracked, look=not asked.local_model_path)
         path = _bring(asked, place, folder)
-        with answering(_shown(asked.source)):
+        with answering(source_address(asked.source)):
             if not os.path.lexists(path) or (os.path.isdir(path) and not os.listdir(path)):
-                raise NotFound(f"there is nothing at {_shown(asked.source)}", "log or save the model first")
+                raise NotFound(
+                    f"there is nothing at {source_address(asked.source)}", "log or save the model first"
+                )
             if told and not _is_within(path, folder) and not _is_model(path):
                 raise Refused(
-                    f"{_shown(asked.source)} is a path on this machine, and no MLflow model is there",
+                    f"{source_address(asked.source)} is a path on this machine, and no MLflow model is there",
                     "register it with gitreg register, if it is to be shared",
                 )
             name = MODEL_FOLDER if _is_model(path) else os.path.basename(path)
@@ -296,13 +299,13 @@ def _bring(asked: Asked, tracked: _Tracked, folder: str) -> str:
     if scheme in ("", "file"):
         return os.path.abspath(local_path(asked.source))
     if scheme in SCHEMES and tracked.told:
-        raise Refused(f"{_shown(asked.source)} is another registry", "copy the version from there")
+        raise Refused(f"{source_address(asked.source)} is another registry", "copy the version from there")
     if scheme in SCHEMES:
         return _of_registry(asked.source, folder)
     if scheme == "models" and tracked.logged is None:
         raise UsageError(f"{asked.source!r} is a registered version", "copy it")
     repo, inside = _repository(tracked.uri, tracked)
-    with answering(_shown(asked.source)):
+    with answering(source_address(asked.source)):
         there = repo.get_local_path(inside)
         return str(there or repo.download_artifacts(inside, folder))
 
@@ -310,7 +313,7 @@ def _bring(asked: Asked, tracked: _Tracked, folder: str) -> str:
 def _of_registry(source: str, folder: str) -> str:
     from gitreg.surfaces.mlflow.artifacts import GitregArtifactRepository
 
-    with answering(_shown(source)):
+    with answering(source_address(source)):
         place = GitregArtifactRepository(source).download_artifacts("", folder)
     names = os.listdir(place)
     single = len(names) == 1 and not os.path.isdir(os.path.join(place, names[0]))
@@ -383,7 +386,9 @@ def _repository(uri: str, tracked: _Tracked) -> tuple[Any, str]:
     except GitregError:
         raise
     except Exception as error:
-        raise UsageError(f"{_shown(uri)} cannot be opened: {_line(error)}", _EXTERNAL_HINT) from error
+        raise UsageError(
+            f"{source_address(uri)} cannot be opened: {error_line(error)}", _EXTERNAL_HINT
+        ) from error
 
 
 #: The schemes of hosts to which MLflow's client shows the credentials of its tracking server, whichever host it is.
@@ -401,7 +406,7 @@ def _demand_no_stranger(uri: str, tracking_uri: str) -> None:
     known = get_default_host_creds(uri)
     if any((known.username, known.password, known.token, known.auth, known.client_cert_path)):
         raise Refused(
-            f"{_shown(uri)} is on a host that is not the tracking server, which would be shown MLflow's credentials",
+            f"{source_address(uri)} is not on the tracking server, and would be shown MLflow's credentials",
             "fetch it without them, and register it with gitreg register",
         )
 
@@ -417,33 +422,18 @@ def answering(what: str) -> Iterator[None]:
         raise
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
-            raise NotFound(f"{what} is not there: {_line(error)}") from error
+            raise NotFound(f"{what} is not there: {error_line(error)}") from error
         if error.error_code == "INVALID_PARAMETER_VALUE":
-            raise UsageError(f"{what}: {_line(error)}") from error
+            raise UsageError(f"{what}: {error_line(error)}") from error
         if error.error_code == "PERMISSION_DENIED":
-            raise Refused(f"{what}: {_line(error)}") from error
-        raise Undecided(f"{what} cannot be read: {_line(error)}", "try again when it answers") from error
+            raise Refused(f"{what}: {error_line(error)}") from error
+        raise Undecided(f"{what} cannot be read: {error_line(error)}", "try again when it answers") from error
     except ImportError as error:
         raise ConfigError(
-            f"{what} cannot be read: {_line(error)}", "install what MLflow needs for it"
+            f"{what} cannot be read: {error_line(error)}", "install what MLflow needs for it"
         ) from error
     except Exception as error:  # each artifact store has its own
-        raise Undecided(f"{what} cannot be read: {_line(error)}", "try again when it answers") from error
-
-
-def _line(error: BaseException) -> str:
-    from gitreg.surfaces.mlflow.signature import without_credentials
-
-    return without_credentials(" ".join(str(error).split()))[:300] or type(error).__name__
-
-
-def _shown(uri: str) -> str:
-    from gitreg.core.payload import without_secrets
-
-    try:
-        return without_secrets(uri)
-    except ValueError:
-        return "the source"
+        raise Undecided(f"{what} cannot be read: {error_line(error)}", "try again when it answers") from error
 
 
 def _details(asked: Asked, tracked: _Tracked, path: str | None, warn: Warn) -> Details:
@@ -468,9 +458,7 @@ def _details(asked: Asked, tracked: _Tracked, path: str | None, warn: Warn) -> D
 
 
 def _source(source: str, warn: Warn) -> dict[str, object]:
-    from gitreg.surfaces.mlflow.runs import clean
-
-    shown = clean(_shown(source))
+    shown = source_address(source)
     if len(shown) > 2000:
         warn("the source is not in the record: it is longer than 2000 characters")
         return {}
