@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 HEADER_VARIABLE = "GITREG_MLFLOW_USER_HEADER"
 #: Where MLflow's ``basic-auth`` app notes the user on ``flask.g`` (``mlflow.server.auth``).
 _NOTED = "mlflow_authenticated_user"
+# Where MLflow's pages call, and its clients do not (``mlflow.server.handlers``).
+_OF_PAGES = "/ajax-api/"
 _LONGEST = 200
 _NAME = re.compile(r"[^\x00-\x1f\x7f<>,;]*\w[^\x00-\x1f\x7f<>,;]*\Z")
 
@@ -41,6 +43,12 @@ def login() -> str | None:
     header = os.environ.get(HEADER_VARIABLE)
     found = _said_by_proxy(flask.request, header) if header else flask.g.get(_NOTED)
     return None if found is None else _plain(str(found))
+
+
+def is_page() -> bool:
+    """Whether this thread answers one of MLflow's own pages."""
+    flask = sys.modules.get("flask")
+    return flask is not None and flask.has_request_context() and _OF_PAGES in flask.request.path
 
 
 def _said_by_proxy(request: Request, header: str) -> str:

@@ -106,7 +106,8 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         arguments.model_name(name)
         new = NewModel(description=description, tags=arguments.model_tags(tags))
         session = self._session()
-        request = self._land(session, making(session.workspace, name, new, session.mode))
+        # A page that registers makes the model first: it goes on to the version, which joins the request.
+        request = self._land(session, making(session.workspace, name, new, session.mode), fails_page=False)
         if request:
             return entities.planned_model(name, new, session.now(), request)
         return entities.registered_model(the_model(session, name))
@@ -420,8 +421,10 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
     # Landing
 
-    def _land(self, session: Session, make_plan: Callable[[Snapshot], Plan]) -> ChangeRequest | None:
-        """Lands a plan; returns the change request that it became, if it became one."""
+    def _land(
+        self, session: Session, make_plan: Callable[[Snapshot], Plan], *, fails_page: bool = True
+    ) -> ChangeRequest | None:
+        """Lands a plan; returns the change request that it became, if it became one. Raises as ``_tell``."""
         from gitreg.core.plan.plan import NothingToDo
         from gitreg.flows.land import Proposed
 
@@ -431,14 +434,22 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             return None
         if not isinstance(outcome, Proposed):
             return None
-        self._tell(outcome)
+        self._tell(outcome, fails_page)
         return outcome.request
 
-    def _tell(self, outcome: Proposed) -> None:
+    def _tell(self, outcome: Proposed, fails_page: bool = True) -> None:
+        """Says in the log that a change became a change request.
+
+        A page of MLflow's would show neither that nor the tag: it gets an error that says so. Raises Refused.
+        """
+        from gitreg.surfaces.mlflow.caller import is_page
         from gitreg.surfaces.mlflow.session import warn
 
         address = entities.address_of(outcome.request)
-        warn(f"{outcome.plan.title}: change request {outcome.request.id} asks for it ({address})")
+        line = f"{outcome.plan.title}: change request {outcome.request.id} asks for it ({address})"
+        warn(line)
+        if fails_page and is_page():
+            raise Refused(line, "it is so once that is merged")
 
 
 def _registry_uri(text: str) -> RegistryUri:
