@@ -539,15 +539,19 @@ def _kind(change: Change, imported: frozenset[tuple[str, Version]]) -> str | Non
 
 def serves(move: Transition, policy: Policy) -> bool:
     """Whether a version enters a stage to serve there: it neither gives way, nor goes where versions retire."""
-    if move.displaced or move.imported:
-        return move.imported
+    if move.imported:
+        return True
+    if move.displaced:
+        return False
     return move.target == move.rollback if move.rollback else _transition_kind(move, policy) == "promote"
 
 
 def _transition_kind(move: Transition, policy: Policy) -> str:
     """A version is demoted when it leaves for no stage, or for where its stage sends what gives way."""
-    if move.rollback or move.imported:
-        return "rollback" if move.rollback else "import"
+    if move.imported:
+        return "import"
+    if move.rollback:
+        return "rollback"
     settings = policy.stage(move.source, move.model)
     is_down = move.target == NONE or (
         move.source != NONE and settings is not None and move.target == settings.replaced

@@ -326,8 +326,8 @@ def annotation_files(artifact: str) -> list[AnnotationFile]:
 def read_annotation(data: bytes, file: AnnotationFile) -> Annotation | None:
     """What a file says of an artifact; None if nothing. Raises ValueError where it is not as GTO or DVC write it."""
     value = load_foreign(data)
-    entries = _mapping(value.get("artifacts")) if file.path.endswith(DVC_FILE) else value
-    if file.name not in entries:
+    entries = value.get("artifacts") if file.path.endswith(DVC_FILE) else value
+    if entries is None or file.name not in _mapping(entries):
         return None
     said = _mapping(entries[file.name])
     path = _text(said.get("path"))

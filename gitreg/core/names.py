@@ -50,6 +50,15 @@ OWN_FILES = frozenset(
 )
 
 
+def is_text(name: str) -> bool:
+    """Whether a name is text: what git gives out for bytes that are none has lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def fold(name: str) -> str:
     """The form under which two names are the same name: NFKC, then case folding, then NFKC again (UAX #31)."""
     if name.isascii():

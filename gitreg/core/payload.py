@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gitreg.core.ports import DvcPointer, ListedFile, Payload
 from gitreg.core.record import EXTERNAL_FILE, MAX_URI
@@ -67,8 +68,11 @@ _SECRET_PARAMETERS = frozenset(
         "api_key",
         "apikey",
         "auth",
+        "client_secret",
+        "passwd",
         "password",
         "private_token",
+        "secret",
         "sig",
         "signature",
         "token",
@@ -82,7 +86,7 @@ _SECRET_PARAMETERS = frozenset(
 
 
 def without_secrets(uri: str) -> str:
-    """An address without what may be secret in it: user and password, and a query that has a token or a signature.
+    """An address without what may be secret in it: user and password, and a query or a fragment that has a token.
 
     Raises:
         ValueError: it is no URI.
@@ -92,7 +96,14 @@ def without_secrets(uri: str) -> str:
     # A bare user is a name to ssh, and a token to web servers.
     if at and (":" in user or parts.scheme.lower() in ("http", "https")):
         uri = uri.replace(f"{parts.netloc}", host, 1)
-    names = (pair.partition("=")[0].lower() for pair in parts.query.split("&"))
-    if any(name in _SECRET_PARAMETERS for name in names):
-        uri = uri.partition("?")[0]
-    return uri
+    pairs = re.split("[&;]", parts.query) + re.split("[&;]", parts.fragment)
+    names = (unquote(pair.partition("=")[0]).lower() for pair in pairs)
+    return re.split("[?#]", uri, maxsplit=1)[0] if any(name in _SECRET_PARAMETERS for name in names) else uri
+
+
+def shown_address(uri: str) -> str:
+    """As :func:`without_secrets`, of anything that somebody gave for an address."""
+    try:
+        return without_secrets(uri)
+    except ValueError:
+        return "an address that is no URI"

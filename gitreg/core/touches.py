@@ -12,7 +12,7 @@ from typing import TypeAlias
 from gitreg.core.codec.load import InvalidManifest, load_manifest
 from gitreg.core.layout import Layout
 from gitreg.core.manifest import Redirect, StageAssignment
-from gitreg.core.names import parse_version
+from gitreg.core.names import is_text, parse_version
 from gitreg.core.ports import Step, Touch
 
 #: First and last, in seconds since 1970.
@@ -66,7 +66,7 @@ class Touches:
         for touch in step.touches:
             model, *rest = touch.path.removeprefix(self._prefix).split("/")
             # A name that is no text is of no model; nobody can ask for it.
-            if rest and touch.path.startswith(self._prefix) and _is_text(model):
+            if rest and touch.path.startswith(self._prefix) and is_text(model):
                 by_model.setdefault(model, []).append((rest, touch))
                 self._note(touch)
         origins = self._renamed(by_model)
@@ -139,13 +139,6 @@ class Touches:
     def _redirect(self, oid: str) -> str | None:
         found = _manifest("Redirect", next(iter(self._contents([oid]))))
         return found.to if isinstance(found, Redirect) else None
-
-
-def _is_text(name: str) -> bool:
-    try:
-        return bool(name.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 def _manifest(kind: str, data: bytes | None) -> object | None:

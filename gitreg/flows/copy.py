@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gitreg.core.names import Reference
-from gitreg.core.plan.register import NewModel, Registration
+from gitreg.core.plan.register import NewModel, Registration, as_registered
 from gitreg.core.ports import DvcPointer
 from gitreg.core.record import CopiedFrom, ModelVersion
 from gitreg.core.resolve import resolve
@@ -73,20 +73,10 @@ def copy(
 def _registration(
     snapshot: Snapshot, target: Workspace, model: str, record: ModelVersion, pointer: DvcPointer
 ) -> Registration:
-    notes = snapshot.notes(model, record.version)
-    return Registration(
-        model=model,
-        artifact=record.artifact,
-        pointer=pointer,
+    return replace(
+        as_registered(snapshot, model, record, pointer),
         created_by=target.author(target.current()[1]),
         created_at=target.clock(),
-        source=record.source,
-        params=record.params,
-        metrics=record.metrics,
-        signature=record.signature,
-        environment=record.environment,
-        description=notes.description if notes else None,
-        tags=notes.tags if notes else {},
-        card=notes.card if notes else {},
         copied_from=CopiedFrom(snapshot.registry().id, model, record.version, record.artifact.digest),
+        imported_from=None,
     )

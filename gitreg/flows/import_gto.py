@@ -1,31 +1,21 @@
 """Import a registry that GTO keeps in the tags of a repository: artifact by artifact, each as one change.
 
 What cannot be brought is told and left; what is here already stays as it is. So an import that was interrupted is run
-again: it begins with the first artifact that is not wholly here, and stores no bytes twice.
+again: it begins with the first artifact that is not wholly here, and neither reads nor stores bytes twice.
 """
 
 from __future__ import annotations
 
-import os
 import posixpath
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
-from gitreg.core.gto import (
-    Annotation,
-    GtoArtifact,
-    Tracked,
-    annotation_files,
-    dvc_files_of,
-    gto_artifacts,
-    read_annotation,
-    tracked_in,
-)
+from gitreg.core.gto import GtoArtifact, gto_artifacts
 from gitreg.core.manifest import SEMVER_SCHEME
-from gitreg.core.names import is_semver, model_name_problem, payload_name_problem
-from gitreg.core.payload import artifact_format, external_uri_problem
+from gitreg.core.names import is_semver, model_name_problem
+from gitreg.core.payload import artifact_format
 from gitreg.core.plan.gto import (
     SYSTEM,
     Carried,
@@ -37,35 +27,19 @@ from gitreg.core.plan.gto import (
     stage_names,
     tagger,
 )
-from gitreg.core.plan.imports import ImportedVersion, LeftOut, home_of, unread
+from gitreg.core.plan.imports import ImportedVersion, LeftOut, home_of, import_branch, registration_of, unread
 from gitreg.core.plan.plan import NothingToDo, Plan
 from gitreg.core.plan.register import NewModel, Registration
-from gitreg.core.ports import READ_LIMIT, DvcPointer, ForeignRepository, ForeignStore, Presence, Tag
-from gitreg.core.record import EXTERNAL, ModelVersion
+from gitreg.core.ports import ArtifactStore
+from gitreg.core.record import EXTERNAL, ImportedFrom, ModelVersion
 from gitreg.core.snapshot import Snapshot
-from gitreg.errors import NotFound, Refused, Undecided
-from gitreg.flows.land import Landed, LandingMode, demand_landable, land
+from gitreg.errors import NotFound, Refused
+from gitreg.flows.gto_files import Found, GtoFiles, GtoSource
+from gitreg.flows.land import Landed, LandingMode, Rejected, demand_landable, land
+from gitreg.flows.pending import own_proposal
 from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion, inspected, upload
 from gitreg.flows.workspace import Workspace
-
-#: Opens the DVC remote of what a foreign repository tracks: by the folder of the DVC project, and the output.
-OpenForeign = Callable[[str, Tracked], ForeignStore]
-
-
-@dataclass(frozen=True, slots=True)
-class GtoSource:
-    """Where an import reads: the repository, the way to its DVC remotes, and how its names are written here.
-
-    ``models`` says by artifact the model's name, and ``stages`` by GTO's stage the policy's, where they differ.
-    ``external``: what is at an address that neither git nor DVC keeps is registered as there, and not left out.
-    """
-
-    repository: ForeignRepository
-    open_store: OpenForeign
-    models: Mapping[str, str] = field(default_factory=dict)
-    stages: Mapping[str, str] = field(default_factory=dict)
-    external: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +55,6 @@ class GtoImport:
     versions: tuple[str, ...]
     outcome: Landed | Proposed | None
     left: tuple[LeftOut, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Where the bytes of a version are: in git at ``path`` of a commit, or, where ``tracked`` is set, in DVC's remote.
-
-    ``project`` is the folder of the DVC project. ``uri`` is set instead where only the address is registered.
-    """
-
-    tag: Tag
-    annotation: Annotation
-    path: str
-    tracked: Tracked | None = None
-    project: str = ""
-    uri: str | None = None
 
 
 def import_gto(
@@ -121,29 +80,36 @@ def import_gto(
             f"{source.repository.label} has {what}", f"its tags name {known}" if artifacts else None
         )
     ws.repository.fetch()
-    demand_landable(ws, ws.current()[1], Plan("import", "Import", (), {}), mode)
-    chosen = [artifacts[name] for name in (dict.fromkeys(wanted) or artifacts)]
-    return _import_each(ws, source, chosen, mode, dry_run)
+    _, base = ws.current()
+    demand_landable(ws, base, Plan("import", "Import", (), {}), mode)
+    store = ws.open_store(base)
+    chosen = (artifacts[name] for name in (dict.fromkeys(wanted) or artifacts))
+    importers = [_Importer(ws, source, artifact, store) for artifact in chosen]
+    return _import_each(ws, importers, mode, dry_run)
 
 
 def _import_each(
-    ws: Workspace, source: GtoSource, artifacts: Sequence[GtoArtifact], mode: LandingMode, dry_run: bool
+    ws: Workspace, importers: Sequence[_Importer], mode: LandingMode, dry_run: bool
 ) -> Iterator[GtoImport]:
-    with ws.progress.count("Importing artifacts", len(artifacts)) as bar:
-        for artifact in artifacts:
-            yield _Importer(ws, source, artifact).run(mode, dry_run)
+    with ws.progress.count("Importing artifacts", len(importers)) as bar:
+        for importer in importers:
+            yield importer.run(mode, dry_run)
             bar.advance(1)
 
 
 class _Importer:
     """The import of one artifact."""
 
-    def __init__(self, ws: Workspace, source: GtoSource, artifact: GtoArtifact) -> None:
+    def __init__(self, ws: Workspace, source: GtoSource, artifact: GtoArtifact, store: ArtifactStore) -> None:
         self._ws = ws
         self._source = source
         self._artifact = artifact
+        self._store = store
         self._model = source.models.get(artifact.name, artifact.name)
         self._left: list[LeftOut] = []
+        self._files = GtoFiles(
+            source, artifact.name, lambda why: self._leave(artifact.name, why), ws.progress
+        )
 
     def run(self, mode: LandingMode, dry_run: bool) -> GtoImport:
         _, base = self._ws.current()
@@ -151,7 +117,9 @@ class _Importer:
         if why is not None:
             self._leave(self._artifact.name, why)
             return self._done((), None)
-        versions = list(self._versions(base, home, dry_run))
+        branch = import_branch([self._model], SYSTEM, self._source.repository.label)
+        pending = None if dry_run else own_proposal(self._ws, base, branch)
+        versions = list(self._versions(base, pending, home, dry_run))
         carried = self._carried(base, versions)
         self._left += left_out(base, carried)
         new = tuple(str(each.version) for each in versions if base.record(home, each.version) is None)
@@ -160,6 +128,9 @@ class _Importer:
         try:
             found = land(self._ws, lambda now: plan_gto(now, self._carried(now, versions)), mode)
         except NothingToDo:
+            return self._done((), None)
+        except Rejected as refusal:
+            self._leave(self._model, refusal.message)
             return self._done((), None)
         return self._done(new, found)
 
@@ -190,11 +161,13 @@ class _Importer:
     def _new_model(self) -> NewModel:
         """What the newest version that is annotated says of the artifact."""
         commits = (self._artifact.registrations[v].commit for v in reversed(self._artifact.versions))
-        annotation = next(filter(None, map(self._annotation, commits)), None)
+        annotation = next(filter(None, map(self._files.annotation, commits)), None)
         said = plain(annotation.description) if annotation and annotation.description else None
         return NewModel(description=said, tags=annotation_tags(annotation), scheme=SEMVER_SCHEME)
 
-    def _versions(self, base: Snapshot, home: str, dry_run: bool) -> Iterator[ImportedVersion]:
+    def _versions(
+        self, base: Snapshot, pending: Snapshot | None, home: str, dry_run: bool
+    ) -> Iterator[ImportedVersion]:
         """The versions that are here or can be brought here, their bytes stored unless nothing is to be written."""
         for version in self._artifact.versions:
             try:
@@ -202,9 +175,11 @@ class _Importer:
                 if record is not None:
                     registration = unread(home, record.artifact.format, record.artifact)
                 elif dry_run:
-                    registration = self._seen(base, self._find(version))
+                    registration = self._seen(self._files.find(self._artifact.registrations[version]))
                 else:
-                    registration = self._brought(base, version, self._find(version))
+                    registration = self._proposed(pending, home, version) or self._brought(
+                        version, self._files.find(self._artifact.registrations[version])
+                    )
             except (Refused, NotFound) as refusal:
                 hint = f" ({refusal.hint})" if refusal.hint else ""
                 self._leave(f"{self._artifact.name}@v{version}", f"{refusal.message}{hint}")
@@ -227,105 +202,36 @@ class _Importer:
             raise Refused(f"{home}/{version} is here already, and is not this one")
         return record
 
-    # Where the bytes are
+    def _proposed(self, pending: Snapshot | None, home: str, version: str) -> Registration | None:
+        """The version as an open request of this very person's has it: its bytes are stored."""
+        record = pending.record(home, version) if pending is not None else None
+        if pending is None or record is None:
+            return None
+        commit = self._artifact.registrations[version].commit
+        is_same = record.imported_from == self._origin(version) and record.source.get("commit") == commit
+        try:
+            return registration_of(pending, home, version) if is_same else None
+        except Refused:  # it says more than a registration does
+            return None
 
-    def _annotation(self, commit: str) -> Annotation | None:
-        tree = self._source.repository.tree(commit)
-        for file in annotation_files(self._artifact.name):
-            blob = tree.read(file.path)
-            if blob is None:
-                continue
-            try:
-                found = read_annotation(_whole(blob.data), file)
-            except ValueError as error:
-                self._leave(self._artifact.name, f"{file.path} at {commit[:12]} cannot be read: {error}")
-                continue
-            if found is not None:
-                return found
-        return None
+    def _origin(self, version: str) -> ImportedFrom:
+        return origin(self._source.repository.label, self._artifact.name, version)
 
-    def _find(self, version: str) -> _Found:
-        tag = self._artifact.registrations[version]
-        annotation = self._annotation(tag.commit)
-        if annotation is None or annotation.path is None:
-            raise Refused(
-                "no file says where its bytes are", "artifacts.yaml and dvc.yaml at its commit name no path"
-            )
-        if annotation.is_address:
-            return self._elsewhere(tag, annotation, annotation.path)
-        path = annotation.path
-        problem = payload_name_problem(posixpath.basename(path))
-        if problem:
-            raise Refused(f"{path!r} cannot name an artifact: {problem}")
-        tracked = self._tracked(tag.commit, path)
-        project = self._project(tag.commit, path) if tracked else ""
-        return _Found(tag, annotation, path, tracked, project)
-
-    def _tracked(self, commit: str, path: str) -> Tracked | None:
-        """The output of DVC's that is at a path, or is a folder around it; None if none is."""
-        tree = self._source.repository.tree(commit)
-        for file in dvc_files_of(path):
-            blob = tree.read(file)
-            if blob is None:
-                continue
-            try:
-                found = [out for out in tracked_in(_whole(blob.data), file) if _holds(out, path)]
-            except ValueError as error:
-                self._leave(self._artifact.name, f"{file} at {commit[:12]} cannot be read: {error}")
-                continue
-            if found:
-                return found[0]
-        return None
-
-    def _project(self, commit: str, path: str) -> str:
-        """The folder of the DVC project that a path is in."""
-        tree = self._source.repository.tree(commit)
-        folder = posixpath.dirname(path)
-        while folder and tree.read(posixpath.join(folder, ".dvc/config")) is None:
-            folder = posixpath.dirname(folder)
-        return folder
-
-    def _elsewhere(self, tag: Tag, annotation: Annotation, uri: str) -> _Found:
-        if not self._source.external:
-            raise Refused(
-                f"its bytes are at {plain(uri)[:200]}, which git and DVC do not keep; see --external"
-            )
-        problem = external_uri_problem(uri)
-        if problem:
-            raise Refused(f"its bytes are at {plain(uri)[:200]}: {problem}")
-        return _Found(tag, annotation, uri, uri=uri)
-
-    # The bytes
-
-    def _seen(self, base: Snapshot, found: _Found) -> Registration:
+    def _seen(self, found: Found) -> Registration:
         """Makes sure that the bytes are there, and moves none."""
         if found.uri is not None:
-            address = inspected(self._ws.open_store(base), NewVersion(model=self._model, uri=found.uri))
+            address = inspected(self._store, NewVersion(model=self._model, uri=found.uri))
             return unread(self._model, EXTERNAL, address.artifact)
-        if found.tracked is None:
-            folder, _, file = found.path.rpartition("/")
-            if file not in self._source.repository.tree(found.tag.commit).list(folder):
-                raise _nowhere(found)
-        else:
-            pointer = _pointer(found.tracked)
-            there = self._source.open_store(found.project, found.tracked).presence([pointer])[pointer]
-            if there != Presence():
-                what = f"object {there.missing[0]} is missing" if there.missing else there.corrupt[0]
-                raise Refused(f"{found.path!r}: {what} in its DVC remote")
+        self._files.demand(found)
         return unread(self._model, artifact_format(posixpath.basename(found.path), ()))
 
-    def _brought(self, base: Snapshot, version: str, found: _Found) -> Registration:
+    def _brought(self, version: str, found: Found) -> Registration:
         """What is to be registered, with its bytes stored in the registry's own remote."""
-        store = self._ws.open_store(base)
         with tempfile.TemporaryDirectory(prefix="gitreg-") as folder:
-            place = os.path.join(folder, posixpath.basename((found.tracked or found).path))
-            if found.uri is None:
-                self._fetch(found, place)
-            if found.tracked is not None and found.tracked.path != found.path:
-                place = _inside(place, found)
+            place = self._files.fetch(found, folder) if found.uri is None else ""
             new = NewVersion(model=self._model, path=place, uri=found.uri)
-            seen = inspected(store, new)
-            upload(store, new, seen.payload, self._ws.progress)
+            seen = inspected(self._store, new)
+            upload(self._store, new, seen.payload, self._ws.progress)
         tag = found.tag
         assert tag.time is not None, "GTO passes over lightweight tags"
         return Registration(
@@ -337,48 +243,5 @@ class _Importer:
             source={"repo": self._source.repository.label[:1000], "commit": tag.commit},
             description=plain(tag.message) or None,
             tags=annotation_tags(found.annotation) | {"gto.tag": tag.name},
-            imported_from=origin(self._source.repository.label, self._artifact.name, version),
+            imported_from=self._origin(version),
         )
-
-    def _fetch(self, found: _Found, place: str) -> None:
-        try:
-            if found.tracked is not None:
-                store = self._source.open_store(found.project, found.tracked)
-                store.take(_pointer(found.tracked), place, self._ws.progress)
-            elif not self._source.repository.save(found.tag.commit, found.path, place):
-                raise _nowhere(found)
-        except OSError as error:
-            raise Undecided(f"{found.path!r} cannot be written: {error.strerror or error}") from error
-
-
-def _nowhere(found: _Found) -> Refused:
-    return Refused(f"{found.path!r} is not at its commit, and DVC tracks nothing there")
-
-
-def _holds(out: Tracked, path: str) -> bool:
-    return out.path == path or (out.md5.endswith(".dir") and path.startswith(f"{out.path}/"))
-
-
-def _inside(place: str, found: _Found) -> str:
-    """What a folder that was taken holds at an artifact's path. Raises Refused where it is nothing."""
-    assert found.tracked is not None, "it was taken from DVC"
-    inside = os.path.join(place, *found.path[len(found.tracked.path) + 1 :].split("/"))
-    if not os.path.lexists(inside):
-        raise Refused(f"{found.path!r} is not in the folder that DVC tracks as {found.tracked.path!r}")
-    return inside
-
-
-def _whole(data: bytes) -> bytes:
-    if len(data) > READ_LIMIT:
-        raise ValueError(f"it is larger than {READ_LIMIT} bytes")
-    return data
-
-
-def _pointer(tracked: Tracked) -> DvcPointer:
-    """As gitreg reads DVC's remotes. Raises Refused where DVC did not write down how much there is."""
-    if not tracked.size or not tracked.files:
-        raise Refused(
-            f"{tracked.path!r} has no size in its .dvc file or dvc.lock",
-            "'dvc commit' by a newer DVC writes it",
-        )
-    return DvcPointer(posixpath.basename(tracked.path), tracked.md5, tracked.size, tracked.files)

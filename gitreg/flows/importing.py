@@ -29,12 +29,11 @@ from gitreg.core.plan.register import NewModel, Registration
 from gitreg.core.ports import ArtifactStore, Identity
 from gitreg.core.record import ImportedFrom
 from gitreg.core.snapshot import Snapshot
-from gitreg.core.tree import change_id
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.land import Landed, LandingMode, Rejected, demand_landable, direct_obstacle, land
-from gitreg.flows.propose import Proposed, open_request_of
+from gitreg.flows.pending import own_proposal
+from gitreg.flows.propose import Proposed
 from gitreg.flows.register import NewVersion, inspected, upload
-from gitreg.flows.verify import candidate_of
 from gitreg.flows.workspace import Workspace
 
 #: How many models a change request has at most: each of its versions is read byte for byte when it is judged.
@@ -228,23 +227,10 @@ class _Run:
         self.tally.models |= added
 
     def _pending(self, base: Snapshot, names: Sequence[str]) -> Snapshot | None:
-        """What this very person has proposed already of an import of the same models: its bytes are stored.
-
-        Only what they have signed is taken for that. Anybody may push to the branch, and what is said there of a
-        version's bytes would else be proposed in the name of whoever imports.
-        """
-        if self.dry_run or _is_direct(base, self.mode) or self.ws.signer is None or base.commit is None:
+        """What this very person has proposed already of an import of the same models: its bytes are stored."""
+        if self.dry_run or _is_direct(base, self.mode):
             return None
-        branch = import_branch(names, self.source.system, self.source.registry)
-        request = open_request_of(self.ws, branch)
-        if request is None or request.head is None or request.author is None:
-            return None
-        signature = request.author.signature
-        if not signature.valid or signature.key != self.ws.signer.public_key:
-            return None
-        found = candidate_of(self.ws, base.commit, request.head)
-        is_signed = not found.conflicts and change_id(found.changes) == request.change_id
-        return base.with_tree(found.tree) if is_signed else None
+        return own_proposal(self.ws, base, import_branch(names, self.source.system, self.source.registry))
 
     def _model(self, base: Snapshot, pending: Snapshot | None, name: str) -> ImportedModel:
         home, why = home_of(base, name)

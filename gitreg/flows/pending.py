@@ -1,4 +1,4 @@
-"""Models that do not exist yet, but that an open change request makes.
+"""What does not exist yet, but is proposed: models that an open change request makes, and one's own imports.
 
 Who makes a model and at once registers a version of it, as MLflow's clients do, would else have to wait in between for
 a review: so the version joins the request. Which models a request makes is read off what it changes.
@@ -158,3 +158,20 @@ def _may_renew(ws: Workspace, request: ChangeRequest) -> bool:
     if author is None or not author.signature.valid:
         return True
     return ws.signer is not None and ws.signer.public_key == author.signature.key
+
+
+def own_proposal(ws: Workspace, base: Snapshot, branch: str) -> Snapshot | None:
+    """The registry as it will be with the open request of a branch, if whoever works here has signed just that.
+
+    Nothing else is taken for theirs: anybody may push to the branch, and what is said there, of a version's bytes say,
+    would be proposed again in their name.
+    """
+    request = open_request_of(ws, branch) if ws.signer is not None and base.commit is not None else None
+    if ws.signer is None or base.commit is None or request is None or request.head is None:
+        return None
+    signature = request.author.signature if request.author is not None else None
+    if signature is None or not signature.valid or signature.key != ws.signer.public_key:
+        return None
+    found = candidate_of(ws, base.commit, request.head)
+    is_signed = not found.conflicts and change_id(found.changes) == request.change_id
+    return base.with_tree(found.tree) if is_signed else None

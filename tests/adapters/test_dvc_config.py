@@ -196,7 +196,7 @@ def test_credentials_go_to_the_url_they_were_set_for(machine: Path) -> None:
 def test_a_stranger_s_remote_has_no_credentials_for_its_name_alone(machine: Path) -> None:
     """A repository that is only read calls its remote what it likes, such as ``storage``."""
     (machine / "dvc-global" / "config").write_text("['remote \"cloud\"']\npassword = p\n")
-    remote = choose_remote(S3, machine, None, foreign=True)
+    remote = choose_remote(S3, machine, None)
     assert "password" not in with_credentials(remote, None, foreign=True).settings
     path = local_config(machine, "['remote \"cloud\"']\nuser = l\n")
     assert with_credentials(remote, path, foreign=True).settings["user"] == "l"
@@ -205,10 +205,25 @@ def test_a_stranger_s_remote_has_no_credentials_for_its_name_alone(machine: Path
     assert (settings["token"], "password" in settings) == ("t", False)
 
 
-def test_a_stranger_s_remote_says_nothing_of_who_gives_google_s_token() -> None:
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://s3.example.com",
+        "http://storage.googleapis.com",
+        "https://storage.googleapis.com@evil.example.com",
+        "https://evilgoogleapis.com",
+        "https://[::1",
+    ],
+)
+def test_a_registry_sends_google_s_token_to_nobody_else(endpoint: str) -> None:
+    text = S3.replace("s3://models", "gs://models").replace("https://s3.example.com", endpoint)
+    with pytest.raises(ConfigError, match="would be sent this machine's token"):
+        choose_remote(text, None, None)
+
+
+def test_a_bucket_of_google_s_may_have_a_host_of_its_own() -> None:
     text = S3.replace("s3://models", "gs://models")
-    with pytest.raises(ConfigError, match="token for Google's storage"):
-        choose_remote(text, None, None, foreign=True)
+    text = text.replace("https://s3.example.com", "https://storage-mine.p.googleapis.com")
     assert choose_remote(text, None, None).settings["endpointurl"]
 
 

@@ -16,6 +16,7 @@ from gitreg.core.plan.annotate import plan_annotate
 from gitreg.core.plan.delete import plan_delete_model, plan_delete_version
 from gitreg.core.plan.register import NewModel, plan_register
 from gitreg.core.plan.rename import plan_rename
+from gitreg.core.record import ImportedFrom
 
 MODEL = "models/credit-risk/model.yaml"
 STAGES = "models/credit-risk/stages"
@@ -677,6 +678,15 @@ def markup_in_a_record(ground: Ground) -> list[str]:
         "source": {"commit": "abc", "run": {"system": "mlflow", "id": MARKUP[:60]}},
     }
     ground.edit(ground.new_version(**said))
+    open_request(ground)
+    return ["change", "show", "1", "--format", "json"]
+
+
+@attack(outcome="harmless", then=_body_is_inert)
+def markup_in_an_origin(ground: Ground) -> list[str]:
+    """The same in where an imported version says that it comes from, which stands in titles and lines of their own."""
+    origin = ImportedFrom("mlflow", MARKUP, MARKUP, MARKUP[:60])
+    ground.edit(ground.new_version(imported_from=origin))
     open_request(ground)
     return ["change", "show", "1", "--format", "json"]
 

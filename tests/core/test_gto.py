@@ -146,6 +146,8 @@ def test_annotations() -> None:
     dvc = read_annotation(b"stages: {}\nartifacts: {f: {path: ../x.bin, desc: 'It is.'}}", inside)
     assert dvc is not None
     assert (dvc.path, dvc.description) == ("x.bin", "It is.")
+    for pipeline_alone in (b"stages: {}", b"artifacts:", b"artifacts: {other: {path: x}}"):
+        assert read_annotation(pipeline_alone, inside) is None
 
 
 @pytest.mark.parametrize(

@@ -236,8 +236,12 @@ def test_a_model_is_made_once() -> None:
             b"apiVersion: gitreg/v1\nkind: Model\nname: loans\nowners:\n  - risk\ntags: {team: risk}\n"
         )
     }
-    for name in ("credit-risk", "Credit-Risk", "credit-scoring"):
-        with pytest.raises(Refused, match="is taken by"):
+    for name, says in (
+        ("credit-risk", "^there is a model 'credit-risk' already$"),
+        ("Credit-Risk", "the name 'Credit-Risk' is taken by 'credit-risk'"),
+        ("credit-scoring", "'credit-scoring'"),
+    ):
+        with pytest.raises(Refused, match=says):
             plan_model(snapshot(BASE), name, NewModel())
 
 

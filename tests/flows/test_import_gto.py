@@ -14,10 +14,12 @@ from gto_kit import ANN, OLD, ONNX, SENTIMENT, GtoStory, md5, write_story
 
 from gitreg.core.plan.delete import plan_delete_version
 from gitreg.core.plan.imports import LeftOut
+from gitreg.core.ports import ForeignRepository
 from gitreg.core.record import ImportedFrom
 from gitreg.errors import NotFound, Undecided
+from gitreg.flows.gto_files import GtoSource
 from gitreg.flows.history import history
-from gitreg.flows.import_gto import GtoImport, GtoSource, import_gto
+from gitreg.flows.import_gto import GtoImport, import_gto
 from gitreg.flows.land import Landed, LandingMode
 from gitreg.flows.propose import Proposed
 from gitreg.flows.replay import line_between, replay
@@ -40,11 +42,22 @@ def source_of(repo: Path | str, **said: Any) -> GtoSource:
 
 
 def brought(ws: Workspace, repo: Path, *wanted: str, **said: Any) -> dict[str, GtoImport]:
-    return {done.artifact: done for done in import_gto(ws, source_of(repo), wanted, **said)}
+    source = source_of(repo, **{key: said.pop(key) for key in {"repository", "external"} & said.keys()})
+    return {done.artifact: done for done in import_gto(ws, source, wanted, **said)}
 
 
 def why(done: GtoImport) -> dict[str, str]:
     return {left.subject: left.why for left in done.left}
+
+
+class Unreadable:
+    """A repository whose files nobody may save."""
+
+    def __init__(self, real: ForeignRepository) -> None:
+        self.label, self.tags, self.tree = real.label, real.tags, real.tree
+
+    def save(self, commit: str, path: str, target: str) -> bool:
+        raise AssertionError(path)
 
 
 def test_whole_registry(solo: Desk, story: Path) -> None:
@@ -193,7 +206,7 @@ def test_import_is_one_request_for_each_artifact(desk: Desk, story: Path) -> Non
     assert isinstance(done.outcome, Proposed)
     assert done.outcome.plan.title == "Import churn (3 versions) from gto"
     assert blocking(done.outcome.findings) == ["GR401"]
-    again = brought(ws, story, "churn")["churn"]
+    again = brought(ws, story, "churn", repository=Unreadable(source_of(story).repository))["churn"]
     assert isinstance(again.outcome, Proposed)
     assert (again.outcome.how, again.outcome.request.id) == ("adopted", done.outcome.request.id)
     with desk.unchanged():
@@ -240,6 +253,20 @@ def test_versions_that_cannot_be_here_cost_no_transfer(solo: Desk, tmp_path: Pat
     assert why(found["credit-risk"])["credit-risk"].startswith("'credit-risk' numbers its versions otherwise")
 
 
+@pytest.mark.parametrize("remote", ["gone", "https://[::1/x"])
+def test_output_with_a_remote_of_no_use_keeps_no_other_from_coming(
+    solo: Desk, tmp_path: Path, remote: str
+) -> None:
+    story = GtoStory()
+    pointer = f"outs: [{{path: a, md5: {'a' * 32}, size: 1, remote: '{remote}'}}]\n"
+    story.commit({"artifacts.yaml": "a: {path: a}\nb: {path: b}\n", "a.dvc": pointer, "b": "bytes"})
+    story.tag("a@v1.0.0")
+    story.tag("b@v1.0.0")
+    found = brought(solo("solo"), story.write(tmp_path / "repo"))
+    assert (found["a"].versions, found["b"].versions) == ((), ("1.0.0",))
+    assert remote in why(found["a"])["a@v1.0.0"]
+
+
 def test_files_that_are_no_artifact(solo: Desk, tmp_path: Path) -> None:
     names = ("link", "lfs", "void", "folder", "up")
     annotations = (
@@ -282,6 +309,43 @@ def test_bytes_that_dvc_has_lost(solo: Desk, tmp_path: Path) -> None:
     (tmp_path / "story/store").rename(tmp_path / "story/away")
     with pytest.raises(Undecided, match="is not there"):
         brought(solo("solo"), repo, "jobs:forecast")
+
+
+@pytest.mark.parametrize("external", [False, True])
+@pytest.mark.parametrize(
+    "address", ["https://bo:s3cret@example.com/m", "https://[s3cret", "s3://b/m?sig=s3cret"]
+)
+def test_secrets_in_an_address_stay_where_they_are(
+    solo: Desk, tmp_path: Path, address: str, external: bool
+) -> None:
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\n", "m.bin": "one"})
+    story.tag("m@v1.0.0")
+    story.commit({"artifacts.yaml": f"m: {{path: '{address}'}}\n"})
+    story.tag("m@v2.0.0")
+    done = brought(solo("solo"), story.write(tmp_path / "repo"), external=external)["m"]
+    assert done.versions == ("1.0.0",)
+    assert "its bytes are at" in why(done)["m@v2.0.0"]
+    assert "s3cret" not in why(done)["m@v2.0.0"]
+    model = solo("solo").current()[1].model("m")
+    assert model is not None
+    assert "s3cret" not in str(model.tags)
+
+
+def test_artifact_that_the_rules_do_not_let_in(solo: Desk, tmp_path: Path) -> None:
+    """It is left out with the reason, and the rest comes."""
+    place = solo.root / "solo"
+    policy = (place / "policy.yaml").read_text()
+    frozen = '{name: production, windows: [{from: "2026-11-01T00:00", to: "2026-12-31T00:00"}], '
+    (place / "policy.yaml").write_text(policy.replace("{name: production, ", frozen))
+    git(place, "commit", "-q", "-a", "-m", "Freeze production")
+    story = GtoStory()
+    story.commit({"artifacts.yaml": "m: {path: m.bin}\nn: {path: n.bin}\n", "m.bin": "m", "n.bin": "n"})
+    for name in ("m@v1.0.0", "m#prod#1", "n@v1.0.0"):
+        story.tag(name)
+    found = brought(solo("solo"), story.write(tmp_path / "repo"))
+    assert "GR309 m/1.0.0 may not enter production" in why(found["m"])["m"]
+    assert isinstance(found["n"].outcome, Landed)
 
 
 def test_repository_at_a_url(

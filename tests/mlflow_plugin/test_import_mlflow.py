@@ -339,3 +339,16 @@ def test_without_mlflow_it_is_said_what_to_install(
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert run(["-C", os.fspath(here.root / "solo"), "import", "mlflow", "--tracking-uri", "http://x"]) == 2
     assert "run pip install 'gitreg[mlflow]'" in capsys.readouterr().err
+
+
+def test_without_all_of_mlflow_it_is_said_what_databases_take(
+    here: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "find_spec", lambda _: None)
+    solo = os.fspath(here.root / "solo")
+    for command in (["import", "mlflow"], ["export", "mlflow"]):
+        for uri in ("sqlite:////data/mlflow.db", "postgresql+psycopg2://db/mlflow"):
+            assert run(["-C", solo, *command, "--tracking-uri", uri]) == 2
+            assert capsys.readouterr().err == (
+                "gitreg: mlflow-skinny has no access to databases\n  hint: run pip install mlflow\n"
+            )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from flow_kit import git
-from server_kit import ADMIN, Server, basic, call, client_of, refusal, registry
+from server_kit import ADMIN, PASSWORD, Server, basic, call, client_of, refusal, registry
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,6 +38,12 @@ def logged(client: MlflowClient, tmp_path: Path, text: str = "weights") -> tuple
 
 def head(server: Server) -> str:
     return git(registry(server), "rev-parse", "main")
+
+
+def signed_branches(server: Server) -> set[str]:
+    """The branches of change requests, each with its commit's author and committer."""
+    form = "--format=%(refname) %(authoremail) %(committeremail)"
+    return set(git(registry(server), "for-each-ref", form, "refs/heads/gitreg").splitlines())
 
 
 def test_forty_versions_at_once_get_forty_numbers(
@@ -139,6 +145,7 @@ def test_a_model_s_life_over_http(
     server: Server, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow.artifacts
+    from mlflow.exceptions import MlflowException
 
     run, source = logged(client, tmp_path)
     client.create_registered_model("life", tags={"team": "risk"}, description="who pays back")
@@ -168,9 +175,42 @@ def test_a_model_s_life_over_http(
     client.transition_model_version_stage("life", "1", "None")
     client.delete_model_version("life", "1")
     client.rename_registered_model("life", "afterlife")
-    assert client.get_registered_model("life").name == "afterlife"
+    with pytest.raises(MlflowException, match="name=life not found"):
+        client.get_registered_model("life")  # MLflow's permissions are those of the new name
     client.delete_registered_model("afterlife")
     assert client.search_registered_models("name LIKE '%life'") == []
+
+
+def test_another_spelling_of_a_name_leads_past_no_permission(
+    server: Server, client: MlflowClient, tmp_path: Path
+) -> None:
+    run, source = logged(client, tmp_path)
+    client.create_registered_model("private")
+    client.create_model_version("private", source, run)
+    client.set_registered_model_alias("private", "best", "1")
+    client.rename_registered_model("private", "secret")
+    call(server, "2.0/mlflow/users/create", {"username": "mallory", "password": PASSWORD})
+    denied = {"username": "mallory", "resource_type": "registered_model", "permission": "DENY"}
+    call(server, "3.0/mlflow/users/permissions/grant", {**denied, "resource_id": "secret"})
+    call(server, "2.0/mlflow/registered-models/create", {"name": "mine"}, user="mallory")
+    for name in ("secret", "Secret", "private"):
+        for asked in (
+            f"registered-models/get?name={name}",
+            f"model-versions/get?name={name}&version=1",
+            f"registered-models/alias?name={name}&alias=best",
+            f"model-versions/get-download-uri?name={name}&version=1",
+        ):
+            assert status(server, asked) in (403, 404), asked
+        copied = {"name": "mine", "source": f"models:/{name}/1"}
+        assert status(server, "model-versions/create", copied) in (403, 404), copied
+
+
+def status(server: Server, path: str, said: object = None) -> int:
+    """HTTP's status of what mallory is answered, who is refused."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        call(server, f"2.0/mlflow/{path}", said, user="mallory")
+    with caught.value as error:
+        return error.code
 
 
 def test_what_goes_wrong_is_told_at_once_and_never_as_the_server_s_fault(
@@ -205,11 +245,10 @@ def test_what_needs_an_approval_becomes_a_change_request(
     run, source = logged(client, tmp_path)
     client.create_registered_model("guarded")
     client.create_model_version("guarded", source, run)
+    before = signed_branches(server)
     asked = client.transition_model_version_stage("guarded", "1", "Production")
     number = asked.tags["gitreg.change_request"].removeprefix("#")
     assert (asked.current_stage, number.isdigit()) == ("None", True)
     assert client.get_model_version("guarded", "1").current_stage == "None"
-    branches = git(
-        registry(server), "for-each-ref", "--format=%(authoremail) %(committeremail)", "refs/heads/gitreg"
-    )
-    assert branches.splitlines() == ["<alice@example.com> <mlflow@example.com>"]
+    (made,) = signed_branches(server) - before
+    assert made.endswith(" <alice@example.com> <mlflow@example.com>")

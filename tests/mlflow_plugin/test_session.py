@@ -210,13 +210,18 @@ def in_thread(call: Callable[[], object]) -> object:
 def test_threads_share_one_fetch(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     fetches: list[int] = []
     sessions = Sessions(parse_registry_uri(f"gitreg://{desk.root / 'dan'}?refresh=1000"))
-    real = type(sessions.get().opened.repository).fetch
-    monkeypatch.setattr(
-        type(sessions.get().opened.repository), "fetch", lambda self: (fetches.append(1), real(self))
-    )
-    found = [in_thread(lambda: (sessions.get(), sessions.get().catalog.names())) for _ in range(4)]
-    assert len({id(session) for session, _ in found}) == 4  # type: ignore[misc]
-    assert all(names == [MODEL] for _, names in found)  # type: ignore[misc]
+    with sessions.lent() as first:
+        real = type(first.opened.repository).fetch
+        monkeypatch.setattr(
+            type(first.opened.repository), "fetch", lambda self: (fetches.append(1), real(self))
+        )
+
+        def names() -> list[str]:
+            with sessions.lent() as mine:
+                assert mine is not first
+                return mine.catalog.names()
+
+        assert [in_thread(names) for _ in range(4)] == [[MODEL]] * 4
     assert fetches == [1]
 
 

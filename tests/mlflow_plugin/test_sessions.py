@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from flow_kit import make_solo
 
-from gitreg.surfaces.mlflow.session import AWAKE, Session, Sessions
+from gitreg.surfaces.mlflow.session import KEPT, Session, Sessions
 from gitreg.surfaces.mlflow.uri import parse_registry_uri
 
 
@@ -42,23 +41,44 @@ def models(session: Session) -> list[str]:
     return session.snapshot().models()
 
 
-def test_many_threads_keep_few_git_processes_and_all_read_on(sessions: Sessions) -> None:
-    before, together, turn = readers(), threading.Barrier(20), threading.Lock()
+def lent_models(sessions: Sessions) -> list[str]:
+    with sessions.lent() as session:
+        return models(session)
 
-    def read() -> tuple[list[str], int]:
-        with turn:  # a session that is put to sleep in the middle of a call wakes up again
-            first = models(sessions.get())
-        together.wait(60)  # all are alive, so all have a session of their own
-        running = len(readers() - before)
-        together.wait(60)
-        assert models(sessions.get()) == first
-        return first, running
+
+def test_many_threads_at_once_have_a_session_each_and_leave_few_open(sessions: Sessions) -> None:
+    before, together = readers(), threading.Barrier(20)
+
+    def read() -> int:
+        with sessions.lent() as mine:
+            assert models(mine) == ["credit-risk"]
+            together.wait(60)  # all have one at once
+            assert models(mine) == ["credit-risk"]
+            return id(mine)
 
     with ThreadPoolExecutor(20) as pool:
         found = [future.result() for future in [pool.submit(read) for _ in range(20)]]
-    assert {tuple(names) for names, _ in found} == {("credit-risk",)}
-    assert max(running for _, running in found) <= AWAKE
-    assert len(readers() - before) <= AWAKE
+    assert len(set(found)) == 20
+    assert len(readers() - before) <= KEPT
+
+
+def test_threads_that_come_and_go_use_one_session(sessions: Sessions) -> None:
+    before = readers()
+    for _ in range(3):
+        in_a_thread(lambda: lent_models(sessions))
+    assert len(readers() - before) == 1
+
+
+def test_a_block_in_a_block_has_the_same_session(sessions: Sessions) -> None:
+    with sessions.lent() as outer, sessions.lent() as inner:
+        assert inner is outer is sessions.mine
+
+
+def test_what_fails_gives_its_session_back(sessions: Sessions) -> None:
+    with pytest.raises(ValueError, match="no"), sessions.lent() as first:
+        raise ValueError("no")
+    with sessions.lent() as second:
+        assert second is first
 
 
 def in_a_thread(work: Callable[[], object]) -> None:
@@ -67,23 +87,12 @@ def in_a_thread(work: Callable[[], object]) -> None:
     thread.join()
 
 
-def test_a_thread_s_git_process_ends_with_it(sessions: Sessions) -> None:
-    before = readers()
-    for _ in range(3):
-        in_a_thread(lambda: models(sessions.get()))
-    end = time.monotonic() + 30
-    while readers() - before and time.monotonic() < end:
-        time.sleep(0.01)  # what is a thread's own goes just after the thread is over
-    assert readers() <= before
-
-
 def test_a_forked_process_reads_for_itself(sessions: Sessions) -> None:
-    here = sessions.get()
-    assert models(here) == ["credit-risk"]
-    child = os.fork()
-    if child == 0:
-        mine = sessions.get()
-        os._exit(0 if mine is not here and models(mine) == ["credit-risk"] else 1)
-    assert os.waitpid(child, 0)[1] == 0
-    assert models(sessions.get()) == ["credit-risk"]
-    assert sessions.get() is here
+    with sessions.lent() as here:
+        assert models(here) == ["credit-risk"]
+        child = os.fork()
+        if child == 0:
+            with sessions.lent() as mine:
+                os._exit(0 if mine is not here and models(mine) == ["credit-risk"] else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert models(here) == ["credit-risk"]

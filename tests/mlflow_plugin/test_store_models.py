@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -92,17 +90,6 @@ def test_a_store_is_pickled_without_what_is_open(sides: Sides) -> None:
     assert plain(again.get_registered_model("churn")) == plain(sides.git.get_registered_model("churn"))
     again.update_registered_model("churn", "by another process")
     assert sides.git.get_registered_model("churn").description == "by another process"
-
-
-def test_threads_and_forks_have_a_session_each(shared: Sides) -> None:
-    mine = shared.git._session()
-    assert shared.git._session() is mine
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(shared.git._session).result() is not mine
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if shared.git._session() is not mine else 1)
-    assert os.waitpid(child, 0)[1] == 0
 
 
 # What git adds

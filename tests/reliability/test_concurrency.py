@@ -11,12 +11,17 @@ from pathlib import Path
 import concurrency
 import pytest
 
+from gitreg.adapters.git.line import NAME
+
 
 @pytest.mark.parametrize(
     ("way", "operations"), [("direct", 24), ("requests", 10), ("clone", 10), ("checkout", 10)]
 )
 def test_nothing_is_lost_in_a_race(tmp_path: Path, way: str, operations: int) -> None:
-    race = concurrency.run(concurrency.prepare(tmp_path / way, way, 8), operations)
+    ground = concurrency.prepare(tmp_path / way, way, 8)
+    for folder in {desk / ".git" for desk in ground.desks if way in ("clone", "checkout")}:
+        (folder / NAME).mkdir()  # those who write through one git folder would stand in line, and meet nobody
+    race = concurrency.run(ground, operations)
     print(f"\n{race.figures()}")
     assert race.operations == operations
     assert concurrency.problems(race) == []

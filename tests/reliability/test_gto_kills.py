@@ -12,7 +12,8 @@ from crash_kit import Steps, in_child, telling
 from flow_kit import Desk, copy_template, git, make_solo, pin
 from gto_kit import write_story
 
-from gitreg.flows.import_gto import GtoSource, import_gto
+from gitreg.flows.gto_files import GtoSource
+from gitreg.flows.import_gto import import_gto
 from gitreg.wiring.foreign import open_foreign
 
 #: How many of the telling steps the suite takes, evenly spread; which ones they are goes round with the days.

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gitreg.adapters.filelock import FileLock
+from gitreg.core.names import is_text
 from gitreg.core.read_index import (
     CatalogIndex,
     IndexDamaged,
@@ -220,7 +221,7 @@ class _Editor(IndexEditor):
         return [name for (name,) in rows]
 
     def model(self, name: str, folded: str) -> ModelRow | None:
-        if not _is_text(name):
+        if not is_text(name):
             return None
         for where, value in (("name = ?", name), ("folded = ? ORDER BY name LIMIT 1", folded)):
             row = self._connection.execute(f"SELECT {_MODEL} FROM models WHERE {where}", (value,)).fetchone()
@@ -276,7 +277,7 @@ class _Editor(IndexEditor):
         if names is None:
             yield from self._connection.execute(f"{select} {order}", values).fetchall()
             return
-        wanted = sorted({name for name in names if _is_text(name)})
+        wanted = sorted({name for name in names if is_text(name)})
         for at in range(0, len(wanted), _AT_A_TIME):
             part = wanted[at : at + _AT_A_TIME]
             among = f"{column} IN ({','.join('?' * len(part))})"
@@ -325,12 +326,3 @@ def _close(connection: sqlite3.Connection, owner: int) -> None:
     """Ends a connection, but not in a forked child: it is its parent's, who may be in the middle of an edit."""
     if os.getpid() == owner:
         connection.close()
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name can be stored, and so be there."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

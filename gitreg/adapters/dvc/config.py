@@ -79,22 +79,13 @@ class Remote:
         return [*found, urlsplit(self.url).password or ""]
 
 
-def choose_remote(
-    config_text: str, registry_dir: Path | None, wanted: str | None, *, foreign: bool = False
-) -> Remote:
+def choose_remote(config_text: str, registry_dir: Path | None, wanted: str | None) -> Remote:
     """The remote that the registry's configuration, or the user, names.
-
-    ``foreign`` is as :func:`with_credentials` has it.
 
     Raises:
         ConfigError: there is none, or its section is not admissible.
     """
     remote = _choose(config_text, registry_dir, wanted)
-    if foreign and remote.url.startswith(("gs://", "gcs://")) and "endpointurl" in remote.settings:
-        raise ConfigError(
-            f"{remote.label} sets 'endpointurl', which would be sent this machine's token for Google's storage",
-            "name the bucket itself with --from-remote URL",
-        )
     try:
         urlsplit(remote.url)
     except ValueError as error:
@@ -164,6 +155,11 @@ def _from_section(name: str, section: Settings, registry_dir: Path | None) -> Re
             f"take it out; gitreg reads credentials from {_SHARED}.local",
         )
     url = section.get("url")
+    if not _is_of_google(url, section.get("endpointurl")):
+        raise ConfigError(
+            f"{_SHARED}: the 'endpointurl' of remote {name!r} is not Google's, and would be sent this machine's token",
+            "take it out; a bucket has a host of its own below googleapis.com, if any",
+        )
     if not isinstance(url, str) or not url or url.startswith("remote://"):
         raise ConfigError(
             f"{_SHARED}: remote {name!r} has no URL of its own", "write 'url = …' in its section"
@@ -174,6 +170,20 @@ def _from_section(name: str, section: Settings, registry_dir: Path | None) -> Re
         )
     settings = {key: value for key, value in section.items() if key not in _PROMPT_KEYS | {"url"}}
     return Remote(name, _against(Path(registry_dir or "", ".dvc"), url), settings)
+
+
+def _is_of_google(url: object, endpoint: object) -> bool:
+    """Whether the host that a bucket's section names may have the token for Google's storage; so may hosts of others.
+
+    gcsfs sends it wherever it is told to: https://gcsfs.readthedocs.io/en/latest/api.html (``endpoint_url``).
+    """
+    if endpoint is None or not str(url).lower().startswith(("gs://", "gcs://")):
+        return True
+    try:
+        parts = urlsplit(str(endpoint))
+    except ValueError:
+        return False
+    return parts.scheme == "https" and f".{parts.hostname}".endswith(".googleapis.com")
 
 
 def _against(folder: Path, place: str) -> str:

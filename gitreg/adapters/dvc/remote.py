@@ -44,7 +44,7 @@ def open_store(
         ConfigError: there is no such remote, or its configuration is not admissible.
     """
     _import_dvc_quietly()
-    chosen = choose_remote(config_text, registry_dir, name, foreign=foreign)
+    chosen = choose_remote(config_text, registry_dir, name)
     remote = with_credentials(chosen, local_config, foreign=foreign)
     return DvcStore(_open(remote, legacy))
 

@@ -4,7 +4,7 @@ Where there is a remote ``origin``, it is the hub, and its refs are known as of 
 as ``refs/remotes/origin/X``, its ``refs/gitreg/*`` under their own names. Else this repository is the hub itself.
 
 To open, to ask for a branch and to read files costs the one process of :class:`ObjectReader` and no import beyond
-the standard library; what only writing needs (``checkout``, ``trees``, ``turn``) is imported when something is written.
+the standard library; what only writing needs (``following``, ``trees``) is imported when something is written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -24,20 +24,11 @@ from gitreg.adapters.git.discover import Place, locate
 from gitreg.adapters.git.objects import GitTree, ObjectReader, missing
 from gitreg.adapters.git.run import attempt, failure, redact, run
 from gitreg.core.ports import FILE, Commit, Credentials, Entry, Identity, RefUpdate, Repository, Step, Tree
-from gitreg.errors import (
-    Bug,
-    ConfigError,
-    GitregError,
-    LostRace,
-    NotFound,
-    Refused,
-    Undecided,
-    UsageError,
-)
+from gitreg.errors import Bug, ConfigError, GitregError, NotFound, Undecided, UsageError
 
 if TYPE_CHECKING:
+    from gitreg.adapters.git.following import Checkouts
     from gitreg.adapters.git.trees import TreeWriter
-    from gitreg.adapters.git.turn import Move, Turn
 
 ORIGIN = "origin"
 _BRANCHES = "refs/heads/"
@@ -45,7 +36,6 @@ _OWN_REFS = "refs/gitreg/"
 _TRACKED = f"refs/remotes/{ORIGIN}/"
 _FETCHED = (f"+{_BRANCHES}*:{_TRACKED}*", f"+{_OWN_REFS}*:{_OWN_REFS}*")
 _WHO_HINT = 'git config --global user.name "Your Name"; git config --global user.email you@example.com'
-_TIDY = "commit, stash or move them away first"
 _DEEPEN = "git fetch --unshallow"
 
 
@@ -167,7 +157,7 @@ class GitRepository(Repository):
         Raises:
             Undecided: ``origin`` could not be reached; as LostRace, others fetch here all the time.
         """
-        self._mend()
+        self._checkouts.mend()
         if not self.has_origin:
             return
         refs.fetch(self._folder, _FETCHED, self._remote_name, self.credentials)
@@ -489,15 +479,19 @@ class GitRepository(Repository):
             refs.push(self._folder, updates, self._remote_name, self.credentials)
             self._note(updates)
             return
-        if not any(self._checkouts_on(update.ref) for update in updates):
+        if not any(self._checkouts.on(update.ref) for update in updates):
             refs.move_here(self._folder, updates)
             return
-        with self._turn() as turn:
-            for update in updates:
-                self._demand_undisturbed(update)
-            with self._checkouts_switched(updates, turn):
-                refs.move_here(self._folder, updates)
+        with self._checkouts.moved(updates):
+            refs.move_here(self._folder, updates)
         self._followed = {update.ref: update.new for update in updates}
+
+    @property
+    def _checkouts(self) -> Checkouts:
+        """Made anew each time: the reading process ends when nothing has the repository any more."""
+        from gitreg.adapters.git.following import Checkouts
+
+        return Checkouts(self._place, self._ref, self._empty_tree)
 
     def in_line(self) -> AbstractContextManager[None]:
         """See :class:`gitreg.core.ports.Repository`, and :mod:`gitreg.adapters.git.line`."""
@@ -505,108 +499,11 @@ class GitRepository(Repository):
 
         return in_line(self.common_dir)
 
-    def _checkouts_on(self, ref: str) -> list[Path]:
-        """Every checkout of the repository where the branch ``ref`` is checked out."""
-        from gitreg.adapters.git import checkout
-
-        is_branch = ref.startswith(_BRANCHES)
-        return checkout.all_checkouts(self._place, ref.removeprefix(_BRANCHES)) if is_branch else []
-
-    def _turn(self) -> AbstractContextManager[Turn]:
-        """This process's turn to look at checkouts and to move them; see :mod:`gitreg.adapters.git.turn`."""
-        from gitreg.adapters.git.turn import turn
-
-        return turn(self.common_dir, self._take_back)
-
-    def _mend(self) -> None:
-        """Takes back what a process that died left half moved, so that no checkout waits for the next move."""
-        from gitreg.adapters.git.turn import is_under_way
-
-        if is_under_way(self.common_dir):
-            with self._turn():
-                pass
-
-    def _take_back(self, move: Move) -> None:
-        """Moves a checkout back whose branch did not follow, as a process died in between.
-
-        If anything else is in the checkout than what was to be there, it is a person's, and left to them.
-        """
-        from gitreg.adapters.git import checkout
-
-        folder = Path(move.folder)
-        stayed = self._ref(move.ref) == move.old and folder in self._checkouts_on(move.ref)
-        if stayed and checkout.obstacle(folder, move.new) is None:
-            self._switch_back(move)
-
-    def _switch_back(self, move: Move) -> bool:
-        from gitreg.adapters.git import checkout
-
-        return checkout.switch(Path(move.folder), move.new, move.old or self._empty_tree())
-
-    @contextmanager
-    def _checkouts_switched(self, updates: Sequence[RefUpdate], turn: Turn) -> Iterator[None]:
-        """Moves the clean checkouts of the branches first, and back if the block fails.
-
-        Stopped in between, a checkout shows the change as staged; the other way round it would show the change
-        undone, and the next commit would undo it.
-        """
-        from gitreg.adapters.git import checkout
-
-        moves = list(self._moves(updates))
-        turn.begin(moves)
-        switched: list[Move] = []
-        try:
-            for move in moves:
-                if not checkout.switch(Path(move.folder), move.old or self._empty_tree(), move.new):
-                    raise self._not_switched(move)
-                switched.append(move)
-            yield
-        except BaseException:
-            back = [self._switch_back(move) for move in switched]
-            if all(back):
-                turn.end()  # else whoever has the next turn tries again
-            raise
-        turn.end()
-
-    def _not_switched(self, move: Move) -> GitregError:
-        """Why a checkout that was clean just now could not be moved."""
-        from gitreg.adapters.git import checkout
-
-        if checkout.obstacle(Path(move.folder), move.old or self._empty_tree()) is not None:
-            return LostRace(f"{move.folder!r} changed meanwhile", "try again")
-        return Refused(f"untracked files in {move.folder!r} would be overwritten", _TIDY)
-
-    def _moves(self, updates: Sequence[RefUpdate]) -> Iterator[Move]:
-        """How each checkout that the updates concern has to move."""
-        from gitreg.adapters.git.turn import Move
-
-        for update in updates:
-            if update.new is not None and self._ref(update.ref) == update.old:
-                for folder in self._checkouts_on(update.ref):
-                    yield Move(os.fspath(folder), update.ref, update.old, update.new)
-
     def _note(self, updates: Sequence[RefUpdate]) -> None:
         """Notes what a push did. The hub has moved; if that cannot be noted, the next fetch will find it."""
         names = ((self._local_name(update.ref), update.new) for update in updates)
         with suppress(GitregError):
             refs.track(self._folder, [(name, new) for name, new in names if name is not None])
-
-    def _demand_undisturbed(self, update: RefUpdate) -> None:
-        """Untracked files that are in the way are found by moving the checkout."""
-        from gitreg.adapters.git import checkout
-
-        if self._ref(update.ref) != update.old:
-            return
-        for folder in self._checkouts_on(update.ref):
-            if update.new is None:
-                branch = update.ref.removeprefix(_BRANCHES)
-                raise Refused(
-                    f"{branch!r} is checked out in {os.fspath(folder)!r}", "switch to another branch there"
-                )
-            base = update.old or self._empty_tree()
-            reason = checkout.obstacle(folder, base)
-            if reason is not None:
-                raise Refused(reason, _TIDY)
 
     def followable(self, branch: str) -> str | None:
         """See :class:`gitreg.core.ports.Repository`.
@@ -614,15 +511,7 @@ class GitRepository(Repository):
         What moves at ``origin`` disturbs no checkout here. Where this repository is the hub, a move of a branch that
         is checked out anywhere would, unless that checkout is clean.
         """
-        from gitreg.adapters.git import checkout
-
-        folders = [] if self.has_origin else self._checkouts_on(_BRANCHES + branch)
-        if not folders:
-            return None
-        with self._turn():
-            base = self._ref(_BRANCHES + branch) or self._empty_tree()
-            reasons = (checkout.obstacle(folder, base) for folder in folders)
-            return next((reason for reason in reasons if reason is not None), None)
+        return None if self.has_origin else self._checkouts.obstacle(_BRANCHES + branch)
 
     def follow(self, branch: str, old: str | None, new: str) -> bool:
         """See :class:`gitreg.core.ports.Repository`.
@@ -638,45 +527,7 @@ class GitRepository(Repository):
         folders = find(self._place, branch)
         if not folders:
             return False
-        with self._turn() as turn:
-            followed = [self._follow_in(folder, _BRANCHES + branch, old, new, turn) for folder in folders]
-            return all(followed)
-
-    def _follow_in(self, folder: Path, ref: str, old: str | None, new: str, turn: Turn) -> bool:
-        from gitreg.adapters.git import checkout
-        from gitreg.adapters.git.turn import Move
-
-        here = self._ref(ref)
-        landed = here is not None and (here == new or self._is_ancestor(new, here))
-        if here is not None and landed and checkout.obstacle(folder, here) is None:
-            return True  # it moved with the branch, by now perhaps further
-        if here not in {None, old, new} and not self._is_ancestor(here, new):
-            return False
-        base = (old if here == new else here) or self._empty_tree()
-        # Files first, then the branch: stopped in between, the checkout shows the change as staged, and a git pull
-        # completes it. The other way round it would show the change undone, and the next commit would undo it.
-        if checkout.obstacle(folder, base) is not None:
-            return False
-        turn.begin([Move(os.fspath(folder), ref, here, new)])
-        if not checkout.switch(folder, base, new):
-            return False
-        followed = here == new or self._advance(folder, RefUpdate(ref, here, new), base)
-        turn.end()
-        return followed
-
-    def _advance(self, folder: Path, update: RefUpdate, base: str) -> bool:
-        from gitreg.adapters.git import checkout
-
-        try:
-            refs.move_here(self._folder, [update])
-        except GitregError:  # somebody moved the branch this very moment
-            checkout.switch(folder, update.new or base, base)
-            return False
-        return True
-
-    def _is_ancestor(self, one: str | None, other: str) -> bool:
-        args = ["merge-base", "--is-ancestor", "--end-of-options", one or "", other]
-        return attempt(args, self._folder).code == 0
+        return self._checkouts.follow(folders, _BRANCHES + branch, old, new)
 
     def _empty_tree(self) -> str:
         return self.write_tree("", {})

@@ -15,6 +15,7 @@ from gitreg.core.gto import Annotation, GtoArtifact, placed, steps
 from gitreg.core.gto import Step as GtoStep
 from gitreg.core.manifest import StageAssignment
 from gitreg.core.names import Version, version_key
+from gitreg.core.payload import shown_address
 from gitreg.core.plan.imports import ImportedModel, ImportedVersion, LeftOut, plan_import, weigh_import
 from gitreg.core.plan.plan import Plan, Step, checked, new_file, written
 from gitreg.core.plan.register import NewModel
@@ -236,6 +237,7 @@ def annotation_tags(annotation: Annotation | None) -> dict[str, str]:
     """What an annotation says beside its description, as tags: a label is one with the value ``true``."""
     if annotation is None:
         return {}
-    said = {"gto.type": annotation.type, "gto.path": annotation.path, "gto.custom": annotation.custom}
+    path = shown_address(annotation.path) if annotation.path and annotation.is_address else annotation.path
+    said = {"gto.type": annotation.type, "gto.path": path, "gto.custom": annotation.custom}
     labels = dict.fromkeys(annotation.labels, "true")
     return {key: plain(value)[:_MOST] for key, value in (labels | said).items() if value}

@@ -20,7 +20,7 @@ from gitreg.core.names import (
     version_key,
 )
 from gitreg.core.plan.plan import NothingToDo, Plan, checked, written
-from gitreg.core.plan.register import NewModel, Registration, model_file, version_files
+from gitreg.core.plan.register import NewModel, Registration, as_registered, model_file, version_files
 from gitreg.core.policy import FormatsGate, StagePolicy
 from gitreg.core.ports import DvcPointer, Identity
 from gitreg.core.record import Artifact, Pin
@@ -368,23 +368,7 @@ def registration_of(snapshot: Snapshot, model: str, number: Version) -> Registra
     notes = snapshot.notes(model, number)
     if pointer is None or (notes is not None and notes.deprecated is not None):
         raise Refused(f"{model}/{number} is not as gitreg imports versions", "make the change by hand")
-    return Registration(
-        model=model,
-        artifact=record.artifact,
-        pointer=pointer,
-        created_by=record.created_by,
-        created_at=record.created_at,
-        source=record.source,
-        params=record.params,
-        metrics=record.metrics,
-        signature=record.signature,
-        environment=record.environment,
-        description=notes.description if notes else None,
-        tags=notes.tags if notes else {},
-        card=notes.card if notes else {},
-        copied_from=record.copied_from,
-        imported_from=record.imported_from,
-    )
+    return as_registered(snapshot, model, record, pointer)
 
 
 def unread(model: str, format: str, artifact: Artifact | None = None) -> Registration:

@@ -74,6 +74,28 @@ class Registration(Details):
     imported_from: ImportedFrom | None = None
 
 
+def as_registered(snapshot: Snapshot, model: str, record: ModelVersion, pointer: DvcPointer) -> Registration:
+    """What would register a version with all that is said of it here, but for a deprecation."""
+    notes = snapshot.notes(model, record.version)
+    return Registration(
+        model=model,
+        artifact=record.artifact,
+        pointer=pointer,
+        created_by=record.created_by,
+        created_at=record.created_at,
+        source=record.source,
+        params=record.params,
+        metrics=record.metrics,
+        signature=record.signature,
+        environment=record.environment,
+        description=notes.description if notes else None,
+        tags=notes.tags if notes else {},
+        card=notes.card if notes else {},
+        copied_from=record.copied_from,
+        imported_from=record.imported_from,
+    )
+
+
 def plan_model(snapshot: Snapshot, name: str, new: NewModel) -> Plan:
     """Makes a model without versions. Raises UsageError (bad name), AlreadyExists."""
     _demand_free_name(snapshot, name)
@@ -160,7 +182,12 @@ def _demand_free_name(snapshot: Snapshot, name: str) -> None:
     if taken is not None and (
         taken != name or snapshot.model_tombstone(taken) is None or snapshot.model(taken)
     ):
-        raise AlreadyExists(f"the name {name!r} is taken by {taken!r}", "choose another name")
+        problem = (
+            f"the name {name!r} is taken by {taken!r}"
+            if taken != name
+            else f"there is a model {name!r} already"
+        )
+        raise AlreadyExists(problem, "choose another name")
 
 
 def model_file(name: str, new: NewModel) -> bytes:

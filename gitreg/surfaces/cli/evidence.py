@@ -118,7 +118,7 @@ def add(
       gitreg evidence add credit-risk/3 holdout --metrics metrics.json --dataset holdout@sha256:8f43… \\
           --source https://ci.example.com/runs/42
       gitreg evidence add credit-risk/3 q3 --metric roc_auc=0.94 --dataset "q3@sha256:$(sha256sum < q3.csv | cut -c-64)"
-      gitreg evidence add credit-risk/3 holdout --from-run 8f43d1c2 --tracking-uri https://mlflow.example.com
+      gitreg evidence add credit-risk/3 holdout --from-run "$RUN_ID" --tracking-uri https://mlflow.example.com
     """
     from gitreg.core.names import parse_reference
     from gitreg.core.plan.evidence import NewEvidence, plan_evidence

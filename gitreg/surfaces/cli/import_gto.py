@@ -78,7 +78,7 @@ def import_gto(
       gitreg import gto https://github.com/iterative/example-gto --stage prod=production
       gitreg import gto ../models --artifact nlp/sentiment --as nlp/sentiment=sentiment
     """
-    from gitreg.flows.import_gto import GtoSource
+    from gitreg.flows.gto_files import GtoSource
     from gitreg.flows.import_gto import import_gto as run
     from gitreg.wiring.foreign import open_foreign
 

@@ -46,10 +46,10 @@ class GitregArtifactRepository(ArtifactRepository):
         """
         with as_mlflow():
             inside = _inside(path)
-            _, of = self._stored()
             from gitreg.flows.pull import contents
 
-            return list(_children(contents(of), inside))
+            with self._stored() as (_, of):
+                return list(_children(contents(of), inside))
 
     def download_artifacts(self, artifact_path: str | None, dst_path: str | None = None) -> str:
         """Puts a file, a folder, or all ("") into ``dst_path``, which must be there, or else into a new folder.
@@ -60,10 +60,9 @@ class GitregArtifactRepository(ArtifactRepository):
         with as_mlflow():
             inside = _inside(artifact_path)
             folder = _destination(dst_path)
-            ws, of = self._stored()
             from gitreg.flows.pull import pull_inside
 
-            with _beside(folder) as fresh:
+            with self._stored() as (ws, of), _beside(folder) as fresh:
                 pull_inside(ws, of, inside, fresh)
                 _lay_over(fresh, folder)
         return os.path.join(folder, *filter(None, inside.split("/")))
@@ -87,8 +86,9 @@ class GitregArtifactRepository(ArtifactRepository):
         """Refused."""
         _refuse()
 
-    def _stored(self) -> tuple[Workspace, Stored]:
-        """The version, in a registry that is opened once for all downloads of a thread."""
+    @contextmanager
+    def _stored(self) -> Iterator[tuple[Workspace, Stored]]:
+        """The version, in a registry that stays open between downloads."""
         from gitreg.core.names import Reference, parse_version
         from gitreg.errors import NotFound
         from gitreg.flows.pull import stored
@@ -99,13 +99,14 @@ class GitregArtifactRepository(ArtifactRepository):
         if version is None:
             raise NotFound(f"{model!r} has no version {self._uri.version!r}")
         wanted = Reference(model, version)
-        session = shared_sessions(replace(self._uri, model=None, version=None)).get()
-        ws = session.workspace
-        try:  # what was fetched before will do: a version never changes
-            return ws, stored(ws, ws.current()[1], wanted)
-        except NotFound:
-            session.renew()
-            return ws, stored(ws, ws.current()[1], wanted)
+        with shared_sessions(replace(self._uri, model=None, version=None)).lent() as session:
+            ws = session.workspace
+            try:  # what was fetched before will do: a version never changes
+                found = stored(ws, ws.current()[1], wanted)
+            except NotFound:
+                session.renew()
+                found = stored(ws, ws.current()[1], wanted)
+            yield ws, found
 
 
 def _version_uri(uri: str) -> RegistryUri:

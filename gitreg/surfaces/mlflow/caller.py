@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gitreg.core.ports import Identity, Pusher
@@ -37,18 +38,30 @@ def login() -> str | None:
     Raises:
         Refused: a proxy is to say who it is, and did not, or said it so that it cannot be told.
     """
-    flask = sys.modules.get("flask")  # a client's process has no requests, and need not import it
-    if flask is None or not flask.has_request_context():
+    flask = _flask()
+    if flask is None:
         return None
     header = os.environ.get(HEADER_VARIABLE)
     found = _said_by_proxy(flask.request, header) if header else flask.g.get(_NOTED)
     return None if found is None else _plain(str(found))
 
 
+def is_under_permissions() -> bool:
+    """Whether MLflow's ``basic-auth`` app has let the request of this thread through, by the name that it asks for."""
+    flask = _flask()
+    return flask is not None and flask.g.get(_NOTED) is not None
+
+
 def is_page() -> bool:
     """Whether this thread answers one of MLflow's own pages."""
+    flask = _flask()
+    return flask is not None and _OF_PAGES in flask.request.path
+
+
+def _flask() -> ModuleType | None:
+    """flask, where this thread answers a request; a client's process has no requests, and need not import it."""
     flask = sys.modules.get("flask")
-    return flask is not None and flask.has_request_context() and _OF_PAGES in flask.request.path
+    return flask if flask is not None and flask.has_request_context() else None
 
 
 def _said_by_proxy(request: Request, header: str) -> str:

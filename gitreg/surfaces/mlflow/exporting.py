@@ -22,6 +22,7 @@ from gitreg.core.manifest import EXTERNAL, ModelVersion
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.imports import LeftOut
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
+from gitreg.surfaces.mlflow.reading import demand_driver
 from gitreg.surfaces.mlflow.shown import error_line
 
 if TYPE_CHECKING:
@@ -98,11 +99,17 @@ def answering() -> Iterator[None]:
 
 
 def make_client(tracking_uri: str, registry_uri: str | None = None) -> MlflowClient:
-    """A client of MLflow. Raises ConfigError where MLflow is not installed, Undecided where it cannot be reached."""
+    """A client of MLflow.
+
+    Raises:
+        ConfigError: MLflow, or what it needs for a database, is not installed. Undecided: it cannot be reached.
+    """
     try:
         from mlflow import MlflowClient
     except ImportError:
         raise ConfigError("MLflow is not installed", "run pip install 'gitreg[mlflow]'") from None
+    for uri in (tracking_uri, registry_uri):
+        demand_driver(uri)
     with answering():
         return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri or tracking_uri)
 

@@ -20,7 +20,20 @@ if TYPE_CHECKING:
 def the_model(session: Session, name: str) -> CatalogModel:
     """A model, of whose versions only the highest of each stage are read."""
     with registered(name):
-        return session.catalog.head(name)
+        found = session.catalog.head(name)
+    demand_own_name(name, found.name)
+    return found
+
+
+def demand_own_name(asked: str, model: str) -> None:
+    """Raises MlflowException where a user of a server asks for a model by another of its names.
+
+    MLflow's permissions go by the very name that is asked for: another one would pass by those of the model.
+    """
+    from gitreg.surfaces.mlflow import caller
+
+    if asked != model and caller.is_under_permissions():
+        raise not_found(f"Registered Model with name={asked} not found")
 
 
 @contextmanager
@@ -54,15 +67,17 @@ def registrable(session: Session, name: str) -> str:
 
 def the_version(session: Session, name: str, version: Version) -> CatalogVersion:
     """A version of a model. The error says by which change request it is asked for, if it is the next one."""
+    found = None
+    problem = f"Model Version (name={name}, version={version}) not found"
     try:
         with registered(name):
             found = session.catalog.version(name, version)
-        if found is not None:
-            return found
-        problem = f"Model Version (name={name}, version={version}) not found"
     except MlflowException as error:
         problem = error.message
-    raise not_found(f"{problem}{_asked_for(session, name, version)}") from None
+    if found is not None:
+        demand_own_name(name, found.model)
+        return found
+    raise not_found(f"{problem}{_asked_for(session, name, version)}")
 
 
 def _asked_for(session: Session, name: str, version: Version) -> str:
@@ -71,7 +86,9 @@ def _asked_for(session: Session, name: str, version: Version) -> str:
     from gitreg.surfaces.mlflow.entities import address_of
 
     with suppress(GitregError):
-        request = pending_version(session.workspace, session.snapshot(), name, version)
+        snapshot = session.snapshot()
+        demand_own_name(name, snapshot.living_model(name) or name)
+        request = pending_version(session.workspace, snapshot, name, version)
         if request is not None:
             return f" yet: change request {request.id} asks for it ({address_of(request)})"
     return ""

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -184,12 +185,30 @@ class MlflowSource:
 
 
 def demand_database(uri: str | None) -> None:
-    """Raises NotFound for a database that is not there: MLflow would make an empty one."""
+    """Sees to it that a database can be read, before MLflow is asked.
+
+    Raises:
+        NotFound: it is not there; MLflow would make an empty one.
+        ConfigError: see :func:`demand_driver`.
+    """
+    demand_driver(uri)
     scheme, _, path = (uri or "").partition("///")
     if scheme == "sqlite:" and path and not os.path.exists(path):
         raise NotFound(
             f"there is no database {path!r}", "a path from the root has four slashes: sqlite:////path"
         )
+
+
+def demand_driver(uri: str | None) -> None:
+    """Raises ConfigError for a database (``postgresql+psycopg2://…``, say) where only mlflow-skinny is installed."""
+    is_database = (uri or "").partition(":")[0].partition("+")[0] in (
+        "sqlite",
+        "postgresql",
+        "mysql",
+        "mssql",
+    )
+    if is_database and find_spec("sqlalchemy") is None:
+        raise ConfigError("mlflow-skinny has no access to databases", "run pip install mlflow")
 
 
 def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -140,6 +139,10 @@ class Session:
         """The moment, in UTC."""
         return self.workspace.clock()
 
+    def close(self) -> None:
+        """Ends the git process that reads for it; a later read starts another."""
+        self.opened.repository.close()
+
 
 def warn(line: str) -> None:
     """Tells the program's log something."""
@@ -148,23 +151,14 @@ def warn(line: str) -> None:
     logging.getLogger("gitreg.mlflow").warning("%s", line)
 
 
-#: How many sessions of a process keep what reads their repository running.
-AWAKE = 8
-
-
-class _Desk:
-    """One thread's session: its git process ends with the thread, whoever else still knows the repository."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        weakref.finalize(self, session.opened.repository.close)
+#: How many sessions stay open while nobody works with them.
+KEPT = 4
 
 
 class Sessions:
-    """A session for each thread that asks for one: what reads a repository is not shared between threads.
+    """The open sessions of one registry: each works for one thread at a time, and is lent to the next one then.
 
-    A server's threads come and go, dozens of them. The git process that reads for a session ends with its thread; and
-    before that, once enough others have been asked for since. The next question starts it again.
+    A server's threads come and go, dozens of them. What they have open is at no time more than they work with at once.
     """
 
     def __init__(self, uri: RegistryUri) -> None:
@@ -173,33 +167,56 @@ class Sessions:
 
     def _begin(self) -> None:
         self._process = os.getpid()
-        self._local = threading.local()
+        self._mine = threading.local()
         self._lock = threading.Lock()
-        self._awake: OrderedDict[int, weakref.ref[Session]] = OrderedDict()
+        self._idle: list[Session] = []
         self._freshness = Freshness()
-        self._opening = threading.Lock()
         self._first: Opened | None = None
 
-    def get(self) -> Session:
-        """This thread's session. Raises as opening a registry does."""
+    @contextmanager
+    def lent(self) -> Iterator[Session]:
+        """A session that is no other thread's meanwhile; in such a block of the same thread, the one that it has.
+
+        Raises as opening a registry does.
+        """
         if self._process != os.getpid():
             self._begin()  # what was open before a fork is the parent's
-        desk: _Desk | None = getattr(self._local, "desk", None)
-        if desk is None:
-            with self._opening:
-                desk = self._local.desk = _Desk(Session(self._uri, self._freshness, self._first))
-                self._first = self._first or desk.session.opened
-        self._keep_awake(desk.session)
-        return desk.session
+        session: Session | None = getattr(self._mine, "session", None)
+        if session is not None:
+            yield session
+            return
+        session = self._mine.session = self._taken()
+        try:
+            yield session
+        finally:
+            self._mine.session = None
+            self._give_back(session)
 
-    def _keep_awake(self, session: Session) -> None:
+    @property
+    def mine(self) -> Session:
+        """The session that is lent to this thread."""
+        session = getattr(self._mine, "session", None)
+        assert isinstance(session, Session), "a block of lent() is around it"
+        return session
+
+    def _taken(self) -> Session:
         with self._lock:
-            self._awake[id(session)] = weakref.ref(session)
-            self._awake.move_to_end(id(session))
-            idle = [self._awake.popitem(last=False)[1]() for _ in range(len(self._awake) - AWAKE)]
-        for each in idle:
-            if each is not None:
-                each.opened.repository.close()
+            if self._idle:
+                return self._idle.pop()
+            if (
+                self._first is None
+            ):  # the others wait for it, and then open the registry without a look at the remote
+                session = Session(self._uri, self._freshness)
+                self._first = session.opened
+                return session
+        return Session(self._uri, self._freshness, self._first)
+
+    def _give_back(self, session: Session) -> None:
+        with self._lock:
+            if len(self._idle) < KEPT:
+                self._idle.append(session)
+                return
+        session.close()
 
 
 @lru_cache(maxsize=8)

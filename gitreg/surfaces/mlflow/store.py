@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
@@ -28,6 +29,7 @@ from gitreg.errors import Refused, UsageError
 from gitreg.surfaces.mlflow import arguments, entities, search
 from gitreg.surfaces.mlflow.errors import as_mlflow
 from gitreg.surfaces.mlflow.lookups import (
+    demand_own_name,
     exact_model,
     not_found,
     registered,
@@ -57,6 +59,23 @@ if TYPE_CHECKING:
 VERSION_TAG = "gitreg.version"
 
 
+_Asked = ParamSpec("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+def _answering(
+    method: Callable[Concatenate[GitregStore, _Asked], _Answer],
+) -> Callable[Concatenate[GitregStore, _Asked], _Answer]:
+    """Runs a method of the store with a session of its own; it raises nothing but MlflowException."""
+
+    @wraps(method)
+    def answered(store: GitregStore, /, *args: _Asked.args, **kwargs: _Asked.kwargs) -> _Answer:
+        with as_mlflow(), store._sessions.lent():
+            return method(store, *args, **kwargs)
+
+    return answered
+
+
 class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
     """One registry, for all threads of a process.
 
@@ -74,7 +93,8 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         self.store_uri = store_uri
         self.tracking_uri = tracking_uri
         self._open()
-        self._session()
+        with self._sessions.lent():  # is there a registry?
+            pass
 
     def _open(self) -> None:
         self._uri = _registry_uri(self.store_uri or "")
@@ -91,11 +111,11 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         self._open()
 
     def _session(self) -> Session:
-        return self._sessions.get()
+        return self._sessions.mine
 
     # Registered models
 
-    @as_mlflow()
+    @_answering
     def create_registered_model(
         self, name: str, tags: Any = None, description: str | None = None, deployment_job_id: Any = None
     ) -> RegisteredModel:
@@ -112,14 +132,14 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             return entities.planned_model(name, new, session.now(), request)
         return entities.registered_model(the_model(session, name))
 
-    @as_mlflow()
+    @_answering
     def update_registered_model(
         self, name: str, description: str | None, deployment_job_id: Any = None
     ) -> RegisteredModel:
         """Describes a model; None takes the description away."""
         return self._edit_model(name, {("description",): _or_remove(description)})
 
-    @as_mlflow()
+    @_answering
     def rename_registered_model(self, name: str, new_name: str) -> RegisteredModel:
         """Renames a model, by its present name; its former names go on leading to it."""
         from gitreg.core.plan.rename import plan_rename
@@ -133,7 +153,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         request = self._land(session, lambda snapshot: plan_rename(snapshot, name, new_name, now))
         return entities.registered_model(the_model(session, name if request else new_name), request)
 
-    @as_mlflow()
+    @_answering
     def delete_registered_model(self, name: str) -> None:
         """Deletes a model by its present name, and its aliases; one with a version in a stage is not deleted."""
         from gitreg.core.plan.delete import plan_delete_model
@@ -151,7 +171,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
                 )
         self._land(session, lambda snapshot: plan_delete_model(snapshot, name, None, now))
 
-    @as_mlflow()
+    @_answering
     def search_registered_models(
         self,
         filter_string: str | None = None,
@@ -164,12 +184,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         found, token = search.find_models(self._session().catalog, asked)
         return PagedList([entities.registered_model(model) for model in found], token)
 
-    @as_mlflow()
+    @_answering
     def get_registered_model(self, name: str) -> RegisteredModel:
         """A model, by its present or a former name."""
         return entities.registered_model(the_model(self._session(), arguments.model_name(name)))
 
-    @as_mlflow()
+    @_answering
     def get_latest_versions(self, name: str, stages: Sequence[str] | None = None) -> list[ModelVersion]:
         """The highest version of each of these stages, or of every stage."""
         session = self._session()
@@ -181,12 +201,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             found = [version for version in found if version.stage in wanted]
         return [entities.model_version(version) for version in found]
 
-    @as_mlflow()
+    @_answering
     def set_registered_model_tag(self, name: str, tag: Any) -> None:
         """Sets a model's tag."""
         self._edit_model(name, {("tags", tag.key): arguments.model_tag(tag.key, tag.value)})
 
-    @as_mlflow()
+    @_answering
     def delete_registered_model_tag(self, name: str, key: str) -> None:
         """Takes a model's tag away, if there is one."""
         self._edit_model(name, {("tags", arguments.tag_key(key)): _or_remove(None)})
@@ -203,7 +223,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
     # Versions
 
-    @as_mlflow()
+    @_answering
     def create_model_version(
         self,
         name: str,
@@ -228,6 +248,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         model = registrable(session, arguments.model_name(name))
         reference = registered_source(source)
         if reference is not None:
+            demand_own_name(reference.model, session.snapshot().find_model(reference.model))
             return self._copied(session, reference, model, number, Notes(description, said))
         asked = Asked(source, run_id, run_link, model_id, local_model_path)
         return self._taken(session, asked, model, number, Notes(description, said))
@@ -244,7 +265,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             outcome = register(session.workspace, replace(new, version=number), session.mode)
         return self._registered(session, outcome)
 
-    @as_mlflow()
+    @_answering
     def copy_model_version(self, src_mv: ModelVersion, dst_name: str) -> ModelVersion:
         """Registers a version's bytes and notes under another model of this registry, made if there is none."""
         from gitreg.core.names import Reference
@@ -292,12 +313,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             return entities.planned_version(record, notes, outcome.request)
         return entities.model_version(the_version(session, record.model, record.version))
 
-    @as_mlflow()
+    @_answering
     def update_model_version(self, name: str, version: Any, description: str | None = None) -> ModelVersion:
         """Describes a version; None takes the description away."""
         return self._annotate(name, version, {("description",): _or_remove(description)})
 
-    @as_mlflow()
+    @_answering
     def transition_model_version_stage(
         self, name: str, version: Any, stage: str, archive_existing_versions: bool
     ) -> ModelVersion:
@@ -317,7 +338,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         )
         return entities.model_version(the_version(session, found.model, number), request)
 
-    @as_mlflow()
+    @_answering
     def delete_model_version(self, name: str, version: Any) -> None:
         """Deletes a version, and the aliases that name it; one that is in a stage is not deleted."""
         from gitreg.core.plan.delete import plan_delete_version
@@ -332,13 +353,13 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             ),
         )
 
-    @as_mlflow()
+    @_answering
     def get_model_version(self, name: str, version: Any) -> ModelVersion:
         """A version by its number."""
         number = arguments.version_number(version)
         return entities.model_version(the_version(self._session(), arguments.model_name(name), number))
 
-    @as_mlflow()
+    @_answering
     def get_model_version_download_uri(self, name: str, version: Any) -> str:
         """The address of a version's artifact, which :mod:`gitreg.surfaces.mlflow.artifacts` reads."""
         from gitreg.surfaces.mlflow.address import download_uri
@@ -347,7 +368,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         found = the_version(session, arguments.model_name(name), arguments.version_number(version))
         return download_uri(session, found.model, str(found.version))
 
-    @as_mlflow()
+    @_answering
     def search_model_versions(
         self,
         filter_string: str | None = None,
@@ -360,12 +381,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         found, token = search.find_versions(self._session().catalog, asked)
         return PagedList([entities.model_version(version) for version in found], token)
 
-    @as_mlflow()
+    @_answering
     def set_model_version_tag(self, name: str, version: Any, tag: Any) -> None:
         """Sets a version's tag."""
         self._annotate(name, version, {("tags", tag.key): arguments.version_tag(tag.key, tag.value)})
 
-    @as_mlflow()
+    @_answering
     def delete_model_version_tag(self, name: str, version: Any, key: str) -> None:
         """Takes a version's tag away, if there is one."""
         self._annotate(name, version, {("tags", arguments.tag_key(key)): _or_remove(None)})
@@ -382,7 +403,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
     # Aliases
 
-    @as_mlflow()
+    @_answering
     def set_registered_model_alias(self, name: str, alias: str, version: Any) -> None:
         """Makes an alias name a version; one that is the same but for case is moved."""
         from gitreg.core.plan.alias import plan_set_alias
@@ -392,7 +413,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         found = the_version(session, arguments.model_name(name), arguments.version_number(version))
         self._land(session, lambda snapshot: plan_set_alias(snapshot, found.model, alias, found.version))
 
-    @as_mlflow()
+    @_answering
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
         """Makes an alias name nothing, if it names something."""
         arguments.alias_name(alias)
@@ -402,7 +423,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
     def _clear_alias(self, session: Session, model: str, alias: str) -> ChangeRequest | None:
         return self._land(session, lambda snapshot: _plan_clear_alias(snapshot, model, alias))
 
-    @as_mlflow()
+    @_answering
     def get_model_version_by_alias(self, name: str, alias: str) -> ModelVersion:
         """The version that an alias names, without regard to case; ``latest`` is the highest."""
         arguments.alias_name(alias)
@@ -414,6 +435,7 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             raise not_found(f"Latest version not found for model {name}.")
         if found is None:
             raise MlflowException(f"Registered model alias {alias} not found.", INVALID_PARAMETER_VALUE)
+        demand_own_name(model, found.model)
         return entities.model_version(found)
 
     def _await_model_version_creation(self, mv: ModelVersion, await_creation_for: float | None) -> None:

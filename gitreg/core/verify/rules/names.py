@@ -39,7 +39,7 @@ def _models(scope: Scope) -> Iterator[Finding]:
 
 def _are_alone(concerned: Iterable[str], folders: Iterable[str]) -> bool:
     """Whether for certain no other folder is called like these: in names of ASCII only case is folded away."""
-    text = "/".join(folders)
+    text = "//".join(folders)  # two slashes, as neighbours that share one would count once
     if not text.isascii():
         return False
     lowered = f"/{text.lower()}/"
