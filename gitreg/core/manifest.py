@@ -35,9 +35,7 @@ from gitreg.core.decode import (
 )
 from gitreg.core.names import MAX_INTEGER, Version
 from gitreg.core.ports import Identity
-from gitreg.core.record import EXTERNAL as EXTERNAL
-from gitreg.core.record import ModelVersion as ModelVersion
-from gitreg.core.record import Pin, decode_version, pins
+from gitreg.core.record import ModelVersion, Pin, decode_version, pins
 
 if TYPE_CHECKING:
     from gitreg.core.policy import Policy

@@ -24,8 +24,7 @@ from gitreg.core.verify.engine import evaluate
 from gitreg.core.verify.rule import Judged
 from gitreg.errors import LostRace, Refused, Undecided
 from gitreg.flows.commit import committed
-from gitreg.flows.propose import Proposed as Proposed
-from gitreg.flows.propose import propose
+from gitreg.flows.propose import Proposed, propose
 from gitreg.flows.verify import Way, judge, planned
 from gitreg.flows.workspace import Workspace
 

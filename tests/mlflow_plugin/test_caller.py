@@ -55,6 +55,16 @@ def test_what_a_request_carries_unchecked_is_nobody_s_word(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "is_page"),
+    [("/ajax-api/2.0/mlflow/x", True), ("/behind/ajax-api/2.0/x", True), ("/api/2.0/mlflow/x", False)],
+)
+def test_pages_are_told_from_clients(app: Flask, path: str, is_page: bool) -> None:
+    assert not caller.is_page()
+    with app.test_request_context(path):
+        assert caller.is_page() == is_page
+
+
+@pytest.mark.parametrize(
     ("user", "known_as"),
     [
         ("alice", Identity("alice", "alice@example.com")),

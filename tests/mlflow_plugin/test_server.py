@@ -67,6 +67,21 @@ def test_forty_versions_at_once_get_forty_numbers(
     assert len(readers) <= 4 * 10
 
 
+def test_of_many_who_make_one_model_at_once_one_does(server: Server, client: MlflowClient) -> None:
+    from mlflow.exceptions import MlflowException
+
+    def make(name: str) -> str:
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            return str(error.error_code)
+        return "made"
+
+    with ThreadPoolExecutor(8) as pool:
+        said = sorted(pool.map(make, ["raced", "Raced"] * 4))
+    assert said == ["RESOURCE_ALREADY_EXISTS"] * 7 + ["made"]
+
+
 def test_who_asks_is_the_author_and_the_server_commits(
     server: Server, tracking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,7 +155,7 @@ def test_what_policy_guards_is_asked_for(
     assert found.tags == {TAG: "#1"}
     assert found.name == "credit-risk"
     assert (plain(guarded.get_registered_model("credit-risk")), stages(guarded)) == before
-    assert "change request #1 asks for it, and it is so once that is merged" in caplog.text
+    assert "change request #1 asks for it; it is so once that is merged" in caplog.text
     assert call(guarded).tags == {TAG: "#1"}  # asked again, it is the same request
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gitreg.core.ports import Identity, Pusher
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 HEADER_VARIABLE = "GITREG_MLFLOW_USER_HEADER"
 #: Where MLflow's ``basic-auth`` app notes the user on ``flask.g`` (``mlflow.server.auth``).
 _NOTED = "mlflow_authenticated_user"
+# Where MLflow's pages call, and its clients do not (``mlflow.server.handlers``).
+_OF_PAGES = "/ajax-api/"
 _LONGEST = 200
 _NAME = re.compile(r"[^\x00-\x1f\x7f<>,;]*\w[^\x00-\x1f\x7f<>,;]*\Z")
 
@@ -35,8 +38,8 @@ def login() -> str | None:
     Raises:
         Refused: a proxy is to say who it is, and did not, or said it so that it cannot be told.
     """
-    flask = sys.modules.get("flask")  # a client's process has no requests, and need not import it
-    if flask is None or not flask.has_request_context():
+    flask = _flask()
+    if flask is None:
         return None
     header = os.environ.get(HEADER_VARIABLE)
     found = _said_by_proxy(flask.request, header) if header else flask.g.get(_NOTED)
@@ -45,8 +48,20 @@ def login() -> str | None:
 
 def is_under_permissions() -> bool:
     """Whether MLflow's ``basic-auth`` app has let the request of this thread through, by the name that it asks for."""
+    flask = _flask()
+    return flask is not None and flask.g.get(_NOTED) is not None
+
+
+def is_page() -> bool:
+    """Whether this thread answers one of MLflow's own pages."""
+    flask = _flask()
+    return flask is not None and _OF_PAGES in flask.request.path
+
+
+def _flask() -> ModuleType | None:
+    """flask, where this thread answers a request; a client's process has no requests, and need not import it."""
     flask = sys.modules.get("flask")
-    return flask is not None and flask.has_request_context() and flask.g.get(_NOTED) is not None
+    return flask if flask is not None and flask.has_request_context() else None
 
 
 def _said_by_proxy(request: Request, header: str) -> str:

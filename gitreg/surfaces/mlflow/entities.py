@@ -22,10 +22,10 @@ from gitreg.surfaces.mlflow.arguments import shown_stage
 
 if TYPE_CHECKING:
     from gitreg.core.catalog import CatalogModel, CatalogVersion
-    from gitreg.core.manifest import ModelVersion as Record
     from gitreg.core.manifest import VersionNotes
     from gitreg.core.plan.register import NewModel
     from gitreg.core.ports import ChangeRequest
+    from gitreg.core.record import ModelVersion as Record
 
 #: The tag that says by which change request a call's change is asked for.
 REQUEST_TAG = "gitreg.change_request"
@@ -96,8 +96,8 @@ def source_of(version: CatalogVersion) -> str | None:
 def planned_record(edits: Mapping[str, bytes | None]) -> tuple[Record, VersionNotes | None]:
     """The record and the notes of the one version that a plan registers."""
     from gitreg.core.codec.load import load_manifest
-    from gitreg.core.manifest import ModelVersion as Record
     from gitreg.core.manifest import VersionNotes
+    from gitreg.core.record import ModelVersion as Record
 
     files = {path.rpartition("/")[2]: (path, data) for path, data in edits.items() if data is not None}
     path, data = files["version.yaml"]

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gitreg.core.decode import show_time
-from gitreg.core.manifest import EXTERNAL, ModelVersion
 from gitreg.core.names import NONE, Version
 from gitreg.core.plan.imports import LeftOut
+from gitreg.core.record import EXTERNAL, ModelVersion
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
 from gitreg.surfaces.mlflow.reading import demand_driver
 from gitreg.surfaces.mlflow.shown import error_line

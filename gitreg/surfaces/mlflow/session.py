@@ -18,7 +18,8 @@ from gitreg.surfaces.mlflow.uri import RegistryUri
 if TYPE_CHECKING:
     from gitreg.core.snapshot import Snapshot
     from gitreg.flows.catalog import Catalog
-    from gitreg.flows.land import Landed, LandingMode, Planner, Proposed
+    from gitreg.flows.land import Landed, LandingMode, Planner
+    from gitreg.flows.propose import Proposed
     from gitreg.flows.workspace import Workspace
     from gitreg.wiring import Opened
 

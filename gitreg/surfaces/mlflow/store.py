@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from gitreg.core.ports import ChangeRequest
     from gitreg.core.snapshot import Snapshot
     from gitreg.flows.copy import Notes
-    from gitreg.flows.land import Landed, Preview, Proposed
+    from gitreg.flows.land import Landed, Preview
+    from gitreg.flows.propose import Proposed
     from gitreg.surfaces.mlflow.sources import Asked
 
 #: The tag of a new version that asks for its number, in a model with SemVer versions. It is not kept.
@@ -126,7 +127,8 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         arguments.model_name(name)
         new = NewModel(description=description, tags=arguments.model_tags(tags))
         session = self._session()
-        request = self._land(session, making(session.workspace, name, new, session.mode))
+        # A page that registers makes the model first: it goes on to the version, which joins the request.
+        request = self._land(session, making(session.workspace, name, new, session.mode), fails_page=False)
         if request:
             return entities.planned_model(name, new, session.now(), request)
         return entities.registered_model(the_model(session, name))
@@ -303,7 +305,8 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
         return self._registered(session, outcome)
 
     def _registered(self, session: Session, outcome: Landed | Proposed | Preview) -> ModelVersion:
-        from gitreg.flows.land import Landed, Proposed
+        from gitreg.flows.land import Landed
+        from gitreg.flows.propose import Proposed
 
         assert isinstance(outcome, Landed | Proposed)
         record, notes = entities.planned_record(outcome.plan.edits)
@@ -445,10 +448,12 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
 
     # Landing
 
-    def _land(self, session: Session, make_plan: Callable[[Snapshot], Plan]) -> ChangeRequest | None:
-        """Lands a plan; returns the change request that it became, if it became one."""
+    def _land(
+        self, session: Session, make_plan: Callable[[Snapshot], Plan], *, fails_page: bool = True
+    ) -> ChangeRequest | None:
+        """Lands a plan; returns the change request that it became, if it became one. Raises as ``_tell``."""
         from gitreg.core.plan.plan import NothingToDo
-        from gitreg.flows.land import Proposed
+        from gitreg.flows.propose import Proposed
 
         try:
             outcome = session.land(make_plan)
@@ -456,18 +461,24 @@ class GitregStore(NoPrompts, NoWebhooks, AbstractStore):
             return None
         if not isinstance(outcome, Proposed):
             return None
-        self._tell(outcome)
+        self._tell(outcome, fails_page)
         return outcome.request
 
-    def _tell(self, outcome: Proposed) -> None:
+    def _tell(self, outcome: Proposed, fails_page: bool = True) -> None:
+        """Says in the log that a change became a change request.
+
+        A page of MLflow's would show neither that nor the tag: it gets an error that says so. Raises Refused.
+        """
+        from gitreg.surfaces.mlflow.caller import is_page
         from gitreg.surfaces.mlflow.session import warn
 
         address = entities.address_of(outcome.request)
         number = f"#{outcome.request.id}"
         page = "" if address == number else f" ({address})"
-        warn(
-            f"{outcome.plan.title}: change request {number} asks for it, and it is so once that is merged{page}"
-        )
+        line = f"{outcome.plan.title}: change request {number} asks for it{page}"
+        warn(f"{line}; it is so once that is merged")
+        if fails_page and is_page():
+            raise Refused(line, "it is so once that is merged")
 
 
 def _registry_uri(text: str) -> RegistryUri:
