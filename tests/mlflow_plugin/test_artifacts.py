@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -180,9 +181,12 @@ def test_a_remote_that_is_not_there(solo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("raised", [OSError(28, "No space left on device"), MemoryError()])
-def test_what_nobody_foresaw_is_no_answer_500(
-    solo: Path, raised: Exception, monkeypatch: pytest.MonkeyPatch
+def test_what_nobody_foresaw_is_no_answer_500_and_leaves_nothing(
+    solo: Path, raised: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "temporary"))
+
     def fail(*args: object) -> None:
         raise raised
 
@@ -190,6 +194,7 @@ def test_what_nobody_foresaw_is_no_answer_500(
     with pytest.raises(MlflowException, match=type(raised).__name__) as error:
         repository(solo, "1").download_artifacts("")
     assert error.value.error_code == "ABORTED"
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_mlflow_s_import_stays_light() -> None:
