@@ -120,7 +120,7 @@ def test_the_pages_show_the_registry_and_change_it(
     before = told("%H")
     assert move(page, "Archived", "Production")["error_code"] == "PERMISSION_DENIED"
     page.get_by_text(
-        re.compile(r"Promote leavers/1 to production: change request \d+ asks for it")
+        re.compile(r"Promote leavers/1 to production: change request #\d+ asks for it")
     ).wait_for()
     assert told("%H") == before  # as it takes an approval to go live
 
