@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,34 @@ def test_a_clone_fetches_what_it_does_not_know(solo: Path, tmp_path: Path) -> No
     (tmp_path / "model.onnx").write_bytes(b"elsewhere")
     put(solo, tmp_path / "model.onnx")
     assert listing(repository(solo.parent / "clone")) == [("model.onnx", False, 9)]
+
+
+def test_a_remote_that_is_not_there(solo: Path, tmp_path: Path) -> None:
+    found = repository(solo, "1")
+    (solo.parent / "artifacts").rename(tmp_path / "away")
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(MlflowException) as error:
+        found.download_artifacts("", os.fspath(into))
+    assert error.value.error_code == "ABORTED", error.value
+    assert list(into.iterdir()) == []
+
+
+@pytest.mark.parametrize("raised", [OSError(28, "No space left on device"), MemoryError()])
+def test_what_nobody_foresaw_is_no_answer_500_and_leaves_nothing(
+    solo: Path, raised: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(tmp_path / "temporary"))
+
+    def fail(*args: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("gitreg.flows.pull.pull_inside", fail)
+    with pytest.raises(MlflowException, match=type(raised).__name__) as error:
+        repository(solo, "1").download_artifacts("")
+    assert error.value.error_code == "ABORTED"
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_mlflow_s_import_stays_light() -> None:

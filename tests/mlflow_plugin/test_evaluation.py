@@ -12,8 +12,8 @@ from flow_kit import copy_template, git, make_solo
 
 from gitreg.core.codec.yaml import load_yaml
 from gitreg.surfaces.cli.main import run
+from gitreg.surfaces.mlflow.client import client_to_write
 from gitreg.surfaces.mlflow.evaluation import evidence_digest
-from gitreg.surfaces.mlflow.exporting import make_client
 
 DIGEST = "sha256:" + "d" * 64
 
@@ -32,7 +32,7 @@ def logged(tracking: str, metrics: dict[str, float], data: dict[str, str]) -> st
     """A run with metrics, each logged twice, on data sets."""
     from mlflow.entities import Dataset, DatasetInput, Metric
 
-    client = make_client(tracking)
+    client = client_to_write(tracking)
     id = str(client.create_run("0").info.run_id)
     values = [
         Metric(key, value, 1, step) for key, last in metrics.items() for step, value in enumerate((0.1, last))

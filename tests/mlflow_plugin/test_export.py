@@ -23,7 +23,8 @@ from gitreg.core.plan.transition import plan_promote
 from gitreg.core.snapshot import Snapshot
 from gitreg.core.tree import MemoryTree
 from gitreg.surfaces.cli.main import run
-from gitreg.surfaces.mlflow.exporting import ExportedModel, Exporter, make_client
+from gitreg.surfaces.mlflow.client import client_to_write
+from gitreg.surfaces.mlflow.exporting import ExportedModel, Exporter
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -122,7 +123,7 @@ def registry(template: Path, tmp_path: Path) -> Registry:
 
 @pytest.fixture
 def client(tracking: str) -> MlflowClient:
-    return make_client(tracking)
+    return client_to_write(tracking)
 
 
 def exported(

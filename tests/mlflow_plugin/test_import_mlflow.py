@@ -22,7 +22,7 @@ from gitreg.flows.change import approve, merge
 from gitreg.flows.importing import Imported, import_models
 from gitreg.flows.propose import Proposed
 from gitreg.surfaces.cli.main import run
-from gitreg.surfaces.mlflow import reading
+from gitreg.surfaces.mlflow import client, reading
 from gitreg.surfaces.mlflow.reading import MlflowSource
 
 #: MLflow's stages as policy's; several versions may be in one.
@@ -344,7 +344,7 @@ def test_without_mlflow_it_is_said_what_to_install(
 def test_without_all_of_mlflow_it_is_said_what_databases_take(
     here: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "find_spec", lambda _: None)
+    monkeypatch.setattr(client, "find_spec", lambda _: None)
     solo = os.fspath(here.root / "solo")
     for command in (["import", "mlflow"], ["export", "mlflow"]):
         for uri in ("sqlite:////data/mlflow.db", "postgresql+psycopg2://db/mlflow"):

@@ -72,10 +72,11 @@ def mlflow(
       gitreg export mlflow --tracking-uri sqlite:///mlflow.db --dry-run
       gitreg export mlflow --tracking-uri https://mlflow.example.com --model credit-risk
     """
-    from gitreg.surfaces.mlflow.exporting import Exporter, make_client
+    from gitreg.surfaces.mlflow.client import client_to_write
+    from gitreg.surfaces.mlflow.exporting import Exporter
 
     registry = session.read(Reading(), remote)
-    client = make_client(tracking_uri, registry_uri)
+    client = client_to_write(tracking_uri, registry_uri)
     exporter = Exporter(registry, client, experiment=experiment, dry_run=dry_run)
     found: list[ExportedModel] = []
     names = models or registry.snapshot.models()

@@ -59,10 +59,9 @@ class GitregArtifactRepository(ArtifactRepository):
         """
         with as_mlflow():
             inside = _inside(artifact_path)
-            folder = _destination(dst_path)
             from gitreg.flows.pull import pull_inside
 
-            with self._stored() as (ws, of), _beside(folder) as fresh:
+            with self._stored() as (ws, of), _destination(dst_path) as folder, _beside(folder) as fresh:
                 pull_inside(ws, of, inside, fresh)
                 _lay_over(fresh, folder)
         return os.path.join(folder, *filter(None, inside.split("/")))
@@ -147,16 +146,25 @@ def _children(files: Iterable[RemoteFile], folder: str) -> Iterator[FileInfo]:
     yield from (seen[path] for path in sorted(seen))
 
 
-def _destination(dst_path: str | None) -> str:
+@contextmanager
+def _destination(dst_path: str | None) -> Iterator[str]:
+    """The folder that was asked for, or a new one, of which nothing is left where the block fails."""
     from gitreg.errors import NotFound
 
     if dst_path is None:
+        import shutil
         import tempfile
 
-        return tempfile.mkdtemp(prefix="gitreg-")
+        folder = tempfile.mkdtemp(prefix="gitreg-")
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return
     if not os.path.isdir(dst_path):
         raise NotFound(f"{dst_path!r} is not a directory", "make it first")
-    return os.path.abspath(dst_path)
+    yield os.path.abspath(dst_path)
 
 
 @contextmanager

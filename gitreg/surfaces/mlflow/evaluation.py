@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gitreg.errors import ConfigError, UsageError
-from gitreg.surfaces.mlflow.reading import demand_database
+from gitreg.errors import UsageError
+from gitreg.surfaces.mlflow.client import client_to_read
 from gitreg.surfaces.mlflow.runs import run_facts
 from gitreg.surfaces.mlflow.shown import server_address
 from gitreg.surfaces.mlflow.sources import answering
@@ -47,20 +47,11 @@ def read_evaluation(run_id: str, tracking_uri: str | None, warn: Callable[[str],
         warn: is told what evidence cannot say: metrics that are not finite.
 
     Raises:
-        ConfigError: MLflow is not installed. UsageError: nothing says which MLflow. NotFound: no such run.
+        ConfigError, UsageError: as :func:`client_to_read`. NotFound: no such run, or no such database.
         Refused, Undecided: MLflow does not let it be read, or does not answer.
     """
-    try:
-        from mlflow import MlflowClient, is_tracking_uri_set
-    except ImportError:
-        raise ConfigError("MLflow is not installed", "run pip install 'gitreg[mlflow]'") from None
-    if not (tracking_uri or is_tracking_uri_set()):
-        raise UsageError(
-            "it is not said which MLflow to read", "give --tracking-uri, or set MLFLOW_TRACKING_URI"
-        )
-    demand_database(tracking_uri)
+    client = client_to_read(tracking_uri)
     with answering(f"the run {run_id!r}"):
-        client = MlflowClient(tracking_uri)
         run = client.get_run(run_id)
     facts = run_facts(run, None, warn=warn)
     listed = facts.source.get("data")

@@ -22,7 +22,6 @@ from gitreg.core.names import NONE, Version
 from gitreg.core.plan.imports import LeftOut
 from gitreg.core.record import EXTERNAL, ModelVersion
 from gitreg.errors import ConfigError, GitregError, Refused, Undecided
-from gitreg.surfaces.mlflow.reading import demand_driver
 from gitreg.surfaces.mlflow.shown import error_line
 
 if TYPE_CHECKING:
@@ -96,22 +95,6 @@ def answering() -> Iterator[None]:
         raise ConfigError(f"MLflow lacks a library: {error_line(error)}", "install what it needs") from error
     except Exception as error:  # each artifact store has its own
         raise Undecided(f"MLflow does not answer: {error_line(error)}", _ACCESS) from error
-
-
-def make_client(tracking_uri: str, registry_uri: str | None = None) -> MlflowClient:
-    """A client of MLflow.
-
-    Raises:
-        ConfigError: MLflow, or what it needs for a database, is not installed. Undecided: it cannot be reached.
-    """
-    try:
-        from mlflow import MlflowClient
-    except ImportError:
-        raise ConfigError("MLflow is not installed", "run pip install 'gitreg[mlflow]'") from None
-    for uri in (tracking_uri, registry_uri):
-        demand_driver(uri)
-    with answering():
-        return MlflowClient(tracking_uri=tracking_uri, registry_uri=registry_uri or tracking_uri)
 
 
 class Exporter:

@@ -5,14 +5,12 @@ https://mlflow.org/docs/latest/api_reference/python_api/mlflow.client.html
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,11 +19,11 @@ from gitreg.core.plan.register import NewModel
 from gitreg.errors import ConfigError, NotFound, Refused, Undecided, UsageError
 from gitreg.flows.importing import SourceModel, SourceVersion
 from gitreg.flows.register import NewVersion
+from gitreg.surfaces.mlflow.client import client_to_read
 from gitreg.surfaces.mlflow.shown import clean, server_address, source_address
 from gitreg.surfaces.mlflow.sources import Asked, Taken, answering, take
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 #: How many models and versions a page has: what MLflow's servers take at most, and what fits one answer.
@@ -62,18 +60,7 @@ class MlflowSource:
         external: bool = False,
         all_external: bool = False,
     ) -> None:
-        try:
-            from mlflow import MlflowClient, is_tracking_uri_set
-        except ImportError:
-            raise ConfigError("MLflow is not installed", "run pip install 'gitreg[mlflow]'") from None
-        if not (tracking_uri or registry_uri or is_tracking_uri_set()):
-            raise UsageError(
-                "it is not said which MLflow to read", "give --tracking-uri, or set MLFLOW_TRACKING_URI"
-            )
-        for uri in (tracking_uri, registry_uri):
-            demand_database(uri)
-        with answering("MLflow's settings"):
-            self._client: MlflowClient = MlflowClient(tracking_uri, registry_uri)
+        self._client = client_to_read(tracking_uri, registry_uri)
         self._external = external
         self._all_external = all_external
         self.registry = server_address(self._client._registry_uri or self._client.tracking_uri)
@@ -182,33 +169,6 @@ class MlflowSource:
         except NotFound:
             return False
         return True
-
-
-def demand_database(uri: str | None) -> None:
-    """Sees to it that a database can be read, before MLflow is asked.
-
-    Raises:
-        NotFound: it is not there; MLflow would make an empty one.
-        ConfigError: see :func:`demand_driver`.
-    """
-    demand_driver(uri)
-    scheme, _, path = (uri or "").partition("///")
-    if scheme == "sqlite:" and path and not os.path.exists(path):
-        raise NotFound(
-            f"there is no database {path!r}", "a path from the root has four slashes: sqlite:////path"
-        )
-
-
-def demand_driver(uri: str | None) -> None:
-    """Raises ConfigError for a database (``postgresql+psycopg2://…``, say) where only mlflow-skinny is installed."""
-    is_database = (uri or "").partition(":")[0].partition("+")[0] in (
-        "sqlite",
-        "postgresql",
-        "mysql",
-        "mssql",
-    )
-    if is_database and find_spec("sqlalchemy") is None:
-        raise ConfigError("mlflow-skinny has no access to databases", "run pip install mlflow")
 
 
 def _paged(page: Callable[[str | None], Any]) -> Iterator[Any]:
