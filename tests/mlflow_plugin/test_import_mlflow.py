@@ -20,7 +20,7 @@ from gitreg.core.plan.imports import LeftOut
 from gitreg.errors import NotFound, UsageError
 from gitreg.flows.change import approve, merge
 from gitreg.flows.importing import Imported, import_models
-from gitreg.flows.land import Proposed
+from gitreg.flows.propose import Proposed
 from gitreg.surfaces.cli.main import run
 from gitreg.surfaces.mlflow import client, reading
 from gitreg.surfaces.mlflow.reading import MlflowSource
