@@ -288,7 +288,7 @@ def placed(held: Mapping[str, str], stage_names: Mapping[str, str]) -> dict[str,
 class Annotation:
     """What ``artifacts.yaml`` or ``dvc.yaml`` says of an artifact at one commit.
 
-    ``path`` is from the repository's root, or an address somewhere else; ``custom`` is JSON.
+    ``path`` is from the repository's root, or an address somewhere else; ``custom`` is JSON (DVC calls it ``meta``).
     """
 
     type: str | None = None
@@ -336,14 +336,14 @@ def read_annotation(data: bytes, file: AnnotationFile) -> Annotation | None:
         if path_problem(path):
             raise ValueError(f"the path {path!r} leads out of the repository")
     labels = said.get("labels")
-    custom = {key: said[key] for key in ("custom", "meta") if said.get(key) is not None}
+    custom = next((said[key] for key in ("custom", "meta") if said.get(key) is not None), None)
     return Annotation(
         type=_text(said.get("type")),
         path=path,
         labels=tuple(str(label) for label in labels if label) if isinstance(labels, list) else (),
         description=(_text(said.get("desc") or said.get("description")) or "").strip() or None,
         custom=json.dumps(_keyed(custom), default=str, ensure_ascii=False, sort_keys=True)
-        if custom
+        if custom is not None
         else None,
     )
 

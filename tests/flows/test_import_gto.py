@@ -90,7 +90,7 @@ def test_whole_registry(solo: Desk, story: Path) -> None:
         "tabular": "true",
         "gto.type": "model",
         "gto.path": "models/churn.pkl",
-        "gto.custom": '{"custom": {"tier": 1}}',
+        "gto.custom": '{"tier": 1}',
     }
     line = line_between(ws, before, solo.refs("solo")[MAIN], 10)
     assert line is not None
