@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +33,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing of the machine's configuration reaches a test, and nothing calls out."""
     pin(monkeypatch, tmp_path / "home")
+    downloads = tmp_path / "home" / "tmp"  # MLflow's downloads stay until somebody deletes them
+    downloads.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", os.fspath(downloads))
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
