@@ -94,6 +94,13 @@ class Sides:
         """What gitreg's store answers, and what MLflow's does."""
         return answer(call, self.git), sql_answer(call, self.sql)
 
+    def demand_same_without_change(self, call: Callable[[AbstractStore], Any]) -> None:
+        """Asserts that both stores answer alike, and that nothing has landed for it."""
+        before = git(self.place, "rev-parse", "HEAD")
+        said, expected = self.ask(call)
+        assert said == expected
+        assert git(self.place, "rev-parse", "HEAD") == before
+
 
 class Seed:
     """The same history for both stores, an hour a step: MLflow's calls for one, commits for the other.

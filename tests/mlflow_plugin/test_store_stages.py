@@ -68,10 +68,7 @@ def test_changes(call: Call, sides: Sides) -> None:
 
 @pytest.mark.parametrize("call", REST.values(), ids=REST.keys())
 def test_what_changes_nothing(call: Call, shared: Sides) -> None:
-    before = git(shared.place, "rev-parse", "HEAD")
-    said, expected = shared.ask(call)
-    assert said == expected
-    assert git(shared.place, "rev-parse", "HEAD") == before
+    shared.demand_same_without_change(call)
 
 
 def stages(store: AbstractStore, model: str = "credit-risk") -> dict[int, str]:
